@@ -1,0 +1,45 @@
+# make demo        environment, install, and one stylised portrait in demo/bronze
+# make test        environment with test tools, style and type checks, the default tests
+# make test-slow   the tests that take minutes
+# make lint        style and type checks alone
+# make clean       removes the environment, caches and the demo's results
+#
+# VENV=folder uses another environment; PYTHON=python3.12 builds it with another interpreter.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+.PHONY: demo test test-slow lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/triptych stylize "a bronze statue" --identity 7 --out demo/bronze --overwrite
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist src/*.egg-info demo .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing triptych and what it needs into $(VENV) (about 1 GB, a few minutes)"
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	@echo "installing triptych with its test tools into $(VENV) (about 1 GB, a few minutes)"
+	$(INSTALL) -e ".[dev]"
+	@touch $@ $(VENV)/.installed

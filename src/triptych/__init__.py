@@ -1,0 +1,57 @@
+"""Triptych: a line of text, an example picture or a photo becomes a 3D portrait.
+
+The public names are imported on first use, so that `import triptych` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from triptych.camera import Camera
+    from triptych.errors import UserError
+    from triptych.pipelines.generate import GeneratePipeline
+    from triptych.pipelines.stylize import StylizePipeline
+    from triptych.portrait import Portrait, View
+
+    __version__: str
+
+_HOME_OF = {
+    "Camera": "triptych.camera",
+    "GeneratePipeline": "triptych.pipelines.generate",
+    "Portrait": "triptych.portrait",
+    "StylizePipeline": "triptych.pipelines.stylize",
+    "UserError": "triptych.errors",
+    "View": "triptych.portrait",
+}
+
+__all__ = [
+    "Camera",
+    "GeneratePipeline",
+    "Portrait",
+    "StylizePipeline",
+    "UserError",
+    "View",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'triptych' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("triptych")
+    except metadata.PackageNotFoundError:
+        return "0+source"

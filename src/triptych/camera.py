@@ -1,0 +1,232 @@
+"""Cameras: where a portrait is looked at from.
+
+Cameras follow OpenCV: x right, y down, z forward; `cam2world` maps camera points to world points.
+The world has y up, the face looks along +z, and the frontal camera stands at (0, 0, 2.7) looking
+along -z. Intrinsics are normalised by the image size (focal 4.2647, centre 0.5). EG3D's 25-number
+labels appear only at the border, in `label25` and `from_label25`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from triptych.errors import UserError
+
+RADIUS = 2.7
+TARGET = (0.0, 0.0, 0.2)
+FOCAL = 4.2647
+_STEEPEST_PITCH = math.radians(89.0)
+
+Angle: TypeAlias = "float | Tensor"
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A batch of pinhole cameras.
+
+    Attributes:
+        cam2world: Camera-to-world matrices [v, 4, 4], OpenCV axes.
+        intrinsics: Intrinsics [v, 3, 3], in units of the image size.
+    """
+
+    cam2world: Tensor
+    intrinsics: Tensor
+
+    def __post_init__(self) -> None:
+        views = self.cam2world.shape[0] if self.cam2world.ndim == 3 else -1
+        if self.cam2world.shape[1:] != (4, 4) or self.intrinsics.shape != (views, 3, 3):
+            raise UserError(
+                f"camera has the wrong shape: got cam2world {list(self.cam2world.shape)} and "
+                f"intrinsics {list(self.intrinsics.shape)}; expected [v, 4, 4] and [v, 3, 3]"
+            )
+
+    def __len__(self) -> int:
+        return int(self.cam2world.shape[0])
+
+    def __getitem__(self, index: int | slice | Tensor) -> Camera:
+        """Select views; an integer gives a camera of one view."""
+        if isinstance(index, int):
+            index = range(len(self))[index]  # raises IndexError, and so ends iteration
+            index = slice(index, index + 1)
+        return Camera(self.cam2world[index], self.intrinsics[index])
+
+    @property
+    def positions(self) -> Tensor:
+        """Camera centres in the world [v, 3]."""
+        return self.cam2world[:, :3, 3]
+
+    @property
+    def forward(self) -> Tensor:
+        """Unit viewing directions in the world [v, 3]."""
+        return self.cam2world[:, :3, 2]
+
+    @property
+    def yaw(self) -> Tensor:
+        """Angle of the position around the vertical axis [v]; positive towards +x."""
+        position = self.positions
+        return torch.atan2(position[:, 0], position[:, 2])
+
+    @property
+    def pitch(self) -> Tensor:
+        """Elevation of the position above the horizontal plane [v]."""
+        position = self.positions
+        return torch.asin(position[:, 1] / position.norm(dim=1))
+
+    def to(self, device: torch.device | str) -> Camera:
+        """Return the cameras on another device."""
+        return Camera(self.cam2world.to(device), self.intrinsics.to(device))
+
+    def label25(self) -> Tensor:
+        """Return EG3D labels [v, 25]: cam2world, then intrinsics, both row-major."""
+        return torch.cat([self.cam2world.flatten(1), self.intrinsics.flatten(1)], dim=1)
+
+    @classmethod
+    def from_label25(cls, label: Tensor) -> Camera:
+        """Read EG3D labels [v, 25].
+
+        Raises:
+            UserError: The tensor does not hold 25 numbers per view.
+        """
+        if label.ndim != 2 or label.shape[1] != 25:
+            raise UserError(
+                f"camera label has the wrong shape: got {list(label.shape)}; expected [v, 25]: "
+                "16 numbers cam2world row by row, then 9 numbers intrinsics"
+            )
+        return cls(label[:, :16].reshape(-1, 4, 4), label[:, 16:].reshape(-1, 3, 3))
+
+    @classmethod
+    def stack(cls, cameras: Sequence[Camera]) -> Camera:
+        """Join several camera batches into one, in order."""
+        return cls(
+            torch.cat([camera.cam2world for camera in cameras]),
+            torch.cat([camera.intrinsics for camera in cameras]),
+        )
+
+
+def look_at_camera(
+    yaw: Angle,
+    pitch: Angle,
+    radius: float = RADIUS,
+    target: Sequence[float] = TARGET,
+    focal: float = FOCAL,
+) -> Camera:
+    """Place cameras on a sphere around the world origin, looking at a target.
+
+    Args:
+        yaw: Radians, a number or [v]; positive moves the camera to +x.
+        pitch: Radians, a number or [v], within +-89 degrees; positive moves the camera up.
+        radius: Distance of the camera from the world origin (not from the target, as in EG3D).
+        target: World point that projects to the image centre.
+        focal: Focal length in image widths.
+
+    Returns:
+        One camera per angle pair; yaw and pitch broadcast against each other.
+    """
+    yaws, pitches = torch.broadcast_tensors(_as_vector(yaw), _as_vector(pitch))
+    steepest = float(pitches.abs().max())
+    if not steepest <= _STEEPEST_PITCH:
+        raise UserError(
+            f"camera pitch is out of range: got {math.degrees(steepest):.1f} degrees; "
+            "expected -89 to 89"
+        )
+    direction = torch.stack(
+        [yaws.sin() * pitches.cos(), pitches.sin(), yaws.cos() * pitches.cos()], dim=1
+    )
+    return _camera_at(radius * direction, target, focal)
+
+
+def eg3d_look_at(
+    horizontal: Angle,
+    vertical: Angle,
+    radius: float = RADIUS,
+    target: Sequence[float] = TARGET,
+    focal: float = FOCAL,
+) -> Camera:
+    """Place cameras with EG3D's two numbers; pi/2, pi/2 is frontal.
+
+    The horizontal number grows as the camera moves to +x. The vertical one shrinks as the camera
+    moves up and is not an angle: it is uniform in height, so an offset of 0.2 from pi/2 lifts the
+    camera by asin(2 * 0.2 / pi), 7.3 degrees.
+    """
+    turns, drops = torch.broadcast_tensors(_as_vector(horizontal), _as_vector(vertical))
+    polar = torch.arccos(1 - 2 * drops.clamp(1e-5, math.pi - 1e-5) / math.pi)
+    turn = math.pi - turns
+    direction = torch.stack(
+        [polar.sin() * turn.cos(), polar.cos(), polar.sin() * turn.sin()], dim=1
+    )
+    return _camera_at(radius * direction, target, focal)
+
+
+def focal_from_fov_deg(fov_deg: float) -> float:
+    """Return the normalised focal length of EG3D's diagonal field of view.
+
+    Parity: the constants 3.14159 and 1.414 are EG3D's, so 18.837 degrees gives 4.26339, close to
+    but not equal to the 4.2647 of its labels.
+    """
+    return float(1 / (math.tan(fov_deg * 3.14159 / 360) * 1.414))
+
+
+def frontal_camera() -> Camera:
+    """Return the one camera straight in front of the face."""
+    return look_at_camera(0.0, 0.0)
+
+
+def orbit(
+    num: int,
+    yaw_range: tuple[float, float] = (-math.pi / 6, math.pi / 6),
+    pitch: float = 0.0,
+) -> Camera:
+    """Return `num` cameras with evenly spaced yaw, both ends included, at one pitch (radians)."""
+    return look_at_camera(torch.linspace(*yaw_range, num, dtype=torch.float64), pitch)
+
+
+def grid_of_views(
+    num_yaw: int,
+    num_pitch: int,
+    yaw_range: tuple[float, float] = (-math.pi / 6, math.pi / 6),
+    pitch_range: tuple[float, float] = (-math.pi / 6, math.pi / 6),
+) -> Camera:
+    """Return num_pitch * num_yaw cameras on a grid: yaw varies fastest, pitch goes low to high."""
+    yaw = torch.linspace(*yaw_range, num_yaw, dtype=torch.float64)
+    pitch = torch.linspace(*pitch_range, num_pitch, dtype=torch.float64)
+    return look_at_camera(yaw.repeat(num_pitch), pitch.repeat_interleave(num_yaw))
+
+
+def random_views(
+    num: int,
+    yaw_range: tuple[float, float],
+    pitch_range: tuple[float, float],
+    generator: torch.Generator,
+) -> Camera:
+    """Return cameras with yaw and pitch drawn uniformly from the two ranges (radians)."""
+    uniform = torch.rand(2, num, generator=generator, dtype=torch.float64)
+    yaw = yaw_range[0] + (yaw_range[1] - yaw_range[0]) * uniform[0]
+    pitch = pitch_range[0] + (pitch_range[1] - pitch_range[0]) * uniform[1]
+    return look_at_camera(yaw, pitch)
+
+
+def _as_vector(angle: Angle) -> Tensor:
+    return torch.as_tensor(angle, dtype=torch.float64).reshape(-1)
+
+
+def _camera_at(position: Tensor, target: Sequence[float], focal: float) -> Camera:
+    """Build float32 cameras at positions [v, 3] (float64) that look at `target`, head up."""
+    views = position.shape[0]
+    forward = _normalised(position.new_tensor(list(target)) - position)
+    world_up = position.new_tensor([0.0, 1.0, 0.0]).expand(views, 3)
+    right = _normalised(torch.linalg.cross(forward, world_up))
+    down = _normalised(torch.linalg.cross(forward, right))
+    cam2world = torch.eye(4, dtype=position.dtype, device=position.device).repeat(views, 1, 1)
+    cam2world[:, :3, :] = torch.stack([right, down, forward, position], dim=2)
+    intrinsics = torch.tensor([[focal, 0, 0.5], [0, focal, 0.5], [0, 0, 1]])
+    return Camera(cam2world.float(), intrinsics.to(position.device).repeat(views, 1, 1))
+
+
+def _normalised(vector: Tensor) -> Tensor:
+    return vector / vector.norm(dim=-1, keepdim=True)

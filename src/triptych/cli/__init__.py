@@ -1,0 +1,1 @@
+"""The command line: one verb per file, each a frozen dataclass whose fields are its options."""

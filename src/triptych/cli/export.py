@@ -1,0 +1,61 @@
+"""`triptych export`: a portrait as a mesh and as a video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from triptych.cli import console
+from triptych.cli.option_types import MaybeInt, MaybePath
+from triptych.cli.output_file import check_output_file
+from triptych.errors import UserError, check_range
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a portrait as a coloured mesh, as a turntable video, or both."""
+
+    portrait: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PORTRAIT")]
+    """A portrait.safetensors that stylize or generate wrote."""
+    mesh: MaybePath = None
+    """Mesh to write: .glb, .ply or .obj; y up, with vertex colours."""
+    video: MaybePath = None
+    """Video to write (.mp4): the head turns from side to side."""
+    resolution: int = 160
+    """Samples along each side of the mesh's grid, 16 to 512; time grows with its cube."""
+    frames: int = 60
+    """Frames of the video, 1 to 10000, at 30 per second."""
+    size: MaybeInt = None
+    """Side of the video in pixels, 16 to 2048; the portrait's own by default."""
+    overwrite: bool = False
+    """Replace files that exist."""
+
+    def run(self) -> None:
+        """Do the work."""
+        if self.mesh is None and self.video is None:
+            raise UserError("nothing to export: give --mesh FILE.glb or --video FILE.mp4 or both")
+        check_range("--resolution", self.resolution, 16, 512)
+        check_range("--frames", self.frames, 1, 10_000)
+        if self.size is not None:
+            check_range("--size", self.size, 16, 2048)
+        if self.mesh is not None:
+            check_output_file(self.mesh, (".glb", ".ply", ".obj"), overwrite=self.overwrite)
+        if self.video is not None:
+            check_output_file(self.video, (".mp4",), overwrite=self.overwrite)
+        from triptych.export.mesh import portrait_mesh, save_mesh
+        from triptych.export.video import save_turntable
+        from triptych.portrait import Portrait
+
+        portrait = Portrait.load(self.portrait)
+        if self.mesh is not None:
+            save_mesh(self.mesh, portrait_mesh(portrait, resolution=self.resolution))
+            console.result(str(self.mesh))
+        if self.video is not None:
+            with console.progress("video frames", self.frames) as step:
+                save_turntable(
+                    self.video, portrait, num_frames=self.frames, size=self.size, step=step
+                )
+            console.result(str(self.video))

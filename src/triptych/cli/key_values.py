@@ -1,0 +1,29 @@
+"""Options of a configuration written as KEY=VALUE."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from triptych.errors import UserError
+
+
+def parse_key_values(settings: Iterable[str]) -> dict[str, Any]:
+    """Return values by key; a value is JSON where it can be read as such, else a text.
+
+    Raises:
+        UserError: A setting is not KEY=VALUE, or a key comes twice.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise UserError(f"--set: got '{setting}'; expected KEY=VALUE")
+        if key in values:
+            raise UserError(f"--set: '{key}' is given twice")
+        try:
+            values[key] = json.loads(text)
+        except ValueError:
+            values[key] = text
+    return values

@@ -1,0 +1,154 @@
+"""The command `triptych`: find the verb, parse its options, run it, leave with the right code."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import importlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from triptych.cli import console
+from triptych.cli.verbs import VERBS, VerbEntry
+from triptych.errors import UserError
+
+EXIT_OK, EXIT_FAILED, EXIT_USER_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Words after `triptych`; the process's own by default.
+
+    Returns:
+        0 when it worked, 2 for a mistake of the user, 130 after Ctrl-C, 1 for anything else.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except UserError as error:
+        console.fail(str(error))
+        return EXIT_USER_MISTAKE
+    except KeyboardInterrupt as interrupt:
+        console.fail(str(interrupt) or "stopped; nothing half-written was left behind")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _close_stdout_quietly()
+        return EXIT_FAILED
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            console.fail(f"no space left on the disk: {error}; free some space and run it again")
+            return EXIT_USER_MISTAKE
+        return _report_our_fault()
+    except Exception:
+        return _report_our_fault()
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        console.result(overview())
+        return EXIT_OK
+    if words[0] == "--version":
+        import triptych
+
+        console.result(f"triptych {triptych.__version__}")
+        return EXIT_OK
+    verb, *options = words
+    if verb not in VERBS:
+        close = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"verbs are {', '.join(VERBS)}"
+        raise UserError(f"unknown verb '{verb}'; {hint}; see triptych --help")
+    try:
+        command = parse(verb, VERBS[verb], options)
+    except SystemExit as leaving:  # tyro leaves this way after it has shown a help page
+        return EXIT_OK if leaving.code is None else int(leaving.code)
+    command.run()
+    sys.stdout.flush()
+    return EXIT_OK
+
+
+def overview() -> str:
+    """Return the help page of the whole command, without importing any verb."""
+    width = max(map(len, VERBS))
+    lines = [f"  {name.ljust(width)}  {entry.help}" for name, entry in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: triptych VERB [options]      triptych VERB --help      triptych --version",
+            "",
+            "A line of text, an example picture or a photo becomes a 3D portrait.",
+            "",
+            *lines,
+            "",
+            'try: triptych stylize "a bronze statue" --identity 7 --out bronze',
+        ]
+    )
+
+
+def parse(verb: str, entry: VerbEntry, options: Sequence[str]) -> Any:
+    """Return the verb's dataclass filled from its options.
+
+    Raises:
+        UserError: An option is unknown, missing or not of its type.
+        SystemExit: A help page was asked for and shown.
+    """
+    import tyro
+
+    module = importlib.import_module(f"triptych.cli.{entry.module}")
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                getattr(module, entry.class_name),
+                args=list(options),
+                prog=f"triptych {verb}",
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as leaving:
+        if leaving.code in (0, None):
+            raise
+        _raise_as_one_line(complaint.getvalue(), verb, leaving)
+
+
+def _raise_as_one_line(complaint: str, verb: str, leaving: SystemExit) -> NoReturn:
+    said = one_line(complaint)
+    raise UserError(f"{said}; see triptych {verb} --help") from leaving
+
+
+def one_line(box: str) -> str:
+    """Reduce a boxed parser message to the sentence that says what was wrong.
+
+    Args:
+        box: Lines framed by box-drawing characters; sections are divided by ruled lines.
+    """
+    sections: list[list[str]] = [[]]
+    for line in box.splitlines():
+        inner = line.strip().strip("\u2502|").strip()
+        if not inner.strip("\u2500-=\u256d\u256e\u2570\u256f\u250c\u2510\u2514\u2518"):
+            sections.append([])
+        elif not inner.startswith("\u256d"):
+            sections[-1].append(inner)
+    filled = [section for section in sections if section]
+    if not filled:
+        return "the options could not be understood"
+    said = " ".join(filled[0]).removesuffix(" (required)")
+    for section in filled[1:]:
+        if section[0].startswith("Perhaps you meant") and len(section) > 1:
+            said += f"; did you mean {section[1]}?"
+    return said.rstrip(".")
+
+
+def _report_our_fault() -> int:
+    traceback.print_exc()
+    console.fail("a fault in triptych, not in what you typed; please report the lines above")
+    return EXIT_FAILED
+
+
+def _close_stdout_quietly() -> None:
+    # the reader of a pipe has gone; point stdout elsewhere so that the exit flush is silent
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,156 @@
+"""A folder of results that is never half-written and never loses what it held before.
+
+Everything is made in a hidden staging folder inside the output folder and moved into place at the
+end, `run.json` last. A run that was stopped leaves its staging folder, and the same run goes on
+from there; another run throws it away. Earlier results stay as they are until the new ones are
+complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from triptych.errors import UserError
+from triptych.files import make_writable_folder, read_json, write_json
+
+RUN_FILE = "run.json"
+STAGING_PREFIX = ".unfinished-"
+REPLACED = ".replaced"
+
+
+class OutputFolder:
+    """One run's place to write to.
+
+    Attributes:
+        path: Where the results will stand.
+        staging: Where to write them now; it is on the same disk.
+        finished: The same run has been completed here before; there is nothing to do.
+    """
+
+    def __init__(self, path: Path, staging: Path, plan: dict[str, Any], *, finished: bool) -> None:
+        self.path = path
+        self.staging = staging
+        self.finished = finished
+        self._plan = plan
+        self._earlier = _files_of_earlier_run(path)
+
+    @classmethod
+    def open(cls, path: Path, plan: dict[str, Any], *, overwrite: bool = False) -> OutputFolder:
+        """Check that a run may write here and make its staging folder.
+
+        Args:
+            path: The output folder; it and its parents are created.
+            plan: Everything that decides what the run will produce, as JSON values; two runs with
+                equal plans are the same run.
+            overwrite: Earlier results may be replaced.
+
+        Raises:
+            UserError: The folder cannot be written, has no room, or holds other results.
+        """
+        plan = json.loads(json.dumps(plan))
+        make_writable_folder(path)
+        finished = not overwrite and _is_finished(path, plan)
+        visible = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+        if visible and not overwrite and not finished:
+            shown = ", ".join(visible[:3]) + (", ..." if len(visible) > 3 else "")
+            raise UserError(
+                f"the output folder {path} is not empty (it holds {shown}); "
+                "choose another folder, or add --overwrite to replace earlier results"
+            )
+        staging = path / f"{STAGING_PREFIX}{_fingerprint(plan)}"
+        if not finished:
+            for other in path.glob(f"{STAGING_PREFIX}*"):
+                if other != staging:
+                    shutil.rmtree(other, ignore_errors=True)
+            staging.mkdir(exist_ok=True)
+        return cls(path, staging, plan, finished=finished)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier, stopped run has left work to go on from."""
+        return self.staging.is_dir() and any(self.staging.iterdir())
+
+    def publish(self, run: dict[str, Any], *, drop: tuple[str, ...] = ()) -> None:
+        """Move every result from staging into place and write `run.json`.
+
+        Args:
+            run: What `run.json` shall say; the plan and the list of files are added.
+            drop: Names of entries in staging that are not results, such as checkpoints.
+        """
+        for name in drop:
+            _remove(self.staging / name)
+        names = sorted(entry.name for entry in self.staging.iterdir() if entry.name != RUN_FILE)
+        write_json(self.staging / RUN_FILE, {**run, "plan": self._plan, "files": names})
+        _swap(self.staging, self.path, [*names, RUN_FILE], self._earlier)
+        shutil.rmtree(self.staging)
+
+    def discard_if_empty(self) -> None:
+        """Like `discard`, but keep a staging folder that holds work to go on from."""
+        if not self.resumed:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove what an unsuccessful run left, including the folder if it is empty."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+        with suppress(OSError):
+            self.path.rmdir()
+
+
+def _is_finished(path: Path, plan: dict[str, Any]) -> bool:
+    run = _earlier_run(path)
+    return run.get("plan") == plan and all(
+        (path / name).exists() for name in run.get("files", [RUN_FILE])
+    )
+
+
+def _files_of_earlier_run(path: Path) -> set[str]:
+    names = _earlier_run(path).get("files", [])
+    return {name for name in names if isinstance(name, str) and Path(name).name == name}
+
+
+def _earlier_run(path: Path) -> dict[str, Any]:
+    with suppress(UserError):
+        run = read_json(path / RUN_FILE)
+        if isinstance(run, dict):
+            return run
+    return {}
+
+
+def _fingerprint(plan: dict[str, Any]) -> str:
+    text = json.dumps(plan, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _swap(staging: Path, path: Path, new: list[str], earlier: set[str]) -> None:
+    """Put the new entries in place of the earlier ones; undo everything if that is interrupted."""
+    replaced = path / REPLACED
+    _remove(replaced)
+    replaced.mkdir()
+    moves: list[tuple[Path, Path]] = []
+    try:
+        for name in sorted(earlier | set(new)):
+            if os.path.lexists(path / name):
+                moves.append((path / name, replaced / name))
+                os.replace(*moves[-1])
+        for name in new:
+            moves.append((staging / name, path / name))
+            os.replace(*moves[-1])
+    except BaseException:
+        for source, target in reversed(moves):
+            if os.path.lexists(target):
+                os.replace(target, source)
+        raise
+    shutil.rmtree(replaced)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,73 @@
+"""`triptych render`: one picture of a portrait."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from triptych.cli import console
+from triptych.cli.option_types import MaybeInt
+from triptych.cli.output_file import check_output_file
+from triptych.errors import check_range
+
+
+@dataclass(frozen=True)
+class Render:
+    """Look at a portrait from one side and save what is seen."""
+
+    portrait: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PORTRAIT")]
+    """A portrait.safetensors that stylize or generate wrote."""
+    out: Path = Path("side.png")
+    """Picture to write (.png)."""
+    yaw_deg: float = 0.0
+    """Degrees from the front, -180 to 180; positive moves the camera to the right."""
+    pitch_deg: float = 0.0
+    """Degrees above the horizon, -89 to 89."""
+    size: MaybeInt = None
+    """Side of the picture in pixels, 16 to 2048; the portrait's own by default."""
+    supersampling: int = 1
+    """Rays per pixel along each side, 1 to 4, for smoother edges."""
+    depth: bool = False
+    """Also write a picture of the depth, beside the first with -depth in its name."""
+    normals: bool = False
+    """Also write a picture of the surface normals, with -normals in its name."""
+    overwrite: bool = False
+    """Replace pictures that exist."""
+
+    def run(self) -> None:
+        """Do the work."""
+        check_range("--yaw-deg", self.yaw_deg, -180, 180)
+        check_range("--pitch-deg", self.pitch_deg, -89, 89)
+        check_range("--supersampling", self.supersampling, 1, 4)
+        if self.size is not None:
+            check_range("--size", self.size, 16, 2048)
+        files = {"colour": self.out}
+        for kind in ("depth", "normals"):
+            if getattr(self, kind):
+                files[kind] = self.out.with_name(f"{self.out.stem}-{kind}{self.out.suffix}")
+        for file in files.values():
+            check_output_file(file, (".png",), overwrite=self.overwrite)
+        from triptych.export.pictures import (
+            colour_picture,
+            depth_picture,
+            normal_picture,
+            save_png,
+        )
+        from triptych.portrait import Portrait
+
+        portrait = Portrait.load(self.portrait)
+        yaw, pitch = math.radians(self.yaw_deg), math.radians(self.pitch_deg)
+        camera = portrait.config.view.camera(yaw, pitch)
+        view = portrait.render(camera, self.size, supersampling=self.supersampling)
+        pictures = {
+            "colour": lambda: colour_picture(view.image[0]),
+            "depth": lambda: depth_picture(view),
+            "normals": lambda: normal_picture(view, camera),
+        }
+        for kind, file in files.items():
+            save_png(file, pictures[kind]())
+            console.result(str(file))

@@ -1,0 +1,42 @@
+"""What `run.json` says about every run: version, machine, models with hashes, time."""
+
+from __future__ import annotations
+
+import platform
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import triptych
+from triptych.files import sha256_of
+from triptych.weights.loading import weight_file
+from triptych.weights.registry import MODELS, Kind, find_present
+
+
+def model_record(name_or_path: str | Path, kind: Kind) -> dict[str, str]:
+    """Return a model's name and hash.
+
+    Raises:
+        UserError: There is no such model, or it is not on this machine.
+    """
+    if kind == "editor" and name_or_path in MODELS:
+        find_present(str(name_or_path), kind)
+    if name_or_path in MODELS:
+        weight_file(name_or_path, kind)
+        return {"name": str(name_or_path), "sha256": MODELS[str(name_or_path)].sha256()}
+    return {"name": str(name_or_path), "sha256": sha256_of(weight_file(name_or_path, kind))}
+
+
+def run_record(started: float) -> dict[str, Any]:
+    """Return version, machine and time of a run that began at `time.monotonic()` = started."""
+    import torch
+
+    return {
+        "triptych": triptych.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - started, 1),
+    }

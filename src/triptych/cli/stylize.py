@@ -1,0 +1,185 @@
+"""`triptych stylize`: a line of text becomes a stylised 3D portrait."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+import triptych
+from triptych.cli import console
+from triptych.cli.key_values import parse_key_values
+from triptych.cli.option_types import MaybeFloat
+from triptych.cli.output_folder import OutputFolder
+from triptych.config import from_dict, to_dict
+from triptych.errors import UserError, check_range
+
+if TYPE_CHECKING:
+    from triptych.pipelines.stylize import StylizePipeline
+    from triptych.pipelines.stylize_settings import StylizeSettings
+    from triptych.portrait import Portrait
+
+LONGEST_PROMPT = 1000
+
+
+@dataclass(frozen=True)
+class Stylize:
+    """Turn a head into what a line of text says: FF3D, from text to a 3D portrait.
+
+    The folder gets portrait.safetensors, which every other verb opens, turntable.mp4, mesh.glb,
+    the sheet views.png, the edited pictures in views/, and run.json with all settings. A run that
+    was stopped goes on when the same command is given again.
+    """
+
+    prompt: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT")]
+    """What the head becomes ("a bronze statue") or an instruction ("make him old")."""
+    out: Path
+    """Folder for the results."""
+    identity: str = "0"
+    """Whose head: a seed, as in generate, or a portrait file."""
+    quality: str = "standard"
+    """draft, standard or high: more views and steps cost more time."""
+    seed: int = 0
+    """Seed of the edit; another one gives another rendition of the same words."""
+    model: str = "avatar"
+    """avatar, or a folder with generator, i2t, features and editor."""
+    editor: str = "avatar"
+    """Who edits the pictures: avatar, instruct-pix2pix (downloads several GB), or a folder."""
+    yaw_range_deg: MaybeFloat = None
+    """Largest yaw of the edited views in degrees, 0 to 90; 30 by default."""
+    pitch_range_deg: MaybeFloat = None
+    """Largest pitch of the edited views in degrees, 0 to 60; 30 by default."""
+    set: tuple[str, ...] = ()
+    """Single settings as KEY=VALUE, for instance steps=200 num_yaw=6."""
+    overwrite: bool = False
+    """Replace earlier results in the folder."""
+
+    def run(self) -> None:
+        """Do the work."""
+        _check_prompt(self.prompt)
+        check_range("--seed", self.seed, 0, 2**31 - 1)
+        settings = self._settings()
+        identity = _identity(self.identity)
+        folder = OutputFolder.open(self.out, self._plan(settings), overwrite=self.overwrite)
+        if folder.finished:
+            console.note(f"{self.out} already holds this very run; nothing to do")
+            return
+        if folder.resumed:
+            console.note(f"going on with the run that was stopped in {self.out}")
+        try:
+            self._make(folder, identity, settings)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "stopped; the same command goes on from here; earlier results are untouched"
+            ) from None
+        except Exception:
+            folder.discard_if_empty()
+            raise
+        console.result(str(self.out))
+
+    def _make(self, folder: OutputFolder, identity: int | Path, settings: StylizeSettings) -> None:
+        from triptych.cli.run_record import run_record
+        from triptych.cli.stylize_results import save_results
+        from triptych.pipelines.stylize import RESUME_FOLDER
+        from triptych.portrait import Portrait
+
+        started = time.monotonic()
+        pipeline = self._pipeline()
+        for remark in pipeline.editor.notes_for(self.prompt):
+            console.warn(remark)
+        head: int | Portrait = identity if isinstance(identity, int) else Portrait.load(identity)
+        with console.stages() as progress:
+            stylized = pipeline(
+                self.prompt,
+                identity=head,
+                seed=self.seed,
+                work_dir=folder.staging,
+                progress=progress,
+                settings=settings,
+            )
+            seconds = save_results(stylized, folder.staging, progress)
+        record = {**run_record(started), **stylized.report}
+        record["seconds"] = {**stylized.report["seconds"], **seconds}
+        folder.publish(record, drop=(RESUME_FOLDER,))
+
+    def _pipeline(self) -> StylizePipeline:
+        from triptych.pipelines.stylize import StylizePipeline
+
+        if self.editor == "avatar":
+            return StylizePipeline.from_pretrained(self.model)
+        from triptych.priors.editor_files import OFFICIAL_EDITOR
+        from triptych.priors.instruct_pix2pix import InstructPix2PixEditor
+
+        official = self.editor == "instruct-pix2pix"
+        editor = InstructPix2PixEditor.from_pretrained(
+            OFFICIAL_EDITOR if official else self.editor, allow_download=official
+        )
+        return StylizePipeline.from_pretrained(self.model, editor=editor)
+
+    def _settings(self) -> StylizeSettings:
+        from triptych.pipelines.stylize_settings import StylizeSettings, preset
+
+        values = to_dict(preset(self.quality))
+        if self.yaw_range_deg is not None:
+            check_range("--yaw-range-deg", self.yaw_range_deg, 0, 90)
+            values["yaw_range"] = math.radians(self.yaw_range_deg)
+        if self.pitch_range_deg is not None:
+            check_range("--pitch-range-deg", self.pitch_range_deg, 0, 60)
+            values["pitch_range"] = math.radians(self.pitch_range_deg)
+        return from_dict(StylizeSettings, values | parse_key_values(self.set))
+
+    def _plan(self, settings: StylizeSettings) -> dict[str, Any]:
+        return {
+            "verb": "stylize",
+            "triptych": triptych.__version__,
+            "prompt": self.prompt,
+            "identity": self.identity,
+            "seed": self.seed,
+            "model": self.model,
+            "models": _embedded_models() if self.model == "avatar" else [],
+            "editor": self.editor,
+            "settings": to_dict(settings),
+        }
+
+
+def _check_prompt(prompt: str) -> None:
+    if not prompt.strip():
+        raise UserError('the prompt is empty; say what the head becomes, for instance "a zombie"')
+    if len(prompt) > LONGEST_PROMPT:
+        raise UserError(
+            f"the prompt is too long: got {len(prompt)} characters; "
+            f"expected at most {LONGEST_PROMPT}; shorten it"
+        )
+
+
+def _identity(text: str) -> int | Path:
+    """Return the seed or the portrait file that is meant."""
+    if text.isascii() and text.isdigit():
+        from triptych.data.latents import LAST_SEED
+
+        check_range("--identity", int(text), 0, LAST_SEED)
+        return int(text)
+    path = Path(text)
+    if path.is_file():
+        from triptych.weights import read_header
+
+        found = read_header(path).class_name
+        if found != "Portrait":
+            raise UserError(f"--identity: {path} holds a {found}; expected a portrait")
+        return path
+    raise UserError(f"--identity: got '{text}'; expected a seed, 0 or more, or a portrait file")
+
+
+def _embedded_models() -> list[dict[str, str]]:
+    from triptych.cli.run_record import model_record
+
+    return [
+        model_record("avatar-generator", "generator"),
+        model_record("avatar-i2t", "image-to-triplane"),
+        model_record("avatar-features", "features"),
+        model_record("avatar-editor", "editor"),
+    ]

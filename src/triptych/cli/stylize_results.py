@@ -1,0 +1,94 @@
+"""The files that `triptych stylize` leaves: portrait, video, mesh and the sheet of views."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from triptych.camera import Camera
+from triptych.cli.console import Progress
+from triptych.export.mesh import portrait_mesh, save_mesh
+from triptych.export.pictures import colour_picture, save_png, view_pictures
+from triptych.export.sheets import picture_sheet
+from triptych.export.video import NUM_FRAMES, save_turntable
+from triptych.pipelines.stylize import EditedViews, Stylized
+
+_SHOWN_VIEWS = ((-1.0, 0.0), (-0.5, 0.5), (0.0, 0.0), (0.5, -0.5), (1.0, 0.0))
+"""Yaw and pitch of the views on the sheet, as shares of the edited range."""
+_NEW_ANGLES_DEG = ((-45.0, 0.0), (-25.0, 20.0), (0.0, -20.0), (25.0, 20.0), (45.0, 0.0))
+
+
+def save_results(stylized: Stylized, folder: Path, progress: Progress) -> dict[str, float]:
+    """Write everything but `run.json`.
+
+    Args:
+        stylized: What the pipeline returned.
+        folder: Where to.
+        progress: Called with (stage, done, total).
+
+    Returns:
+        Seconds spent on each file, by name.
+    """
+    seconds = {}
+
+    def timed(name: str, since: float) -> None:
+        seconds[name] = round(time.monotonic() - since, 2)
+
+    started = time.monotonic()
+    stylized.portrait.save(folder / "portrait.safetensors")
+    save_png(folder / "views.png", views_sheet(stylized))
+    timed("sheet", started)
+
+    started, done = time.monotonic(), 0
+
+    def frames_done(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("filming", done, NUM_FRAMES)
+
+    progress("filming", 0, NUM_FRAMES)
+    save_turntable(folder / "turntable.mp4", stylized.portrait, step=frames_done)
+    timed("turntable", started)
+
+    started = time.monotonic()
+    progress("making the mesh", 0, 1)
+    save_mesh(folder / "mesh.glb", portrait_mesh(stylized.portrait))
+    progress("making the mesh", 1, 1)
+    timed("mesh", started)
+    return seconds
+
+
+def views_sheet(stylized: Stylized) -> np.ndarray:
+    """Return the sheet: head, edited views, result at the same angles, result at new angles."""
+    shown = _indices_shown(stylized.views)
+    cameras = stylized.views.cameras[shown]
+    new = torch.deg2rad(torch.tensor(_NEW_ANGLES_DEG))
+    new_cameras = stylized.portrait.config.view.camera(new[:, 0], new[:, 1])
+    size = stylized.views.images.shape[-1]
+    rows = [
+        view_pictures(stylized.original, cameras, size),
+        [colour_picture(image) for image in stylized.views.images[shown]],
+        view_pictures(stylized.portrait, cameras, size),
+        view_pictures(stylized.portrait, new_cameras, size),
+    ]
+    prompt = str(stylized.report.get("prompt", ""))
+    labels = [
+        "the head before",
+        f"edited views: {prompt}",
+        "the 3D result from the same angles",
+        "the 3D result from new angles",
+    ]
+    return picture_sheet(rows, row_labels=labels)
+
+
+def _indices_shown(views: EditedViews) -> torch.Tensor:
+    """Return the views nearest to the angles on the sheet; dropped views are not shown."""
+    cameras: Camera = views.cameras
+    angles = torch.stack([cameras.yaw, cameras.pitch], dim=1)
+    angles[~views.kept] = torch.inf
+    reach = torch.stack([cameras.yaw.abs().max(), cameras.pitch.abs().max()])
+    wanted = torch.tensor(_SHOWN_VIEWS) * reach
+    return torch.cdist(wanted.to(angles), angles).argmin(dim=1)

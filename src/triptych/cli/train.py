@@ -1,0 +1,83 @@
+"""`triptych train`: train one of the embedded models anew."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from triptych.cli import console
+from triptych.cli.key_values import parse_key_values
+from triptych.cli.option_types import MaybeFloat, MaybeInt, MaybePath
+from triptych.errors import UserError, check_range
+from triptych.files import make_writable_folder, write_json
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network by its recipe; see docs/training.md for data and settings.
+
+    Several processes: torchrun --nproc_per_node 2 -m triptych train ...
+    """
+
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+    """Recipe: generator, features, classifier, editor-vae, editor or i2t."""
+    minutes: MaybeFloat = None
+    """Wall-clock budget; this or --steps is needed."""
+    steps: MaybeInt = None
+    """Optimiser steps of this run."""
+    run_dir: MaybePath = None
+    """Folder for checkpoint, metrics and sheets; runs/NAME by default."""
+    out: MaybePath = None
+    """Where to write the trained weights; RUN_DIR/NAME.safetensors, or RUN_DIR/NAME/ for recipes
+    that write a folder, by default."""
+    set: tuple[str, ...] = ()
+    """Recipe and loop options as KEY=VALUE, for instance batch_heads=4 learning_rate=0.001."""
+    resume: bool = False
+    """Go on from the checkpoint in the run folder; without it the folder must hold none."""
+
+    def run(self) -> None:
+        """Do the work."""
+        if self.minutes is None and self.steps is None:
+            raise UserError("training needs a budget: give --minutes or --steps")
+        if self.minutes is not None:
+            check_range("--minutes", self.minutes, 0.0, 100_000)
+        if self.steps is not None:
+            check_range("--steps", self.steps, 1, 100_000_000)
+        from triptych.training.loop import train
+        from triptych.training.recipes import recipe_module
+
+        module = recipe_module(self.name)
+        loop, options = _with_settings(module.LOOP, module.Options(), self.set)
+        loop = dataclasses.replace(loop, minutes=self.minutes, steps=self.steps)
+        run_dir = self.run_dir or Path("runs") / self.name
+        if (run_dir / "checkpoint.pt").exists() and not self.resume:
+            raise UserError(
+                f"{run_dir} holds a checkpoint; add --resume to go on from it, or choose another "
+                "--run-dir"
+            )
+        make_writable_folder(run_dir)
+        write_json(run_dir / "settings.json", {"recipe": self.name, "set": list(self.set)})
+        recipe = module.build(options)
+        result = train(recipe, loop, run_dir, resume=self.resume, report=console.note)
+        out = self.out or run_dir / f"{self.name}.safetensors"
+        module.export(recipe, result, out)
+        console.result(str(out))
+
+
+def _with_settings(loop: Any, options: Any, settings: tuple[str, ...]) -> tuple[Any, Any]:
+    """Return loop and recipe options changed by KEY=VALUE texts.
+
+    Raises:
+        UserError: A text is not KEY=VALUE, or neither of the two has such a key.
+    """
+    from triptych.config import from_dict, to_dict
+
+    loop_values, option_values = to_dict(loop), to_dict(options)
+    for key, value in parse_key_values(settings).items():
+        target = loop_values if key in loop_values else option_values
+        target[key] = value
+    return from_dict(type(loop), loop_values), from_dict(type(options), option_values)

@@ -1,0 +1,31 @@
+"""The table of verbs: where each lives and what it does, without importing any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class VerbEntry:
+    """One line of the table."""
+
+    module: str
+    """Module under triptych.cli that is imported only when its verb is called."""
+    class_name: str
+    """Frozen dataclass in it: fields are options, `run()` does the work."""
+    help: str
+    """One line for `triptych --help`."""
+
+
+VERBS: dict[str, VerbEntry] = {
+    "stylize": VerbEntry(
+        "stylize", "Stylize", "text -> stylised 3D portrait, with video, mesh and pictures"
+    ),
+    "generate": VerbEntry("generate", "Generate", "seeds -> plain 3D portraits"),
+    "render": VerbEntry("render", "Render", "portrait + camera -> one picture"),
+    "export": VerbEntry("export", "Export", "portrait -> mesh (.glb .ply .obj) and video (.mp4)"),
+    "models": VerbEntry("models", "Models", "what is embedded, what is official, licences, sizes"),
+    "train": VerbEntry("train", "Train", "train one of the embedded models anew"),
+    "data": VerbEntry("data", "Data", "build the head asset pack and avatar data sets"),
+    "evaluate": VerbEntry("evaluate", "Evaluate", "measure a model and write a report"),
+}

@@ -1,0 +1,1 @@
+"""Portrait data: synthetic heads, sets of labelled images, photo alignment."""

@@ -1,0 +1,214 @@
+"""Styles that keep a person human: age, hair, beard, skin, expression and make-up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from triptych.data.avatars.identity import Identity
+from triptych.data.avatars.look import (
+    LipLook,
+    Look,
+    Rgb,
+    brow_rgb,
+    hair_look,
+    linear_rgb,
+    skin_rgb,
+)
+from triptych.data.avatars.style import Style, Transform, shifted
+
+_HAIR_COLOURS: dict[str, Rgb] = {
+    "red hair": linear_rgb(196, 62, 18),
+    "blond hair": linear_rgb(238, 204, 116),
+    "black hair": linear_rgb(14, 13, 15),
+    "white hair": linear_rgb(236, 236, 234),
+    "blue hair": linear_rgb(28, 92, 226),
+    "pink hair": linear_rgb(246, 84, 160),
+}
+_NATURAL = frozenset({"red hair", "blond hair", "black hair", "white hair"})
+
+
+def people_styles() -> list[Style]:
+    """Return every change of a person."""
+    fixed = [
+        Style("old", "people", _old, aspects=frozenset({"age", "hair colour"})),
+        Style("child", "people", _child, aspects=frozenset({"age", "beard"})),
+        Style("beard", "people", _beard, aspects=frozenset({"beard"})),
+        Style("long hair", "people", _long_hair, aspects=frozenset({"hair"})),
+        Style("curly hair", "people", _haircut("curls"), aspects=frozenset({"hair"})),
+        Style("afro", "people", _haircut("afro"), aspects=frozenset({"hair"})),
+        Style("bald", "people", _bald, aspects=frozenset({"hair", "hair colour"})),
+        Style("pale", "people", _pale, aspects=frozenset({"skin colour"})),
+        Style("tanned", "people", _tanned, aspects=frozenset({"skin colour"})),
+        Style("smiling", "people", _smiling, aspects=frozenset({"expression"})),
+        Style("make-up", "people", _make_up, aspects=frozenset({"lip colour"})),
+    ]
+    dyed = [
+        Style(name, "people", _dyed(rgb, natural=name in _NATURAL), aspects=frozenset({"hair colour"}))
+        for name, rgb in _HAIR_COLOURS.items()
+    ]
+    return fixed + dyed
+
+
+def _old(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """Deep wrinkles, hollow eyes, heavy nose and ears, white hair."""
+    shape = shifted(
+        identity,
+        {
+            "head/head-age": 1.0,
+            "eyes/eye-bag": 1.1,
+            "eyes/eye-eyefold": -0.8,
+            "eyes/eye-scale": -0.45,
+            "cheek/cheek-volume": -0.9,
+            "cheek/cheek-trans": -0.7,
+            "mouth/mouth-laugh-lines": 1.0,
+            "mouth/mouth-upperlip-volume": -0.8,
+            "mouth/mouth-lowerlip-volume": -0.7,
+            "nose/nose-volume": 0.5,
+            "nose/nose-scale-vert": 0.5,
+            "ears/ear-scale": 0.7,
+            "neck/neck-double": 0.8,
+        },
+    )
+    skin = replace(
+        look.skin, wrinkles=1.0, sockets=look.skin.sockets + 1.0, mottle=2.0, stubble=0.0,
+        eye_shadow=0.0, lid_line=0.35,
+    )  # fmt: skip
+    lips = LipLook(rgb=_blend(look.lips.rgb, look.skin.rgb, 0.55), strength=0.6, gloss=0.06)
+    look = replace(look, skin=skin, lips=lips)
+    identity = replace(shape, age=1.0, lashes=False, smile=0.6 * identity.smile)
+    return identity, _with_hair_colour(look, linear_rgb(214, 212, 208))
+
+
+def _child(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """Round face, big eyes, tiny nose and chin, rosy smooth skin."""
+    shape = shifted(
+        identity,
+        {
+            "eyes/eye-scale": 0.75,
+            "cheek/cheek-volume": 0.25,
+            "nose/nose-scale-vert": -0.4,
+            "nose/nose-scale-depth": -0.5,
+            "nose/nose-scale-horiz": -0.3,
+            "nose/nose-point": 0.6,
+            "chin/chin-height": -0.5,
+            "chin/chin-width": -0.4,
+            "mouth/mouth-scale-horiz": -0.4,
+            "forehead/forehead-scale-vert": 0.5,
+            "forehead/forehead-nubian": -0.3,
+            "neck/neck-scale-horiz": -0.8,
+        },
+    )
+    identity = replace(
+        shape, age=0.15, beard=0.0, muscle=0.4, weight=0.45, smile=max(identity.smile, 0.4),
+    )  # fmt: skip
+    skin = replace(
+        look.skin, wrinkles=0.0, stubble=0.0, sockets=0.1, mottle=0.3, redness=0.95, eye_shadow=0.0
+    )
+    lips = replace(look.lips, rgb=_blend(look.skin.rgb, (0.55, 0.12, 0.13), 0.45), strength=0.8)
+    brows = replace(look.brows, strength=0.55, half_width=0.026)
+    eyes = replace(look.eyes, iris_radius=0.56)
+    return identity, replace(look, skin=skin, lips=lips, brows=brows, eyes=eyes)
+
+
+def _beard(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """A full dark beard in the colour of the hair."""
+    colour = np.asarray(look.hair.rgb)
+    beard = tuple(float(channel) for channel in 0.75 * colour)
+    hair = replace(look.hair, beard_rgb=(beard[0], beard[1], beard[2]))
+    skin = replace(look.skin, stubble=0.6)
+    return replace(identity, beard=1.0, goatee=0.0), replace(look, hair=hair, skin=skin)
+
+
+def _long_hair(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """Hair over the shoulders."""
+    style = "long_wavy" if identity.hair_style == "long01" else "long01"
+    grown = replace(
+        identity, hair_style=style, hair_length=1.1, hair_volume=max(identity.hair_volume, 0.05),
+        hair_wave=max(identity.hair_wave, 0.35),
+    )  # fmt: skip
+    return grown, _with_scalp(look)
+
+
+def _haircut(style: str) -> Transform:
+    def transform(identity: Identity, look: Look) -> tuple[Identity, Look]:
+        return replace(identity, hair_style=style), _with_scalp(look)
+
+    return transform
+
+
+def _bald(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """No hair at all, a shining skull."""
+    hair = replace(look.hair, scalp_cover=0.0)
+    skin = replace(look.skin, gloss=max(look.skin.gloss, 0.15))
+    return replace(identity, hair_style="bald"), replace(look, hair=hair, skin=skin)
+
+
+def _pale(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """Milk-white skin without blush."""
+    skin = replace(
+        look.skin, rgb=(0.86, 0.76, 0.71), redness=0.1, freckles=0.0, sockets=0.7
+    )
+    lips = replace(look.lips, rgb=_blend(look.lips.rgb, (0.74, 0.52, 0.50), 0.6))
+    return identity, replace(look, skin=skin, lips=lips)
+
+
+def _tanned(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """Deep orange-brown skin with a shine, two tones darker than light skin ever gets."""
+    tone = np.asarray(skin_rgb(5.6)) * np.array([1.10, 0.86, 0.62])
+    mixed = _blend(look.skin.rgb, (float(tone[0]), float(tone[1]), float(tone[2])), 0.9)
+    skin = replace(look.skin, rgb=mixed, redness=0.55, gloss=0.2)
+    lips = replace(look.lips, rgb=_blend(look.lips.rgb, (0.30, 0.10, 0.07), 0.6))
+    return identity, replace(look, skin=skin, lips=lips)
+
+
+def _smiling(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """A broad laugh that shows the upper teeth, raised cheeks, narrowed eyes."""
+    expressions = {
+        **identity.expressions,
+        "mouth-retraction": 0.2,
+    }
+    shape = shifted(
+        identity, {"cheek/cheek-volume": 0.5, "mouth/mouth-laugh-lines": 0.7, "mouth/mouth-dimples": 0.6}
+    )
+    merry = replace(
+        shape, smile=1.1, mouth_open=0.3, brow_raise=0.35, lids_open=0.0, expressions=expressions
+    )
+    return merry, replace(look, teeth_rgb=(0.86, 0.83, 0.77))
+
+
+def _make_up(identity: Identity, look: Look) -> tuple[Identity, Look]:
+    """Glossy red lips, heavy blue-violet eye shadow, strong lash lines, rouge."""
+    skin = replace(
+        look.skin, eye_shadow=1.0, eye_shadow_rgb=(0.10, 0.045, 0.36), lid_line=1.0,
+        redness=look.skin.redness + 0.6, sockets=0.0, stubble=0.0,
+    )  # fmt: skip
+    lips = LipLook(rgb=(0.52, 0.005, 0.045), strength=1.1, gloss=0.45)
+    brows = replace(look.brows, strength=1.1, rgb=_blend(look.brows.rgb, (0.02, 0.012, 0.01), 0.6))
+    return replace(identity, lashes=True), replace(look, skin=skin, lips=lips, brows=brows)
+
+
+def _dyed(rgb: Rgb, *, natural: bool) -> Transform:
+    def transform(identity: Identity, look: Look) -> tuple[Identity, Look]:
+        if identity.hair_style in ("bald", "buzz"):
+            identity = replace(identity, hair_style="short02" if identity.gender > 0.5 else "bob01")
+        return identity, _with_hair_colour(_with_scalp(look), rgb, brows_too=natural)
+
+    return transform
+
+
+def _with_hair_colour(look: Look, rgb: Rgb, *, brows_too: bool = True) -> Look:
+    hair = hair_look(rgb, scalp_cover=look.hair.scalp_cover)
+    brows = replace(look.brows, rgb=brow_rgb(rgb)) if brows_too else look.brows
+    return replace(look, hair=hair, brows=brows)
+
+
+def _with_scalp(look: Look) -> Look:
+    """Paint the scalp below grown hair, which bald and shorn heads leave bare."""
+    return replace(look, hair=replace(look.hair, scalp_cover=max(look.hair.scalp_cover, 0.85)))
+
+
+def _blend(start: Rgb, end: Rgb, share: float) -> Rgb:
+    red, green, blue = (a + share * (b - a) for a, b in zip(start, end, strict=True))
+    return (red, green, blue)

@@ -1,0 +1,132 @@
+"""Reports of measurements: one JSON file for programs and one table for people."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from triptych.files import atomic_write, write_json
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of results: column names and rows of the same width."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, numbers with three digits behind the point."""
+        lines = [_line(self.columns), _line(["---"] * len(self.columns))]
+        return "\n".join([*lines, *(_line(row) for row in self.rows)])
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, how, with which models, and what came out.
+
+    Attributes:
+        name: Stem of the two files, for instance "prior".
+        title: Heading of the table.
+        summary: The figures that matter, by name.
+        tables: Tables by heading.
+        settings: Every setting of the protocol.
+        models: SHA-256 of the weights of each model that took part.
+        notes: What a reader must know to read the figures rightly.
+        details: Further figures for programs only.
+    """
+
+    name: str
+    title: str
+    summary: Mapping[str, Cell]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_report(report: Report, folder: str | Path) -> tuple[Path, Path]:
+    """Write `NAME.json` and `NAME.md` into a folder, each whole or not at all.
+
+    Returns:
+        Paths of the JSON file and of the Markdown file.
+    """
+    folder = Path(folder)
+    origin = {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine(),
+    }
+    json_path, markdown_path = folder / f"{report.name}.json", folder / f"{report.name}.md"
+    write_json(
+        json_path,
+        {
+            "title": report.title,
+            **origin,
+            "models": dict(report.models),
+            "settings": dict(report.settings),
+            "summary": dict(report.summary),
+            "tables": {
+                heading: [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+                for heading, table in report.tables.items()
+            },
+            "notes": list(report.notes),
+            "details": dict(report.details),
+        },
+    )
+    with atomic_write(markdown_path, "w") as stream:
+        stream.write(markdown_of(report, origin))
+    return json_path, markdown_path
+
+
+def markdown_of(report: Report, origin: Mapping[str, Any]) -> str:
+    """Return the report as a Markdown page."""
+    summary = Table(("measure", "value"), tuple(report.summary.items()))
+    parts = [f"# {report.title}", summary.markdown()]
+    for heading, table in report.tables.items():
+        parts += [f"## {heading}", table.markdown()]
+    if report.notes:
+        parts.append("\n".join(f"- {note}" for note in report.notes))
+    models = ", ".join(f"{name} {digest[:12]}" for name, digest in report.models.items())
+    parts.append(
+        f"Command: `{origin['command']}`  \nDate: {origin['date']}  \n"
+        f"Machine: {origin['machine']}  \nModels: {models or 'none'}"
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def machine() -> str:
+    """Return one line about the machine that measures."""
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Return the mean of the finite values, None when there is none."""
+    finite = [value for value in values if value == value and abs(value) != float("inf")]
+    return sum(finite) / len(finite) if finite else None
+
+
+def _line(cells: Sequence[Cell]) -> str:
+    return "| " + " | ".join(_text(cell) for cell in cells) + " |"
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)

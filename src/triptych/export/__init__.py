@@ -1,0 +1,1 @@
+"""Out of the package: pictures, videos and meshes."""

@@ -1,0 +1,89 @@
+"""Coloured meshes of portraits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from triptych.errors import UserError, check_range
+from triptych.export.glb import save_glb
+from triptych.export.surface import closed_surface, vertex_normals
+from triptych.files import atomic_write
+from triptych.portrait import Portrait
+
+MESH_SUFFIXES = (".glb", ".ply", ".obj")
+RESOLUTION = 160
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A coloured triangle mesh in the world: y up, the face along +z.
+
+    Attributes:
+        vertices: float32 [v, 3].
+        triangles: int32 [t, 3], counter-clockwise as seen from outside.
+        normals: Unit float32 [v, 3].
+        colours: sRGB float32 [v, 3] in [0, 1].
+    """
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    normals: np.ndarray
+    colours: np.ndarray
+
+
+def portrait_mesh(
+    portrait: Portrait, *, resolution: int = RESOLUTION, level: float | None = None
+) -> Mesh:
+    """Return a portrait's surface with the colours that its renderer shows.
+
+    Args:
+        portrait: What to turn into a mesh.
+        resolution: Samples along each side of the box, 16 to 512; time grows with its cube.
+        level: Density at the surface; by default where the renderer sees the surface.
+
+    Returns:
+        A watertight mesh of one part.
+
+    Raises:
+        UserError: The resolution is out of range, or the portrait has no surface.
+    """
+    check_range("mesh resolution", resolution, 16, 512)
+    density = portrait.density_grid(resolution).cpu().numpy()
+    if level is None:
+        level = portrait.surface_density()
+    vertices, triangles = closed_surface(density, level, portrait.box_size)
+    normals = vertex_normals(vertices, triangles)
+    colours = portrait.colours(torch.from_numpy(vertices), torch.from_numpy(normals))
+    return Mesh(vertices, triangles, normals, ((colours + 1) / 2).clamp(0, 1).cpu().numpy())
+
+
+def save_mesh(path: str | Path, mesh: Mesh) -> None:
+    """Write a mesh as .glb, .ply or .obj, atomically.
+
+    Colours are linear light in .glb, as its standard asks, and sRGB in the other two.
+
+    Raises:
+        UserError: The ending is another one, or the file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in MESH_SUFFIXES:
+        raise UserError(f"mesh file {path}: got '{suffix}'; expected {', '.join(MESH_SUFFIXES)}")
+    if suffix == ".glb":
+        save_glb(path, mesh.vertices, mesh.triangles, mesh.normals, mesh.colours)
+        return
+    import trimesh
+
+    solid = trimesh.Trimesh(
+        mesh.vertices,
+        mesh.triangles,
+        vertex_normals=mesh.normals,
+        vertex_colors=(mesh.colours * 255).round().astype(np.uint8),
+        process=False,
+    )
+    content = solid.export(file_type=suffix[1:])
+    with atomic_write(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)

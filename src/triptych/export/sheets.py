@@ -1,0 +1,90 @@
+"""Sheets: pictures side by side in labelled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from triptych.errors import UserError
+
+_PAPER = (255, 255, 255)
+_INK = (40, 40, 40)
+_GAP = 4
+
+
+def picture_sheet(
+    rows: Sequence[Sequence[np.ndarray]],
+    *,
+    row_labels: Sequence[str] | None = None,
+    column_labels: Sequence[str] | None = None,
+    cell: int | None = None,
+) -> np.ndarray:
+    """Arrange pictures in rows on white paper.
+
+    Args:
+        rows: Square pictures uint8 [h, h, 3]; rows may differ in length.
+        row_labels: One text per row, written above it.
+        column_labels: One text per column, written at the top.
+        cell: Side of every picture on the sheet; the largest one's own side by default.
+
+    Returns:
+        Pixels uint8 [height, width, 3].
+    """
+    from PIL import Image, ImageDraw
+
+    pictures = [picture for row in rows for picture in row]
+    if not pictures:
+        raise UserError("a sheet needs at least one picture")
+    if row_labels is not None and len(row_labels) != len(rows):
+        raise UserError(f"row labels: got {len(row_labels)}; expected {len(rows)}")
+    side = cell or max(picture.shape[0] for picture in pictures)
+    font_size = max(11, side // 10)
+    label_height = font_size + 2 * _GAP
+    columns = max(map(len, rows))
+    top = _GAP + (label_height if column_labels else 0)
+    row_height = side + _GAP + (label_height if row_labels else 0)
+    size = (_GAP + columns * (side + _GAP), top + len(rows) * row_height)
+    sheet = Image.new("RGB", size, _PAPER)
+    pen = ImageDraw.Draw(sheet)
+
+    def write(text: str, x: int, y: int, width: int) -> None:
+        pen.text((x, y), _fitting(text, width, font_size), fill=_INK, font=_font(font_size))
+
+    for column, label in enumerate(column_labels or ()):
+        write(label, _GAP + column * (side + _GAP), _GAP, side)
+    for index, row in enumerate(rows):
+        y = top + index * row_height
+        if row_labels:
+            write(row_labels[index], _GAP, y, size[0] - 2 * _GAP)
+            y += label_height
+        for column, picture in enumerate(row):
+            sheet.paste(_resized(picture, side), (_GAP + column * (side + _GAP), y))
+    return np.asarray(sheet)
+
+
+def _resized(picture: np.ndarray, side: int):  # type: ignore[no-untyped-def]
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    return (
+        image
+        if image.size == (side, side)
+        else image.resize((side, side), Image.Resampling.BICUBIC)
+    )
+
+
+def _font(size: int):  # type: ignore[no-untyped-def]
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
+
+
+def _fitting(text: str, width: int, font_size: int) -> str:
+    """Cut a text, with an ellipsis, to what fits into a width in pixels."""
+    font = _font(font_size)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..."

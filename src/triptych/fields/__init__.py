@@ -1,0 +1,1 @@
+"""What can be asked at points of space: raw density and features."""

@@ -1,0 +1,114 @@
+"""The tri-plane field: three feature planes and a small decoder (EG3D)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from triptych.fields.base import FieldSample
+from triptych.ops.equalised_linear import equalised_linear
+from triptych.ops.sample_planes import PlaneAxes, sample_planes
+
+# Sigmoid outputs reach a little beyond [0, 1], so that pure black and white are attainable.
+_COLOUR_OVERSHOOT = 0.001
+
+
+class _EqualisedLinear(nn.Module):
+    def __init__(
+        self, num_in: int, num_out: int, lr_multiplier: float, rng: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.lr_multiplier = lr_multiplier
+        self.weight = nn.Parameter(torch.randn(num_out, num_in, generator=rng) / lr_multiplier)
+        self.bias = nn.Parameter(torch.zeros(num_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return equalised_linear(x, self.weight, self.bias, lr_multiplier=self.lr_multiplier)
+
+
+class TriPlaneDecoder(nn.Module):
+    """Turns averaged plane features into raw density and features; the view does not matter.
+
+    Args:
+        num_channels: Channels of each plane.
+        num_features: Features decoded besides the density; the first three are the colour.
+        num_hidden: Width of the one hidden layer.
+        lr_multiplier: Equalised learning rate multiplier of both layers.
+        rng: Source of the initial weights.
+
+    Reference: Chan et al., EG3D (2022), section 4.2.
+    """
+
+    def __init__(
+        self,
+        num_channels: int,
+        num_features: int,
+        *,
+        num_hidden: int = 64,
+        lr_multiplier: float = 1.0,
+        rng: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            _EqualisedLinear(num_channels, num_hidden, lr_multiplier, rng),
+            nn.Softplus(),
+            _EqualisedLinear(num_hidden, 1 + num_features, lr_multiplier, rng),
+        )
+
+    def forward(self, plane_features: Tensor) -> FieldSample:
+        """Decode features already averaged over the planes [b, n, c]."""
+        decoded = self.net(plane_features).float()
+        density, colour = decoded[..., :1], decoded[..., 1:]
+        features = torch.sigmoid(colour) * (1 + 2 * _COLOUR_OVERSHOOT) - _COLOUR_OVERSHOOT
+        return FieldSample(density, features)
+
+    def density(self, plane_features: Tensor) -> Tensor:
+        """Return only the raw density [b, n, 1], without decoding colours."""
+        first, softplus, last = self.net
+        assert isinstance(last, _EqualisedLinear)
+        hidden = softplus(first(plane_features))
+        row = equalised_linear(
+            hidden, last.weight[:1], last.bias[:1], lr_multiplier=last.lr_multiplier
+        )
+        return row.float()
+
+
+@dataclass(frozen=True, eq=False)
+class TriPlaneField:
+    """Feature planes with the decoder that reads them.
+
+    Attributes:
+        planes: Feature planes [b, 3, c, h, w]; a batch of 1 answers for any batch of points.
+        decoder: Decoder of the averaged plane features.
+        box_size: Side of the cube that the planes span. Points outside read zero features, which
+            the decoder still turns into a density.
+        plane_axes: Which coordinates each plane sees; see `ops.sample_planes`.
+    """
+
+    planes: Tensor
+    decoder: TriPlaneDecoder
+    box_size: float = 1.0
+    plane_axes: PlaneAxes = "legacy"
+
+    def query(self, points: Tensor) -> FieldSample:
+        """Return raw density and features at world points [b, n, 3]."""
+        sample = self.decoder(self._plane_features(points))
+        leading = points.shape[:2]
+        return FieldSample(
+            sample.density.reshape(*leading, 1), sample.features.reshape(*leading, -1)
+        )
+
+    def density(self, points: Tensor) -> Tensor:
+        """Return only the raw density [b, n, 1] at world points [b, n, 3]; cheaper than query."""
+        return self.decoder.density(self._plane_features(points)).reshape(*points.shape[:2], 1)
+
+    def _plane_features(self, points: Tensor) -> Tensor:
+        if self.planes.shape[0] == 1:
+            points = points.reshape(1, -1, 3)
+        sampled = sample_planes(
+            self.planes, points, box_size=self.box_size, axes=self.plane_axes
+        )
+        # The mean, divided after the sum: its gradient is a third as large in memory.
+        return (sampled.sum(dim=1) / sampled.shape[1]).transpose(1, 2)  # [b, n, c]

@@ -1,0 +1,111 @@
+"""Files that are either whole or absent: write to a temporary name, then rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from triptych.errors import UserError
+
+NEEDED_BYTES = 64 << 20
+"""Less free space than this counts as a full disk before a run starts."""
+
+
+def user_cache_folder() -> Path:
+    """Folder for large files this package may keep on a user's machine; it need not exist yet.
+
+    It is the environment variable TRIPTYCH_CACHE if set, else in the system's cache folder.
+    """
+    if chosen := os.environ.get("TRIPTYCH_CACHE"):
+        return Path(chosen)
+    system = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(system) if system else Path.home() / ".cache") / "triptych"
+
+
+def make_writable_folder(path: str | Path) -> None:
+    """Make a folder with its parents and see, before any long work, that it can take results.
+
+    Raises:
+        UserError: It is a file, cannot be written, or its disk is nearly full.
+    """
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; expected a folder; choose another name")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise UserError(
+            f"cannot write in the folder {folder} ({error.strerror or error}); choose another one"
+        ) from error
+    if free < NEEDED_BYTES:
+        raise UserError(
+            f"no space left for {folder}: {free >> 20} MB are free; "
+            f"at least {NEEDED_BYTES >> 20} MB are needed"
+        )
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path with the same suffix that becomes `path` when the block succeeds.
+
+    Raises:
+        UserError: The folder does not exist, cannot be written, or the disk is full.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file for writing that appears under its name only when the block succeeds."""
+    encoding = None if "b" in mode else "utf-8"
+    with atomic_path(path) as temporary, open(temporary, mode, encoding=encoding) as stream:
+        yield stream
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with atomic_write(path, "w") as stream:
+        json.dump(value, stream, indent=2)
+        stream.write("\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: The file is absent, unreadable or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from error
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

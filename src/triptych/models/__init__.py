@@ -1,0 +1,1 @@
+"""Networks: one file each, a frozen configuration and a module."""

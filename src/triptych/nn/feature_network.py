@@ -1,0 +1,180 @@
+"""Avatar features: a narrow VGG with heads for regions, identity, attributes and style."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from triptych.errors import UserError
+
+# Below this the coarsest stage would have no pixel left. Heads of whole images need 64 or more.
+SMALLEST_IMAGE = 16
+_LAYOUT_SIZE, _LAYOUT_CHANNELS = 8, 48
+
+
+@dataclass(frozen=True)
+class FeatureNetworkConfig:
+    """What an `AvatarFeatures` network looks like and what its heads answer.
+
+    Attributes:
+        style_names: Names of the styles the style head tells apart, in the order of its logits.
+        attribute_dim: Width of the attribute vector that the attribute head predicts.
+        channels: Width of each stage; every stage halves the size before the next.
+        identity_dim: Width of the unit identity embedding.
+        num_regions: Number of region classes, background included.
+        region_channels: Width of the top-down path that gathers all stages for the region head.
+    """
+
+    style_names: tuple[str, ...]
+    attribute_dim: int
+    channels: tuple[int, ...] = (24, 48, 96, 160, 192)
+    identity_dim: int = 64
+    num_regions: int = 9
+    region_channels: int = 32
+
+    def __post_init__(self) -> None:
+        if len(self.channels) != 5:
+            raise UserError(f"channels: got {len(self.channels)} stages; expected 5")
+        if len(set(self.style_names)) != len(self.style_names) or not self.style_names:
+            raise UserError("style_names: expected at least one name and no name twice")
+
+
+class AvatarFeatures(nn.Module):
+    """Five stages of two 3x3 convolutions each, and four heads that read them.
+
+    There is no normalisation over positions or batch: a feature depends only on what its
+    receptive field sees, so that crops and whole images are measured alike. Two instances are
+    trained: one as a loss network, one as an independent judge.
+    """
+
+    def __init__(self, config: FeatureNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = (3, *config.channels)
+        self.stages = nn.ModuleDict(
+            {
+                f"stage{index + 1}": _stage(widths[index], widths[index + 1])
+                for index in range(len(config.channels))
+            }
+        )
+        self.region_head = _RegionHead(config)
+        self.layout = nn.Sequential(
+            nn.Conv2d(config.channels[-1], _LAYOUT_CHANNELS, 1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(_LAYOUT_CHANNELS * _LAYOUT_SIZE**2, 256),
+            nn.ReLU(),
+        )
+        self.identity_head = nn.Linear(256, config.identity_dim)
+        self.attribute_head = nn.Linear(256, config.attribute_dim)
+        self.style_head = nn.Sequential(
+            nn.Linear(2 * sum(config.channels[2:]), 256),
+            nn.ReLU(),
+            nn.Linear(256, len(config.style_names)),
+        )
+        _initialise(self)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the features of every stage by name, finest first.
+
+        Args:
+            image: Images [b, 3, h, w] in [-1, 1]; h and w at least 16 (crops)
+                or 64 (whole heads).
+
+        Returns:
+            "stage1" [b, c1, h, w] to "stage5" [b, c5, h/16, w/16], non-negative.
+        """
+        if min(image.shape[-2:]) < SMALLEST_IMAGE:
+            raise UserError(
+                f"image size: got {tuple(image.shape[-2:])}; "
+                f"expected at least {SMALLEST_IMAGE} on each side; resize the image first"
+            )
+        features: dict[str, Tensor] = {}
+        current = image
+        for index, (name, stage) in enumerate(self.stages.items()):
+            current = stage(functional.avg_pool2d(current, 2) if index else current)
+            features[name] = current
+        return features
+
+    def region_logits(self, features: dict[str, Tensor]) -> Tensor:
+        """Return the logits of the region classes [b, num_regions, h, w] for every pixel."""
+        return self.region_head(features)
+
+    def identity(self, features: dict[str, Tensor]) -> Tensor:
+        """Return the unit identity embedding [b, identity_dim] of images of the whole head."""
+        return functional.normalize(self.identity_head(self._layout_of(features)), dim=1)
+
+    def attributes(self, features: dict[str, Tensor]) -> Tensor:
+        """Return the predicted attribute vector [b, attribute_dim]."""
+        return self.attribute_head(self._layout_of(features))
+
+    def style_logits(self, features: dict[str, Tensor]) -> Tensor:
+        """Return the style logits [b, number of styles].
+
+        Mean and strongest response of each channel: a style may cover everything (bronze) or
+        show in one place only (pointed ears).
+        """
+        coarse = list(features.values())[2:]
+        means = [stage.mean(dim=(2, 3)) for stage in coarse]
+        peaks = [stage.amax(dim=(2, 3)) for stage in coarse]
+        return self.style_head(torch.cat([*means, *peaks], dim=1))
+
+    def _layout_of(self, features: dict[str, Tensor]) -> Tensor:
+        """Coarse features with their rough places: where things are makes a face."""
+        coarsest = list(features.values())[-1]
+        return self.layout(functional.adaptive_avg_pool2d(coarsest, _LAYOUT_SIZE))
+
+
+class _RegionHead(nn.Module):
+    """A top-down path: each coarser stage is enlarged and added to the next finer one.
+
+    The finest stage only corrects the logits of the second finest: it is the dearest to compute.
+    """
+
+    def __init__(self, config: FeatureNetworkConfig) -> None:
+        super().__init__()
+        width = config.region_channels
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(channels, width, 1) for channels in config.channels[1:]
+        )
+        self.blends = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=1) for _ in config.channels[2:]
+        )
+        self.classes = nn.Conv2d(width, config.num_regions, 1)
+        self.fine_classes = nn.Conv2d(config.channels[0], config.num_regions, 1)
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        finest, *coarser = features.values()
+        gathered = functional.relu(self.laterals[-1](coarser[-1]))
+        for index in range(len(coarser) - 2, -1, -1):
+            gathered = functional.relu(self.blends[index](gathered))
+            enlarged = _enlarge_to(gathered, coarser[index])
+            gathered = functional.relu(enlarged + self.laterals[index](coarser[index]))
+        return _enlarge_to(self.classes(gathered), finest) + self.fine_classes(finest)
+
+
+def _enlarge_to(features: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(
+        features, size=like.shape[-2:], mode="bilinear", align_corners=False
+    )
+
+
+def _stage(channels_in: int, channels_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(channels_out, channels_out, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def _initialise(module: nn.Module) -> None:
+    """He initialisation everywhere: without normalisation layers the depth needs it."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -1,0 +1,148 @@
+"""EG3D's super-resolution heads: two styled blocks that enlarge a rendered feature map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from triptych.errors import UserError
+from triptych.nn.synthesis_block import SynthesisBlock
+from triptych.nn.synthesis_layers import LayerOptions, NoiseMode
+from triptych.ops.resize import resize
+from triptych.ops.upfirdn2d import fir_kernel
+
+SuperResolutionKind = Literal["8XDC", "8X", "4X", "2X"]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What tells EG3D's super-resolution classes apart."""
+
+    input_size: int
+    widths: tuple[int, int]
+    first_block_enlarges: bool
+    accepts_larger_input: bool
+    stores_filter: bool  # a buffer of the head itself, unused, present in its checkpoints
+
+
+_LAYOUTS: dict[SuperResolutionKind, _Layout] = {
+    "8XDC": _Layout(128, (256, 128), True, True, False),
+    "8X": _Layout(128, (128, 64), True, True, True),
+    "4X": _Layout(128, (128, 64), False, False, True),
+    "2X": _Layout(64, (128, 64), False, True, True),
+}
+
+
+@dataclass(frozen=True)
+class SuperResolutionConfig:
+    """Which head enlarges the rendered features, and how.
+
+    Attributes:
+        kind: EG3D's four heads: 8XDC and 8X take 128 pixels to 512, 4X takes 128 to 256 and 2X
+            takes 64 to 128. Other input sizes are resized first.
+        widths: Channels of the two blocks; None takes the official ones.
+        antialias: Antialias that first resizing.
+        noise_mode: Noise in the head; off in all official models.
+        conv_clamp: Activation limit. Official heads have it because they were trained in half
+            precision; it is part of the function, also in float32.
+    """
+
+    kind: SuperResolutionKind = "8XDC"
+    widths: tuple[int, int] | None = None
+    antialias: bool = True
+    noise_mode: NoiseMode = "none"
+    conv_clamp: float | None = 256.0
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the output."""
+        layout = _LAYOUTS[self.kind]
+        return layout.input_size * (4 if layout.first_block_enlarges else 2)
+
+
+class SuperResolution(nn.Module):
+    """Feature map and its first three channels to a larger image.
+
+    Parity: EG3D's 4X and 2X heads add their first read-out in place into the low-resolution image
+    they are given, so that the image_raw it returns is image_raw plus that read-out whenever no
+    resizing happened. Here nothing is modified; the enlarged image is the same.
+
+    Args:
+        num_features: Channels of the feature map.
+        w_dim: Width of the style codes.
+        config: Which head.
+        rng: Source of the initial weights.
+
+    Reference: Chan et al., EG3D (2022), section 4.3.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        w_dim: int,
+        config: SuperResolutionConfig,
+        *,
+        rng: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        layout = _LAYOUTS[config.kind]
+        first, second = config.widths or layout.widths
+        options = LayerOptions(conv_clamp=config.conv_clamp)
+        first_size = layout.input_size * (2 if layout.first_block_enlarges else 1)
+        if layout.stores_filter:
+            self.register_buffer("resample_filter", fir_kernel(options.resample_filter))
+        self.block0 = SynthesisBlock(
+            num_features,
+            first,
+            w_dim,
+            first_size,
+            image_channels=3,
+            up=layout.first_block_enlarges,
+            options=options,
+            rng=rng,
+        )
+        self.block1 = SynthesisBlock(
+            first, second, w_dim, 2 * first_size, image_channels=3, options=options, rng=rng
+        )
+
+    def forward(
+        self,
+        features: Tensor,
+        ws: Tensor,
+        *,
+        noise_mode: NoiseMode | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Return images [b, 3, image_size, image_size], nominally in [-1, 1].
+
+        Args:
+            features: Rendered features [b, c, h, h]; the first three channels are the image.
+            ws: Style codes [b, k, w_dim], of which only the last is used.
+            noise_mode: Overrides the configured one.
+            generator: Source of random noise.
+        """
+        x = self._at_input_size(features)
+        image: Tensor | None = x[:, :3]
+        codes = ws[:, -1:].float().repeat(1, 3, 1)
+        mode = noise_mode or self.config.noise_mode
+        x, image = self.block0(x, image, codes, noise_mode=mode, generator=generator)
+        x, image = self.block1(x, image, codes, noise_mode=mode, generator=generator)
+        assert image is not None
+        return image
+
+    def _at_input_size(self, features: Tensor) -> Tensor:
+        layout = _LAYOUTS[self.config.kind]
+        size = features.shape[-1]
+        if size == layout.input_size:
+            return features
+        if size > layout.input_size and not layout.accepts_larger_input:
+            raise UserError(
+                f"super-resolution {self.config.kind} takes at most {layout.input_size} pixels: "
+                f"got {size}; render at a smaller size"
+            )
+        mode: Literal["antialiased", "none"] = "antialiased" if self.config.antialias else "none"
+        return resize(features, layout.input_size, filter_mode=mode)

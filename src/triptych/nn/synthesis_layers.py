@@ -1,0 +1,177 @@
+"""The two layers of StyleGAN2's synthesis: styled convolution and styled read-out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from triptych.errors import UserError
+from triptych.nn.fully_connected import FullyConnectedLayer
+from triptych.ops.bias_act import bias_act
+from triptych.ops.modulated_conv import Modulation, UpConvolution, demodulation, modulated_conv2d
+from triptych.ops.upfirdn2d import fir_kernel
+
+NoiseMode = Literal["none", "const", "random"]
+
+
+@dataclass(frozen=True)
+class LayerOptions:
+    """What all layers of one synthesis network share.
+
+    Attributes:
+        resample_filter: Taps of the FIR kernel around up-sampling; an even number of them.
+        conv_clamp: Activations are limited to +- this after every layer; None leaves them.
+        use_noise: Give every convolution a noise map and its strength.
+        modulation: "weights", "activations", or "auto": activations in training mode, weights in
+            evaluation mode. Equal up to rounding; see `ops.modulated_conv`.
+        up_convolution: "two_step" or "composed". Equal up to rounding; see `ops.modulated_conv`.
+    """
+
+    resample_filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
+    conv_clamp: float | None = None
+    use_noise: bool = True
+    modulation: Modulation | Literal["auto"] = "auto"
+    up_convolution: UpConvolution = "two_step"
+
+    def modulation_when(self, training: bool) -> Modulation:
+        """Resolve "auto" for a module in training or evaluation mode."""
+        if self.modulation == "auto":
+            return "activations" if training else "weights"
+        return self.modulation
+
+
+class SynthesisLayer(nn.Module):
+    """Styled 3x3 convolution, noise, bias, leaky ReLU.
+
+    Args:
+        num_in: Input channels.
+        num_out: Output channels.
+        w_dim: Width of the style code.
+        size: Output height and width.
+        up: Enlarge the map twice.
+        options: Shared by the network.
+        rng: Source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        num_in: int,
+        num_out: int,
+        w_dim: int,
+        size: int,
+        *,
+        up: bool,
+        options: LayerOptions,
+        rng: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.up = up
+        self.options = options
+        self.register_buffer("resample_filter", fir_kernel(options.resample_filter))
+        self.affine = FullyConnectedLayer(w_dim, num_in, bias=1.0, rng=rng)
+        self.weight = nn.Parameter(torch.randn(num_out, num_in, 3, 3, generator=rng))
+        if options.use_noise:
+            self.register_buffer("noise_const", torch.randn(size, size, generator=rng))
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.bias = nn.Parameter(torch.zeros(num_out))
+
+    def forward(
+        self,
+        x: Tensor,
+        w: Tensor,
+        *,
+        noise_mode: NoiseMode = "const",
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Return activations [b, num_out, size, size].
+
+        Args:
+            x: Activations [b, num_in, size or size / 2, ...].
+            w: Style codes [b, w_dim].
+            noise_mode: "const" adds the stored map, "random" a fresh one, "none" nothing.
+            generator: Source of random noise.
+        """
+        styles = styles_from(self.affine, w)
+        modulation = self.options.modulation_when(self.training)
+        # Scaled activations leave the demodulation to bias_act, which saves passes over them.
+        demodulates_later = modulation == "activations"
+        x = modulated_conv2d(
+            x,
+            self.weight,
+            styles,
+            demodulate=not demodulates_later,
+            up_kernel=self.resample_filter if self.up else None,
+            modulation=modulation,
+            up_convolution=self.options.up_convolution,
+        )
+        return bias_act(
+            x,
+            self.bias,
+            scale=demodulation(self.weight, styles) if demodulates_later else None,
+            noise=self._noise(x, noise_mode, generator),
+            activation="lrelu",
+            clamp=self.options.conv_clamp,
+        )
+
+    def _noise(
+        self, x: Tensor, mode: NoiseMode, generator: torch.Generator | None
+    ) -> Tensor | None:
+        if not self.options.use_noise or mode == "none":
+            return None
+        if mode == "const":
+            return self.noise_const * self.noise_strength
+        if generator is None:
+            raise UserError("noise mode 'random' needs a generator; pass one or use 'const'")
+        shape = (x.shape[0], 1, self.size, self.size)
+        noise = torch.randn(shape, generator=generator, device=generator.device)
+        return noise.to(x.device) * self.noise_strength
+
+
+class ToRGBLayer(nn.Module):
+    """Styled 1x1 convolution to image (or plane) channels; no demodulation, no activation.
+
+    Args:
+        num_in: Input channels.
+        num_out: Image channels.
+        w_dim: Width of the style code.
+        options: Shared by the network.
+        rng: Source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        num_in: int,
+        num_out: int,
+        w_dim: int,
+        *,
+        options: LayerOptions,
+        rng: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.options = options
+        self.weight_gain = 1 / math.sqrt(num_in)
+        self.affine = FullyConnectedLayer(w_dim, num_in, bias=1.0, rng=rng)
+        self.weight = nn.Parameter(torch.randn(num_out, num_in, 1, 1, generator=rng))
+        self.bias = nn.Parameter(torch.zeros(num_out))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Return image channels [b, num_out, h, w] from x [b, num_in, h, w] and w [b, w_dim]."""
+        x = modulated_conv2d(
+            x,
+            self.weight,
+            styles_from(self.affine, w) * self.weight_gain,
+            demodulate=False,
+            modulation=self.options.modulation_when(self.training),
+        )
+        return bias_act(x, self.bias, clamp=self.options.conv_clamp)
+
+
+def styles_from(affine: FullyConnectedLayer, w: Tensor) -> Tensor:
+    """Return channel scales [b, i] in float32, whatever the autocast mode."""
+    with torch.autocast(w.device.type, enabled=False):
+        return affine(w.float())

@@ -1,0 +1,29 @@
+"""Half precision where the hardware multiplies it faster, full precision everywhere else."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+
+def has_fast_bfloat16(device: torch.device | str) -> bool:
+    """Say whether a device multiplies bfloat16 matrices in hardware.
+
+    Many processors accept bfloat16 but emulate it, which is slower than float32.
+    """
+    device = torch.device(device)
+    if device.type == "cpu":
+        probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    backend = getattr(torch, device.type, None)
+    return bool(getattr(backend, "is_bf16_supported", lambda: False)())
+
+
+def half_precision_where_fast(
+    device: torch.device | str, enabled: bool = True
+) -> AbstractContextManager[object]:
+    """Return a context in which matrix products run in bfloat16 if that is faster here."""
+    if enabled and has_fast_bfloat16(device):
+        return torch.autocast(torch.device(device).type, torch.bfloat16)
+    return nullcontext()

@@ -1,0 +1,48 @@
+"""Reading three feature planes at points of space."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PlaneAxes = Literal["legacy", "corrected"]
+
+# For each plane: which coordinate runs along the image width, which along the height.
+AXES: dict[PlaneAxes, tuple[tuple[int, int], ...]] = {
+    "legacy": ((0, 1), (0, 2), (2, 0)),
+    "corrected": ((0, 1), (0, 2), (2, 1)),
+}
+
+
+def sample_planes(
+    planes: Tensor, points: Tensor, *, box_size: float, axes: PlaneAxes = "legacy"
+) -> Tensor:
+    """Sample three planes bilinearly at the projections of points.
+
+    Points outside the box of side `box_size` around the origin read zeros. Pixel centres lie half
+    a pixel inside the box's faces (corners not aligned).
+
+    Args:
+        planes: Feature planes [b, 3, c, h, w].
+        points: World points [b, n, 3].
+        box_size: Side of the cube that the planes span.
+        axes: "legacy" is what EG3D's released models were trained with: the planes see (x, y),
+            (x, z), (z, x), so that (y, z) is never sampled; "corrected" sees (z, y) last.
+
+    Returns:
+        Features [b, 3, c, n].
+    """
+    batch, num_planes, channels, height, width = planes.shape
+    scaled = points * (2 / box_size)
+    grid = torch.stack([scaled[..., list(pair)] for pair in AXES[axes]], dim=1)
+    sampled = F.grid_sample(
+        planes.reshape(batch * num_planes, channels, height, width).contiguous(),
+        grid.reshape(batch * num_planes, 1, -1, 2).to(planes.dtype),
+        mode="bilinear",
+        padding_mode="zeros",
+        align_corners=False,
+    )
+    return sampled.reshape(batch, num_planes, channels, -1)

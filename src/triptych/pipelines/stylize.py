@@ -1,0 +1,338 @@
+"""Text to a stylised 3D portrait (FF3D, end to end)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from triptych.config import to_dict
+from triptych.data.latents import LAST_SEED, latent_from_seed
+from triptych.errors import UserError, check_range
+from triptych.files import make_writable_folder, read_json, write_json
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.image_to_triplane import ImageToTriplane
+from triptych.pipelines.stylize_fitting import (
+    SECONDS_BETWEEN_CHECKPOINTS,
+    Fitted,
+    Perceptual,
+    fit,
+)
+from triptych.pipelines.stylize_networks import trainable_plane_source
+from triptych.pipelines.stylize_settings import StylizeSettings, preset
+from triptych.pipelines.stylize_views import EditedViews, Progress, edit_views, render_originals
+from triptych.portrait import Portrait
+from triptych.priors.image_editor import ImageEditor
+from triptych.weights.safetensors_file import FileHeader, content_hash, load_tensors, save_tensors
+
+VIEWS_FOLDER, RESUME_FOLDER = "views", "resume"
+_RUN, _CHECKPOINT, _FINISHED = "run.json", "fitting.safetensors", "planes.safetensors"
+_LONGEST_PROMPT = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Stylized:
+    """What `StylizePipeline` returns.
+
+    Attributes:
+        portrait: The stylised head.
+        original: The head it was made from.
+        views: The edited views it was fitted to.
+        report: Settings, seeds, model hashes, timings, held-out curve, dropped views and notes,
+            as JSON values.
+    """
+
+    portrait: Portrait
+    original: Portrait
+    views: EditedViews
+    report: dict[str, Any]
+
+
+class StylizePipeline:
+    """Edits many views of one head with the same words and fits planes to them.
+
+    Args:
+        generator: The prior that makes heads from seeds; frozen.
+        image_to_triplane: Pre-trained on that prior's heads; copied for every style.
+        editor: Carries out the words on pictures.
+        perceptual: Distance [b] of two batches of pictures; None leaves the term out.
+        name: Goes into records.
+        hashes: Hash of each model's file by name, for records.
+        seconds_between_checkpoints: How much fitting a cut may cost.
+    """
+
+    def __init__(
+        self,
+        generator: TriPlaneGenerator,
+        image_to_triplane: ImageToTriplane,
+        editor: ImageEditor,
+        perceptual: Perceptual | None = None,
+        *,
+        name: str = "unnamed",
+        hashes: Mapping[str, str] | None = None,
+        seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
+    ) -> None:
+        self.generator = generator.eval().requires_grad_(False)
+        self.image_to_triplane = image_to_triplane.eval().requires_grad_(False)
+        self.editor = editor
+        self.perceptual = perceptual
+        self.name = name
+        self.hashes = dict(hashes or {})
+        self.seconds_between_checkpoints = seconds_between_checkpoints
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path = "avatar", editor: ImageEditor | None = None
+    ) -> StylizePipeline:
+        """Assemble the pipeline from the embedded models or from a folder of your own.
+
+        Args:
+            model: "avatar", or a folder with `generator.safetensors`, `i2t.safetensors`,
+                `features.safetensors` and `editor/`.
+            editor: Used instead of the model's own.
+
+        Raises:
+            UserError: A model is missing or broken.
+        """
+        from triptych.pipelines.stylize_models import stylize_models
+
+        models = stylize_models(model, with_editor=editor is None)
+        used = editor or models.editor
+        assert used is not None
+        return cls(
+            models.generator,
+            models.image_to_triplane,
+            used,
+            models.perceptual,
+            name=str(model),
+            hashes=models.hashes,
+        )
+
+    def __call__(
+        self,
+        prompt: str,
+        *,
+        identity: int | Portrait = 0,
+        quality: str = "standard",
+        seed: int = 0,
+        work_dir: str | Path | None = None,
+        progress: Progress | None = None,
+        settings: StylizeSettings | None = None,
+    ) -> Stylized:
+        """Turn a head into what the prompt says.
+
+        Args:
+            prompt: What the head becomes ("a bronze statue") or an instruction ("make him old").
+            identity: Seed of the head, or a portrait of the same prior.
+            quality: "draft", "standard" or "high"; unused when settings are given.
+            seed: Seed of the edit's one noise and of the fitting's draws.
+            work_dir: Keeps the edited views and the state of the run: called again with the same
+                request, a run that was cut goes on. A temporary folder when None.
+            progress: Called with (stage, done, total).
+            settings: Everything else.
+
+        Raises:
+            UserError: The prompt, the head or the settings are of no use, or the folder belongs to
+                another request.
+        """
+        settings = settings or preset(quality)
+        self._check(prompt, identity, seed)
+        report_progress = progress or _silent
+        with _folder(work_dir) as folder:
+            started = time.monotonic()
+            original = self._head(identity)
+            self._check_planes(original)
+            request = self._request(prompt, identity, original, seed, settings)
+            resume = _claim(folder, request)
+            seconds: dict[str, float] = {}
+            with _timed(seconds, "rendering"):
+                originals = render_originals(original, settings, resume, report_progress)
+            with _timed(seconds, "editing"):
+                views = edit_views(
+                    originals,
+                    self.editor,
+                    prompt,
+                    settings,
+                    seed,
+                    folder / VIEWS_FOLDER,
+                    self._editing_record(prompt, seed),
+                    report_progress,
+                )
+            with _timed(seconds, "fitting"):
+                fitted, report = self._fit(original, views, settings, seed, resume, report_progress)
+            seconds["total"] = round(time.monotonic() - started, 2)
+            report = {
+                **request,
+                "notes": self.editor.notes_for(prompt),
+                "dropped_views": views.dropped,
+                "view_scores": [round(float(score), 3) for score in views.scores],
+                **report,
+                "seconds": seconds,
+            }
+        provenance = {"pipeline": "stylize", **request}
+        portrait = dataclasses.replace(original, planes=fitted, provenance=provenance)
+        return Stylized(portrait, original, views, report)
+
+    def _fit(
+        self,
+        original: Portrait,
+        views: EditedViews,
+        settings: StylizeSettings,
+        seed: int,
+        resume: Path,
+        progress: Progress,
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Return the fitted planes and what there is to say about the fitting."""
+        finished, checkpoint = resume / _FINISHED, resume / _CHECKPOINT
+        if finished.exists():
+            tensors, header = load_tensors(finished, "FittedPlanes")
+            return tensors["planes"], header.config
+        source = trainable_plane_source(
+            settings.use_i2t, self.image_to_triplane, self.generator, original.ws, seed
+        )
+        result = fit(
+            source,
+            original,
+            views,
+            settings,
+            perceptual=self.perceptual,
+            seed=seed,
+            checkpoint=checkpoint,
+            progress=progress,
+            seconds_between_checkpoints=self.seconds_between_checkpoints,
+        )
+        report = _fitting_report(result)
+        save_tensors(finished, {"planes": result.planes}, FileHeader("FittedPlanes", report))
+        checkpoint.unlink(missing_ok=True)
+        return result.planes, report
+
+    @torch.no_grad()
+    def _head(self, identity: int | Portrait) -> Portrait:
+        if isinstance(identity, Portrait):
+            return identity
+        config = self.generator.config
+        latent = latent_from_seed(
+            identity, config.z_dim, normalised=config.mapping.normalize_z
+        ).to(next(self.generator.parameters()).device)
+        provenance = {"pipeline": "generate", "model": self.name, "seed": identity}
+        ws = self.generator.mapping(latent)
+        return Portrait.from_generator(self.generator, ws, provenance=provenance)
+
+    def _check(self, prompt: str, identity: int | Portrait, seed: int) -> None:
+        if len(prompt) > _LONGEST_PROMPT:
+            raise UserError(
+                f"the prompt is too long: got {len(prompt)} characters; "
+                f"expected at most {_LONGEST_PROMPT}; shorten it"
+            )
+        self.editor.check(prompt)
+        if not isinstance(identity, Portrait):
+            check_range("identity", identity, 0, LAST_SEED)
+        check_range("seed", seed, 0, 2**31 - 1)
+
+    def _check_planes(self, portrait: Portrait) -> None:
+        config = self.image_to_triplane.config
+        expected = (1, 3, config.plane_channels, config.plane_size, config.plane_size)
+        if tuple(portrait.planes.shape) != expected:
+            raise UserError(
+                f"the head has planes {list(portrait.planes.shape)}; the Image-to-Triplane network "
+                f"of '{self.name}' makes {list(expected)}; use a head of the same prior"
+            )
+
+    def _request(
+        self,
+        prompt: str,
+        identity: int | Portrait,
+        original: Portrait,
+        seed: int,
+        settings: StylizeSettings,
+    ) -> dict[str, Any]:
+        """Return everything that decides the result, as JSON values."""
+        head = {"planes": content_hash({"planes": original.planes.cpu()})}
+        request = {
+            "prompt": prompt,
+            "identity": {**original.provenance, **head}
+            if isinstance(identity, Portrait)
+            else {"seed": identity, **head},
+            "seed": seed,
+            "model": self.name,
+            "model_hashes": self.hashes,
+            "editor": self._editor_name(),
+            "settings": to_dict(settings),
+        }
+        return json.loads(json.dumps(request))
+
+    def _editing_record(self, prompt: str, seed: int) -> dict[str, Any]:
+        return {
+            "prompt": prompt,
+            "seed": seed,
+            "editor": self._editor_name(),
+            "editor_hash": self.hashes.get("editor", ""),
+            "editor_settings": {
+                key: value
+                for key, value in to_dict(self.editor.config).items()
+                if key not in ("vocabulary", "known_styles")
+            },
+        }
+
+    def _editor_name(self) -> str:
+        return str(getattr(self.editor, "name", type(self.editor).__name__))
+
+
+def _claim(folder: Path, request: Mapping[str, Any]) -> Path:
+    """Return the folder of the run's state; refuse one that belongs to another request."""
+    resume, views = folder / RESUME_FOLDER, folder / VIEWS_FOLDER
+    record = resume / _RUN
+    if not record.exists() and views.is_dir() and any(views.iterdir()):
+        raise UserError(
+            f"{views} holds views of an earlier run; choose another folder, or remove it"
+        )
+    make_writable_folder(resume)
+    if record.exists():
+        earlier = read_json(record)
+        different = [key for key in request if earlier.get(key) != request[key]]
+        if different:
+            raise UserError(
+                f"{folder} holds an unfinished run with another {' and '.join(different)}; "
+                "choose another folder, or remove this one"
+            )
+    write_json(record, dict(request))
+    return resume
+
+
+def _fitting_report(result: Fitted) -> dict[str, Any]:
+    return {
+        "steps": result.steps,
+        "stopped_early": result.stopped_early,
+        "held_out": [dataclasses.asdict(look) for look in result.curve],
+    }
+
+
+@contextmanager
+def _folder(work_dir: str | Path | None) -> Iterator[Path]:
+    """Yield the given folder, made if absent, or a temporary one."""
+    if work_dir is not None:
+        make_writable_folder(work_dir)
+        yield Path(work_dir)
+        return
+    with tempfile.TemporaryDirectory(prefix="triptych-") as temporary:
+        yield Path(temporary)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[stage] = round(time.monotonic() - started, 2)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Report nothing."""

@@ -1,0 +1,69 @@
+"""Finding the four models that stylising needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from triptych.errors import UserError
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.image_to_triplane import ImageToTriplane
+from triptych.pipelines.stylize_fitting import Perceptual
+from triptych.priors.image_editor import ImageEditor
+from triptych.weights import load_features, load_generator, load_image_to_triplane, read_header
+from triptych.weights.registry import find, find_present
+
+
+@dataclass(frozen=True, eq=False)
+class StylizeModels:
+    """The models and the hash of each one's weights."""
+
+    generator: TriPlaneGenerator
+    image_to_triplane: ImageToTriplane
+    perceptual: Perceptual
+    editor: ImageEditor | None
+    hashes: dict[str, str]
+
+
+def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
+    """Load the embedded models ("avatar"), or those of a folder.
+
+    Raises:
+        UserError: A model is missing or broken.
+    """
+    from triptych.priors.perceptual import AvatarPerceptualDistance
+
+    if model == "avatar":
+        files = {
+            "generator": find_present("avatar-generator", "generator"),
+            "image_to_triplane": find_present("avatar-i2t", "image-to-triplane"),
+            "features": find_present("avatar-features", "features"),
+        }
+        editor_folder = find_present("avatar-editor", "editor") if with_editor else None
+        editor_hash = find("avatar-editor").sha256() if with_editor else ""
+    else:
+        folder = Path(model)
+        if not folder.is_dir():
+            raise UserError(f"model: got '{model}'; expected 'avatar' or a folder of models")
+        files = {
+            "generator": folder / "generator.safetensors",
+            "image_to_triplane": folder / "i2t.safetensors",
+            "features": folder / "features.safetensors",
+        }
+        editor_folder, editor_hash = folder / "editor" if with_editor else None, ""
+    hashes = {name: read_header(file).sha256 for name, file in files.items()}
+    if editor_hash:
+        hashes["editor"] = editor_hash
+    return StylizeModels(
+        generator=load_generator(files["generator"]),
+        image_to_triplane=load_image_to_triplane(files["image_to_triplane"]),
+        perceptual=AvatarPerceptualDistance(load_features(files["features"])),
+        editor=_editor(editor_folder) if editor_folder else None,
+        hashes=hashes,
+    )
+
+
+def _editor(folder: Path) -> ImageEditor:
+    from triptych.priors.instruct_pix2pix import InstructPix2PixEditor
+
+    return InstructPix2PixEditor.from_pretrained(folder)

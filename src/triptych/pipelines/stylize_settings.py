@@ -1,0 +1,127 @@
+"""How a head is stylised: views, edits, fitting; three presets trade time for quality."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from triptych.errors import UserError, check_range
+
+Quality = Literal["draft", "standard", "high"]
+PlaneSource = Literal["full", "vector", "no_pretraining", "none"]
+
+
+@dataclass(frozen=True)
+class StylizeSettings:
+    """Everything that decides the result beside the prompt, the head and the seed.
+
+    Attributes:
+        num_yaw: Columns of the view grid.
+        num_pitch: Rows of the view grid; the exact front is one more view.
+        yaw_range: Largest yaw in radians, to both sides.
+        pitch_range: Largest pitch in radians, up and down.
+        image_size: Side of the views in pixels; the head's own size when None.
+        edit_batch: Views edited at once.
+        outlier_fraction: Largest share of the views that may be dropped as inconsistent.
+        outlier_ratio: A view is dropped when it differs from its neighbours this many times more
+            than the middle view does.
+        held_out_fraction: Share of the views that are only looked at, never fitted.
+        use_i2t: "full": the paper's network; "vector": its code averaged over positions;
+            "no_pretraining": fresh weights; "none": the frozen generator with two trainable
+            modulation layers. The last three are the paper's ablation (Table 2).
+        steps: Most optimiser steps.
+        batch_views: Views per step.
+        patch: Side of a view's patch in rays; the whole view when it is not larger.
+        strides: Pixel steps between the rays of a patch, drawn evenly.
+        learning_rate: Adam's rate after warm-up; the paper's is 2e-3 with equalised layers.
+        betas: Adam's moment decays.
+        warmup_steps: Steps of linear warm-up.
+        gradient_clip: Largest gradient norm.
+        rec_weight: Weight of the reconstruction loss (Eq. 5).
+        perceptual_weight: Weight of the perceptual distance within the reconstruction loss.
+        density_weight: Weight of the density regularisation (Eq. 6).
+        density_perturbation: "relative": a point moves by delta * x (the paper); "additive": by
+            delta (EG3D).
+        density_std: Standard deviation of delta.
+        density_points: Points per step of the density regularisation.
+        num_spread: Samples per ray over the whole range.
+        num_guided: Samples per ray round the surface last seen there.
+        guided_deviation: Spread of the guided samples in world units.
+        ema_decay: Decay of the weight average that makes the result.
+        evaluate_every: Steps between looks at the held-out views.
+        patience: Looks without improvement after which the fitting stops.
+        mixed_precision: Networks in bfloat16, compositing in float32.
+    """
+
+    num_yaw: int = 10
+    num_pitch: int = 10
+    yaw_range: float = math.radians(30)
+    pitch_range: float = math.radians(30)
+    image_size: int | None = None
+    edit_batch: int = 8
+    outlier_fraction: float = 0.1
+    outlier_ratio: float = 2.5
+    held_out_fraction: float = 0.1
+    use_i2t: PlaneSource = "full"
+    steps: int = 350
+    batch_views: int = 4
+    patch: int = 64
+    strides: tuple[int, ...] = (1, 2)
+    learning_rate: float = 5e-4
+    betas: tuple[float, float] = (0.0, 0.99)
+    warmup_steps: int = 20
+    gradient_clip: float = 1.0
+    rec_weight: float = 10.0
+    perceptual_weight: float = 1.0
+    density_weight: float = 0.2
+    density_perturbation: Literal["relative", "additive"] = "relative"
+    density_std: float = 0.004
+    density_points: int = 1000
+    num_spread: int = 8
+    num_guided: int = 6
+    guided_deviation: float = 0.02
+    ema_decay: float = 0.995
+    evaluate_every: int = 25
+    patience: int = 6
+    mixed_precision: bool = True
+
+    def __post_init__(self) -> None:
+        check_range("num_yaw", self.num_yaw, 1, 100)
+        check_range("num_pitch", self.num_pitch, 1, 100)
+        check_range("yaw_range", self.yaw_range, 0.0, math.radians(90))
+        check_range("pitch_range", self.pitch_range, 0.0, math.radians(60))
+        check_range("edit_batch", self.edit_batch, 1, 256)
+        check_range("outlier_fraction", self.outlier_fraction, 0.0, 0.5)
+        check_range("held_out_fraction", self.held_out_fraction, 0.0, 0.5)
+        check_range("steps", self.steps, 1, 1_000_000)
+        check_range("batch_views", self.batch_views, 1, 256)
+        check_range("patch", self.patch, 8, 4096)
+        check_range("learning_rate", self.learning_rate, 1e-8, 1.0)
+        check_range("evaluate_every", self.evaluate_every, 1, 1_000_000)
+        check_range("patience", self.patience, 1, 1_000_000)
+        if not self.strides or min(self.strides) < 1:
+            raise UserError(f"strides: got {self.strides}; expected whole numbers from 1 up")
+
+    @property
+    def num_views(self) -> int:
+        """Views to edit: the grid and the exact front."""
+        return self.num_yaw * self.num_pitch + 1
+
+
+def preset(quality: str) -> StylizeSettings:
+    """Return the settings of a quality: "draft", "standard" or "high".
+
+    Raises:
+        UserError: There is no such quality.
+    """
+    standard = StylizeSettings()
+    presets = {
+        "draft": dataclasses.replace(standard, num_yaw=5, num_pitch=5, steps=120, patience=4),
+        "standard": standard,
+        "high": dataclasses.replace(standard, steps=1500, batch_views=6, patience=12),
+    }
+    if quality not in presets:
+        raise UserError(f"quality: got '{quality}'; expected one of {', '.join(presets)}")
+    return presets[quality]

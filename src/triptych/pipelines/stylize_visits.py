@@ -1,0 +1,112 @@
+"""Looking at edited views while planes change: cheap patches, or whole pictures through SR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from triptych.errors import UserError
+from triptych.fields.triplane import TriPlaneField
+from triptych.ops.precision import half_precision_where_fast
+from triptych.ops.resize import resize
+from triptych.pipelines.stylize_settings import StylizeSettings
+from triptych.pipelines.stylize_surface import SurfaceMemory
+from triptych.pipelines.stylize_views import EditedViews
+from triptych.portrait import Portrait
+from triptych.render.guided_rays import GuidedSampling, guided_depths
+from triptych.render.patches import draw_patches, rays_of
+from triptych.render.rays import Rays, camera_rays
+from triptych.render.renderer import RenderedRays, render_at_depths
+from triptych.render.rendering import as_picture
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """Pictures to compare.
+
+    Attributes:
+        made: Rendered pictures or patches [b, 3, h, w].
+        wanted: The edited ones [b, 3, h, w].
+    """
+
+    made: Tensor
+    wanted: Tensor
+
+
+class ViewRenderer:
+    """Renders planes where the edited views look, with few samples per ray.
+
+    Without a super-resolution head a visit is a patch of rays; with one it is a whole view,
+    because the head's convolutions need their surroundings.
+
+    Attributes:
+        surface: Where the surface was last seen.
+    """
+
+    def __init__(self, portrait: Portrait, views: EditedViews, settings: StylizeSettings) -> None:
+        config = portrait.config.rendering
+        if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
+            raise UserError("stylising needs a head with fixed ray limits; its ray_start is 'auto'")
+        self.portrait, self.settings, self.config = portrait, settings, config
+        self.cameras = views.cameras
+        self.ray_size = int(views.originals.depth.shape[-1])
+        self.surface = SurfaceMemory(views.originals.depth, views.originals.alpha)
+        self.sampling = GuidedSampling(
+            num_spread=settings.num_spread,
+            num_guided=settings.num_guided,
+            deviation=settings.guided_deviation,
+            near=config.ray_start,
+            far=config.ray_end,
+        )
+        self.wanted = views.images
+        if portrait.superresolution is not None and views.images.shape[-1] != portrait.image_size:
+            self.wanted = resize(views.images, portrait.image_size)
+
+    def visit(self, planes: Tensor, views: Tensor, generator: torch.Generator) -> Visit:
+        """Render views [b] of planes [1, 3, c, h, w] and return them beside what is wanted."""
+        if self.portrait.superresolution is not None:
+            return self._whole(planes, views, generator)
+        settings = self.settings
+        pixels, side = draw_patches(
+            len(views), self.ray_size, settings.patch, settings.strides, generator
+        )
+        shown = self._render(planes, views, pixels, generator)
+        wanted = self.wanted[views].flatten(2).gather(2, pixels[:, None].expand(-1, 3, -1))
+        return Visit(as_picture(shown.features[..., :3], side), wanted.unflatten(2, (side, side)))
+
+    def _whole(self, planes: Tensor, views: Tensor, generator: torch.Generator) -> Visit:
+        head = self.portrait.superresolution
+        assert head is not None
+        pixels = torch.arange(self.ray_size**2).expand(len(views), -1)
+        shown = self._render(planes, views, pixels, generator)
+        features = as_picture(shown.features, self.ray_size)
+        codes = self.portrait.ws.expand(len(views), -1, -1)
+        with half_precision_where_fast(planes.device, self.settings.mixed_precision):
+            image = head(features, codes)
+        return Visit(image.float(), self.wanted[views])
+
+    def _render(
+        self, planes: Tensor, views: Tensor, pixels: Tensor, generator: torch.Generator
+    ) -> RenderedRays:
+        """Render pixels [b, r] of views [b] and remember where the surface is."""
+        rays = rays_of(camera_rays(self.cameras[views], self.ray_size), pixels)
+        surface, known = self.surface.at(views, pixels)
+        depths = guided_depths(surface, known, self.sampling, generator)
+        field = TriPlaneField(
+            planes,
+            self.portrait.decoder,
+            self.portrait.box_size,
+            self.portrait.config.plane_axes,
+        )
+        # One head, many views: their rays are one batch, so that the planes are read once.
+        joined = Rays(rays.origins.flatten(0, 1)[None], rays.directions.flatten(0, 1)[None])
+        with half_precision_where_fast(planes.device, self.settings.mixed_precision):
+            shown = render_at_depths(field, joined, depths.flatten(0, 1)[None], self.config)
+        shape = (len(views), -1)
+        features, depth, opacity = (
+            part[0].unflatten(0, shape) for part in (shown.features, shown.depth, shown.opacity)
+        )
+        self.surface.learn(views, pixels, depth[..., 0].detach(), opacity[..., 0].detach())
+        return RenderedRays(features.float(), depth, opacity)

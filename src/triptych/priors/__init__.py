@@ -1,0 +1,1 @@
+"""Two-dimensional teachers and judges behind small protocols."""

@@ -1,0 +1,140 @@
+"""What a pipeline asks of an image editor, and the settings that belong to one editor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from triptych.errors import UserError
+
+NoiseReading = Literal["skip", "rescale"]
+TimestepSpacing = Literal["leading", "trailing", "linspace"]
+Progress = Callable[[int, int], None]
+
+FF3D_TEMPLATE = "turn the head into {}, realistic, detail, 8k, photorealistic"
+FF3D_NEGATIVE_PROMPT = "unclear facial features, non-face objects, ugly, bad"
+
+
+class EditorWarning(UserWarning):
+    """Something in a request that an editor can carry out only in part."""
+
+
+class ImageEditor(Protocol):
+    """Carries out a written instruction on pictures of heads."""
+
+    config: EditorConfig
+
+    def edit(
+        self,
+        images: Tensor,
+        prompt: str,
+        *,
+        negative_prompt: str | None = None,
+        text_guidance: float | None = None,
+        image_guidance: float | None = None,
+        num_steps: int | None = None,
+        noise_level: float | None = None,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Edit pictures, all with the same instruction and the same noise.
+
+        Args:
+            images: Pictures [v,3,h,w] in [-1,1].
+            prompt: What the head becomes ("a bronze statue") or a whole instruction ("make him
+                old"). The editor decorates it.
+            negative_prompt: What to stay away from; the editor's own when None.
+            text_guidance: How far to follow the prompt; the editor's own default when None.
+            image_guidance: How far to stay with the picture; the editor's own when None.
+            num_steps: Steps of the whole noise schedule; the editor's own when None.
+            noise_level: Part of the schedule that the pictures are noised to, in (0,1]; 1 starts
+                from pure noise; the editor's own when None.
+            seed: Seed of the one noise that all pictures share.
+            progress: Called with (work done, all work) now and then.
+
+        Returns:
+            Edited pictures [v,3,h,w] in [-1,1].
+
+        Raises:
+            UserError: The prompt is empty or too long, or a number is out of its range.
+        """
+
+    def check(self, prompt: str) -> None:
+        """Raise UserError when the prompt is empty or too long, before any work is done."""
+
+    def notes_for(self, prompt: str, *, text_guidance: float | None = None) -> list[str]:
+        """Return what a person should know before this prompt is run; nothing when all is well."""
+
+
+@dataclass(frozen=True)
+class EditorConfig:
+    """An editor's own settings: they differ between a large model and a small one.
+
+    Attributes:
+        image_size: Side of the pictures the editor was trained on, in pixels.
+        text_guidance: Default strength of the prompt.
+        highest_text_guidance: Above this the result is known to burn; a note says so.
+        image_guidance: Default strength of the source picture.
+        num_steps: Default steps of the whole schedule.
+        noise_level: Default start of the denoising (FF3D's tau).
+        noise_reading: What tau means. "skip": skip the first part of the schedule, as image-to-
+            image does (18 of 20 steps run at 0.9). "rescale": put all steps below tau times the
+            schedule's length, as Instruct-NeRF2NeRF does.
+        timestep_spacing: How the steps are spread over the schedule.
+        prompt_template: Sentence with one {} for what the head becomes.
+        negative_prompt: Default text of the two branches without the prompt.
+        max_prompt_tokens: Longest decorated prompt in tokens, begin and end included.
+        vocabulary: Words that the editor was trained with; None when it knows language at large.
+        known_styles: What to name to a person who used other words.
+    """
+
+    image_size: int = 512
+    text_guidance: float = 20.0
+    highest_text_guidance: float | None = None
+    image_guidance: float = 1.5
+    num_steps: int = 20
+    noise_level: float = 0.9
+    noise_reading: NoiseReading = "skip"
+    timestep_spacing: TimestepSpacing = "leading"
+    prompt_template: str = FF3D_TEMPLATE
+    negative_prompt: str = FF3D_NEGATIVE_PROMPT
+    max_prompt_tokens: int = 77
+    vocabulary: tuple[str, ...] | None = None
+    known_styles: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.prompt_template.count("{}") != 1:
+            raise UserError(
+                f"prompt_template: got {self.prompt_template!r}; expected exactly one {{}} "
+                "where the prompt goes"
+            )
+
+
+def official_editor_config() -> EditorConfig:
+    """Return FF3D's settings for `timbrooks/instruct-pix2pix`."""
+    return EditorConfig()
+
+
+def embedded_editor_config(
+    image_size: int,
+    *,
+    max_prompt_tokens: int,
+    vocabulary: tuple[str, ...],
+    known_styles: tuple[str, ...],
+) -> EditorConfig:
+    """Return the settings of a small editor trained on avatars.
+
+    The paper's text guidance of 20 destroys a small model's pictures; 3 is its best trade-off.
+    """
+    return EditorConfig(
+        image_size=image_size,
+        text_guidance=3.0,
+        highest_text_guidance=7.5,
+        timestep_spacing="trailing",
+        max_prompt_tokens=max_prompt_tokens,
+        vocabulary=vocabulary,
+        known_styles=known_styles,
+    )

@@ -1,0 +1,304 @@
+"""InstructPix2Pix as FF3D runs it: DDIM, a noised start, one noise for all views.
+
+One class for the official model and for the small embedded one: both are folders of diffusers'
+components and differ only in sizes and in their `EditorConfig`.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from triptych.errors import UserError
+from triptych.ops.precision import half_precision_where_fast
+from triptych.ops.resize import resize
+from triptych.priors.editor_prompt import decorated, prompt_notes
+from triptych.priors.image_editor import EditorConfig, EditorWarning, Progress
+from triptych.priors.noised_start import guided, plan_timesteps, shared_noise, start_latents
+
+Precision = Literal["auto", "float32"]
+
+
+class InstructPix2PixEditor:
+    """An `ImageEditor` assembled from diffusers' components.
+
+    Attributes:
+        config: The editor's own defaults.
+        name: Model name or folder, for records.
+        precision: "auto" multiplies in bfloat16 where the hardware is faster at it.
+        views_per_batch: Pictures edited at once; each costs three UNet samples per step.
+    """
+
+    def __init__(
+        self,
+        *,
+        unet: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        scheduler: Any,
+        config: EditorConfig,
+        name: str = "instruct-pix2pix",
+        precision: Precision = "auto",
+        views_per_batch: int = 8,
+    ) -> None:
+        self.unet = unet.eval().to(memory_format=torch.channels_last)
+        self.vae = vae.eval()
+        self.text_encoder = text_encoder.eval()
+        self.tokenizer = tokenizer
+        self._scheduler_config = scheduler.config
+        self.config, self.name = config, name
+        self.precision: Precision = precision
+        self.views_per_batch = views_per_batch
+        self._embedded_texts: dict[str, Tensor] = {}
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_folder: str | Path,
+        *,
+        allow_download: bool = False,
+        config: EditorConfig | None = None,
+        precision: Precision = "auto",
+    ) -> InstructPix2PixEditor:
+        """Load an editor from a folder, or a published one by its name.
+
+        Args:
+            name_or_folder: Folder in diffusers' format (the embedded editor, a copy of the official
+                one) or the name of a published model, "timbrooks/instruct-pix2pix".
+            allow_download: Fetch a published model that is not on this computer yet.
+            config: Settings to use instead of those stored beside the weights.
+            precision: "auto" or "float32".
+
+        Raises:
+            UserError: The model is neither here nor allowed to be fetched, or its files are broken.
+        """
+        from triptych.priors.editor_files import load_editor_parts
+
+        parts = load_editor_parts(name_or_folder, allow_download=allow_download)
+        return cls(
+            unet=parts.unet,
+            vae=parts.vae,
+            text_encoder=parts.text_encoder,
+            tokenizer=parts.tokenizer,
+            scheduler=parts.scheduler,
+            config=config or parts.config,
+            name=str(name_or_folder),
+            precision=precision,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the editor computes."""
+        return next(self.unet.parameters()).device
+
+    def to(self, device: torch.device | str) -> InstructPix2PixEditor:
+        """Move the editor to a device and return it."""
+        for part in (self.unet, self.vae, self.text_encoder):
+            part.to(device)
+        self._embedded_texts.clear()
+        return self
+
+    def check(self, prompt: str) -> None:
+        """Raise UserError when the prompt is empty or too long; see `ImageEditor`."""
+        self._embed(decorated(prompt, self.config.prompt_template))
+
+    def notes_for(self, prompt: str, *, text_guidance: float | None = None) -> list[str]:
+        """Return what a person should know before this prompt is run; see `ImageEditor`."""
+        notes = prompt_notes(prompt, self.config)
+        highest = self.config.highest_text_guidance
+        if highest is not None and text_guidance is not None and text_guidance > highest:
+            notes.append(
+                f"text guidance {text_guidance:g} burns this small editor's colours; "
+                f"{self.config.text_guidance:g} is its best, {highest:g} its useful limit"
+            )
+        return notes
+
+    def edit(
+        self,
+        images: Tensor,
+        prompt: str,
+        *,
+        negative_prompt: str | None = None,
+        text_guidance: float | None = None,
+        image_guidance: float | None = None,
+        num_steps: int | None = None,
+        noise_level: float | None = None,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Edit pictures [v,3,h,w] in [-1,1]; see `ImageEditor`."""
+        for note in self.notes_for(prompt, text_guidance=text_guidance):
+            warnings.warn(note, EditorWarning, stacklevel=2)
+        batches = self.edit_in_batches(
+            images,
+            prompt,
+            negative_prompt=negative_prompt,
+            text_guidance=text_guidance,
+            image_guidance=image_guidance,
+            num_steps=num_steps,
+            noise_level=noise_level,
+            seed=seed,
+            progress=progress,
+        )
+        return torch.cat(list(batches))
+
+    def edit_in_batches(
+        self,
+        images: Tensor,
+        prompt: str,
+        *,
+        negative_prompt: str | None = None,
+        text_guidance: float | None = None,
+        image_guidance: float | None = None,
+        num_steps: int | None = None,
+        noise_level: float | None = None,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Iterator[Tensor]:
+        """Edit pictures and yield them batch by batch, in order, as they are finished.
+
+        All pictures share one noise, so an edit that was cut may continue with the pictures that
+        are left and gives what it would have given. Arguments as in `ImageEditor.edit`.
+        """
+        config = self._settings(text_guidance, image_guidance, num_steps, noise_level)
+        _check_images(images)
+        with_text = self._embed(decorated(prompt, config.prompt_template))
+        negative = config.negative_prompt if negative_prompt is None else negative_prompt
+        without_text = self._embed(negative)
+        scheduler = self._ddim()
+        timesteps = plan_timesteps(
+            scheduler, config.num_steps, config.noise_level, config.noise_reading
+        )
+        return self._batches(images, with_text, without_text, scheduler, timesteps, config, seed, progress)
+
+    def _batches(
+        self,
+        images: Tensor,
+        with_text: Tensor,
+        without_text: Tensor,
+        scheduler: Any,
+        timesteps: list[int],
+        config: EditorConfig,
+        seed: int,
+        progress: Progress | None,
+    ) -> Iterator[Tensor]:
+        done, total = 0, len(images) * len(timesteps)
+        for part in images.split(self.views_per_batch):
+            with torch.no_grad():
+                source = self._encode(part)
+                noise = shared_noise(tuple(source.shape[1:]), seed).to(source)
+                latents = start_latents(
+                    scheduler,
+                    source * self.vae.config.scaling_factor,
+                    noise,
+                    timesteps[0],
+                    config.noise_level,
+                )
+                for timestep in timesteps:
+                    prediction = self._predict(
+                        latents, source, timestep, with_text, without_text, config
+                    )
+                    latents = scheduler.step(prediction, timestep, latents).prev_sample
+                    done += len(part)
+                    if progress is not None:
+                        progress(done, total)
+                edited = self._decode(latents)
+            yield _to_size(edited, part.shape[-1]).to(images)
+
+    def _predict(
+        self,
+        latents: Tensor,
+        source: Tensor,
+        timestep: int,
+        with_text: Tensor,
+        without_text: Tensor,
+        config: EditorConfig,
+    ) -> Tensor:
+        """Return the guided prediction [v,c,h,w] of the UNet at a timestep."""
+        views = len(latents)
+        noisy = torch.cat([latents] * 3)
+        pictures = torch.cat([source, source, torch.zeros_like(source)])
+        texts = torch.cat([with_text.expand(views, -1, -1), without_text.expand(2 * views, -1, -1)])
+        joined = torch.cat([noisy, pictures], dim=1).contiguous(memory_format=torch.channels_last)
+        with half_precision_where_fast(self.device, self.precision == "auto"):
+            prediction = self.unet(joined, timestep, encoder_hidden_states=texts).sample
+        return guided(prediction.float(), config.text_guidance, config.image_guidance)
+
+    def _encode(self, images: Tensor) -> Tensor:
+        """Return the unscaled mode of the autoencoder's latents, which is what the UNet is shown."""
+        sized = _to_size(images.to(self.device, torch.float32), self.config.image_size)
+        encoded = self.vae.encode(sized)
+        return encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        return self.vae.decode(latents / self.vae.config.scaling_factor).sample.clamp(-1, 1)
+
+    @torch.no_grad()
+    def _embed(self, text: str) -> Tensor:
+        """Return the text encoder's states [1,tokens,width]; each text is encoded once."""
+        if text not in self._embedded_texts:
+            limit = self.config.max_prompt_tokens
+            tokens = self.tokenizer(text).input_ids
+            if len(tokens) > limit:
+                raise UserError(
+                    f"the prompt is too long: {len(tokens)} tokens with its decoration ({text!r}); "
+                    f"expected at most {limit}; shorten it"
+                )
+            padded = self.tokenizer(text, padding="max_length", max_length=limit, return_tensors="pt")
+            states = self.text_encoder(padded.input_ids.to(self.device)).last_hidden_state
+            self._embedded_texts[text] = states.float()
+        return self._embedded_texts[text]
+
+    def _ddim(self) -> Any:
+        """Return a fresh DDIM scheduler with the model's noise levels.
+
+        FF3D needs DDIM: an ancestral scheduler would add noise of its own to each view, and its
+        start is scaled by another deviation. Latents are never clipped.
+        """
+        from diffusers import DDIMScheduler
+
+        return DDIMScheduler.from_config(
+            self._scheduler_config,
+            timestep_spacing=self.config.timestep_spacing,
+            clip_sample=False,
+            thresholding=False,
+        )
+
+    def _settings(
+        self,
+        text_guidance: float | None,
+        image_guidance: float | None,
+        num_steps: int | None,
+        noise_level: float | None,
+    ) -> EditorConfig:
+        """Return the configuration with the given values in place of its defaults."""
+        given = {
+            "text_guidance": text_guidance,
+            "image_guidance": image_guidance,
+            "num_steps": num_steps,
+            "noise_level": noise_level,
+        }
+        config = replace(self.config, **{k: v for k, v in given.items() if v is not None})
+        for key in ("text_guidance", "image_guidance"):
+            value = getattr(config, key)
+            if not (math.isfinite(value) and value >= 0):
+                raise UserError(f"{key}: got {value}; expected a number from 0 up")
+        return config
+
+
+def _check_images(images: Tensor) -> None:
+    shape = tuple(images.shape)
+    if images.ndim != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[0] == 0:
+        raise UserError(f"images: got shape {shape}; expected square pictures [views, 3, size, size]")
+
+
+def _to_size(images: Tensor, size: int) -> Tensor:
+    return images if images.shape[-1] == size else resize(images, size).clamp(-1, 1)

@@ -1,0 +1,1 @@
+"""From rays through a field to pictures, depth and opacity."""

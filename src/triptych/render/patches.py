@@ -1,0 +1,42 @@
+"""Square patches of a picture's rays, close together or spread out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from triptych.render.rays import Rays
+
+
+def draw_patches(
+    num: int, size: int, patch: int, strides: tuple[int, ...], generator: torch.Generator
+) -> tuple[Tensor, int]:
+    """Draw square patches of pixels.
+
+    Args:
+        num: How many patches b.
+        size: Side of the picture in pixels.
+        patch: Side of a patch in rays; at most `size` is used.
+        strides: Pixel steps between rays; those that do not fit are not drawn.
+        generator: Source of the draws.
+
+    Returns:
+        Row-major pixel indices [b, r], and the side of the patches.
+    """
+    side = min(patch, size)
+    fitting = [stride for stride in strides if stride * (side - 1) < size] or [1]
+    chosen = torch.randint(len(fitting), (num,), generator=generator)
+    return torch.stack([_one(size, side, fitting[int(i)], generator) for i in chosen]), side
+
+
+def rays_of(rays: Rays, pixels: Tensor) -> Rays:
+    """Return the rays of pixels [b, r] out of all rays [b, size * size, 3] of b pictures."""
+    index = pixels[..., None].expand(-1, -1, 3)
+    return Rays(rays.origins.gather(1, index), rays.directions.gather(1, index))
+
+
+def _one(size: int, side: int, stride: int, generator: torch.Generator) -> Tensor:
+    room = size - stride * (side - 1)
+    top, left = torch.randint(room, (2,), generator=generator).tolist()
+    steps = stride * torch.arange(side)
+    return ((top + steps)[:, None] * size + (left + steps)[None]).flatten()

@@ -1,0 +1,252 @@
+"""The renderer: rays through any field, in an even pass and one that looks where something is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from triptych.errors import UserError
+from triptych.fields.base import Field
+from triptych.render.depth_samplers import importance_depths, stratified_depths
+from triptych.render.marcher import interval_weights, march
+from triptych.render.ray_limits import MissedRays, Scope, automatic_limits
+from triptych.render.rays import Rays
+
+POINTS_PER_CHUNK = 2**16
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """How rays are sampled and composited.
+
+    Attributes:
+        num_coarse: Evenly spread samples per ray, at least 4.
+        num_fine: Samples per ray drawn where the first pass saw something; 0 skips that pass.
+        ray_start: Depth of the first sample, or "auto": where the ray enters the field's cube.
+        ray_end: Depth of the last sample, or "auto"; both are "auto" or neither.
+        disparity_sampling: Spread the first samples evenly in 1 / depth.
+        background: Value in [-1, 1] of all features behind the field: -1 in EG3D's faces, 1 in its
+            cars, 0.5 (light grey) in the avatar models.
+        density_gain: Scale of the activated density: 1 in EG3D, 30 in the avatar models.
+        missed_rays: With automatic limits, how far rays that miss the cube reach; see
+            `ray_limits.automatic_limits`. "legacy" is EG3D's rule.
+        scope: EG3D takes two extremes over the whole batch: the limits of rays that miss the cube
+            and the range to which depth is clamped. "batch" does so too; "image" takes them per
+            image, so that a batch gives what its images give one by one.
+    """
+
+    num_coarse: int = 48
+    num_fine: int = 48
+    ray_start: float | Literal["auto"] = 2.25
+    ray_end: float | Literal["auto"] = 3.3
+    disparity_sampling: bool = False
+    background: float = -1.0
+    density_gain: float = 1.0
+    missed_rays: MissedRays = "legacy"
+    scope: Scope = "image"
+
+    def __post_init__(self) -> None:
+        if self.num_coarse < 4 or self.num_fine < 0:
+            raise UserError(
+                f"too few samples per ray: got {self.num_coarse} + {self.num_fine}; "
+                "expected at least 4 coarse and 0 fine"
+            )
+        if (self.ray_start == "auto") != (self.ray_end == "auto"):
+            raise UserError("ray_start and ray_end must both be numbers or both be 'auto'")
+        if not isinstance(self.ray_start, str) and not isinstance(self.ray_end, str):
+            if not 0 <= self.ray_start < self.ray_end:
+                raise UserError(
+                    f"ray limits are out of order: got {self.ray_start} to {self.ray_end}; "
+                    "expected 0 <= ray_start < ray_end"
+                )
+            if self.disparity_sampling and self.ray_start == 0:
+                raise UserError("disparity sampling needs ray_start above 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The random numbers of one rendering, in [0, 1].
+
+    Attributes:
+        coarse: Offset of each even sample in bins [b, r, num_coarse].
+        fine: Position on the cdf of each importance sample [b, r, num_fine].
+    """
+
+    coarse: Tensor
+    fine: Tensor
+
+    @classmethod
+    def random(cls, rays: Rays, config: RenderConfig, generator: torch.Generator) -> Draws:
+        """Draw numbers for all rays, in the order in which EG3D draws."""
+        shape = rays.origins.shape[:2]
+        coarse = torch.rand(
+            *shape, config.num_coarse, generator=generator, device=generator.device
+        )
+        fine = torch.rand(*shape, config.num_fine, generator=generator, device=generator.device)
+        return cls(coarse.to(rays.origins), fine.to(rays.origins))
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedRays:
+    """What rays show.
+
+    Attributes:
+        features: Features over the background [b, r, c], in [-1, 1].
+        depth: Mean distance along the unit ray of what is seen [b, r, 1]; where nothing is seen,
+            the largest depth that was sampled.
+        opacity: How much the field hides of the background [b, r, 1], in [0, 1].
+    """
+
+    features: Tensor
+    depth: Tensor
+    opacity: Tensor
+
+
+def render_rays(
+    field: Field,
+    rays: Rays,
+    config: RenderConfig,
+    *,
+    generator: torch.Generator | None = None,
+    draws: Draws | None = None,
+    points_per_chunk: int = POINTS_PER_CHUNK,
+) -> RenderedRays:
+    """Render rays through a field: an even pass, an importance pass, one composite of both.
+
+    Without a generator and without draws the result is deterministic.
+
+    Args:
+        field: Answers at points.
+        rays: Rays [b, r, 3].
+        config: Sampling and compositing.
+        generator: Source of jitter; all numbers are drawn before rendering starts.
+        draws: The random numbers themselves, instead of a generator.
+        points_per_chunk: Rays are rendered in chunks of about so many samples; never changes the
+            result.
+
+    Reference: Chan et al., EG3D (2022), section 4.3.
+    """
+    depths, uniform = plan_samples(rays, config, field.box_size, generator, draws)
+    pieces = [
+        _render_two_passes(field, rays.slice(part), depths[:, part], uniform[:, part], config)
+        for part in _chunks(rays, config, points_per_chunk)
+    ]
+    features, depth, opacity, nearest, farthest = (
+        torch.cat(tensors, dim=1) for tensors in zip(*pieces, strict=True)
+    )
+    depth = clamp_depth(depth, nearest, farthest, config.scope)
+    return RenderedRays(over_background(features, opacity, config.background), depth, opacity)
+
+
+def render_at_depths(
+    field: Field, rays: Rays, depths: Tensor, config: RenderConfig
+) -> RenderedRays:
+    """Render rays through samples at given depths; the cheap path of training with known depth.
+
+    Args:
+        field: Answers at points.
+        rays: Rays [b, r, 3].
+        depths: Depths along the unit rays [b, r, s], in any order.
+        config: Background, density gain and scope; the sampling fields are not used.
+    """
+    densities, features = _query_along(field, rays, depths)
+    marched = march(features, densities, depths[..., None], density_gain=config.density_gain)
+    depth = clamp_depth(
+        marched.depth,
+        depths.amin(dim=-1, keepdim=True),
+        depths.amax(dim=-1, keepdim=True),
+        config.scope,
+    )
+    shown = over_background(marched.features, marched.opacity, config.background)
+    return RenderedRays(shown, depth, marched.opacity)
+
+
+def _render_two_passes(
+    field: Field, rays: Rays, depths: Tensor, uniform: Tensor, config: RenderConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return features, depth and opacity of a chunk, and its smallest and largest depths."""
+    densities, features = _query_along(field, rays, depths)
+    if config.num_fine:
+        with torch.no_grad():
+            weights = interval_weights(
+                densities.squeeze(-1), depths, density_gain=config.density_gain
+            )
+            fine_depths = importance_depths(depths, weights, uniform)
+        fine_densities, fine_features = _query_along(field, rays, fine_depths)
+        depths = torch.cat([depths, fine_depths], dim=2)
+        densities = torch.cat([densities, fine_densities], dim=2)
+        features = torch.cat([features, fine_features], dim=2)
+    marched = march(features, densities, depths[..., None], density_gain=config.density_gain)
+    nearest, farthest = depths.amin(dim=2, keepdim=True), depths.amax(dim=2, keepdim=True)
+    return marched.features, marched.depth, marched.opacity, nearest, farthest
+
+
+def _query_along(field: Field, rays: Rays, depths: Tensor) -> tuple[Tensor, Tensor]:
+    """Return raw densities [b, r, s, 1] and features [b, r, s, c] at depths [b, r, s]."""
+    points = rays.points(depths)
+    sample = field.query(points.flatten(1, 2))
+    num_rays_samples = points.shape[1:3]
+    return sample.density.unflatten(1, num_rays_samples), sample.features.unflatten(
+        1, num_rays_samples
+    )
+
+
+def plan_samples(
+    rays: Rays,
+    config: RenderConfig,
+    box_size: float,
+    generator: torch.Generator | None,
+    draws: Draws | None,
+) -> tuple[Tensor, Tensor]:
+    """Return depths of the even pass [b, r, num_coarse] and cdf positions [b, r, num_fine].
+
+    Without a generator and without draws there is no jitter and the cdf is walked evenly, both
+    ends included.
+    """
+    if draws is None and generator is not None:
+        draws = Draws.random(rays, config, generator)
+    near: Tensor | float
+    far: Tensor | float
+    if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
+        near, far = automatic_limits(
+            rays, box_size, missed=config.missed_rays, scope=config.scope
+        )
+    else:
+        near, far = config.ray_start, config.ray_end
+    depths = stratified_depths(
+        near,
+        far,
+        config.num_coarse,
+        jitter=None if draws is None else draws.coarse,
+        disparity=config.disparity_sampling,
+    )
+    leading = rays.origins.shape[:2]
+    depths = depths.to(rays.origins).expand(*leading, -1)
+    if draws is not None:
+        return depths, draws.fine
+    even = torch.linspace(0, 1, config.num_fine, dtype=depths.dtype, device=depths.device)
+    return depths, even.expand(*leading, -1)
+
+
+def _chunks(rays: Rays, config: RenderConfig, points_per_chunk: int) -> Iterator[slice]:
+    batch, num_rays = rays.origins.shape[:2]
+    size = max(1, points_per_chunk // (batch * (config.num_coarse + config.num_fine)))
+    for start in range(0, num_rays, size):
+        yield slice(start, min(start + size, num_rays))
+
+
+def clamp_depth(depth: Tensor, nearest: Tensor, farthest: Tensor, scope: Scope) -> Tensor:
+    """Limit depth to what was sampled, which also replaces the inf of empty rays."""
+    dims = (1, 2) if scope == "image" else (0, 1, 2)
+    low, high = nearest.amin(dim=dims, keepdim=True), farthest.amax(dim=dims, keepdim=True)
+    return torch.minimum(torch.maximum(depth, low), high)
+
+
+def over_background(features: Tensor, opacity: Tensor, background: float) -> Tensor:
+    """Composite features in [0, 1] over a background in [-1, 1] and return them in [-1, 1]."""
+    behind = (background + 1) / 2
+    return (features + (1 - opacity) * behind) * 2 - 1

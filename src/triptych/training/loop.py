@@ -1,0 +1,310 @@
+"""The one training loop: optimise, average, log, sample, save, resume; may be cut at any time."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from triptych.errors import UserError
+from triptych.files import atomic_path
+from triptych.training.threads import ThreadBudget
+
+logger = logging.getLogger(__name__)
+
+Modules = dict[str, nn.Module]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: optimiser steps done so far and the fraction of this run's budget."""
+
+    step: int
+    fraction: float
+
+
+class Recipe(Protocol):
+    """What one network's training consists of; everything else is the loop's.
+
+    Attributes:
+        name: Names the run, for instance "generator".
+        modules: The trained modules by name. The loop keeps an exponential average of each.
+    """
+
+    name: str
+    modules: Modules
+
+    def loss(self, progress: Progress, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Draw a batch and return the loss and the figures worth logging."""
+
+    def evaluate(self, averaged: Modules) -> dict[str, float]:
+        """Measure the averaged modules on data never trained on."""
+
+    def sheet(self, averaged: Modules, path: Path) -> None:
+        """Save a picture that shows a person what the averaged modules can do."""
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and how to optimise.
+
+    Attributes:
+        minutes: Wall-clock budget of this run; None for no limit.
+        steps: Optimiser steps of this run; None for no limit. Training needs one of the two.
+        learning_rate: Peak rate; it warms up, then follows a cosine over the budget.
+        final_rate: Fraction of the peak rate at the end of the budget.
+        betas: Adam's two moment decays.
+        weight_decay: Decoupled weight decay (0: plain Adam).
+        warmup_steps: Steps of linear warm-up, counted from the start of this run.
+        gradient_clip: Largest gradient norm.
+        ema_decay: Upper limit of the decay of the weight average.
+        log_every_s: Seconds between lines of metrics.
+        save_every_s: Seconds between checkpoints.
+        sheet_every_s: Seconds between sample sheets and evaluations.
+        threads: Most threads to use; fewer while other programs are busy if `adaptive_threads`.
+        seed: Seed of the batches.
+    """
+
+    minutes: float | None = None
+    steps: int | None = None
+    learning_rate: float = 1e-3
+    final_rate: float = 0.02
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    warmup_steps: int = 50
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.998
+    log_every_s: float = 30.0
+    save_every_s: float = 120.0
+    sheet_every_s: float = 600.0
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    adaptive_threads: bool = True
+    seed: int = 0
+
+
+@dataclass
+class TrainingResult:
+    """What a run leaves: the averaged modules, the step count and the last evaluation."""
+
+    averaged: Modules
+    step: int
+    metrics: dict[str, float]
+
+
+def train(
+    recipe: Recipe,
+    config: LoopConfig,
+    run_dir: str | Path,
+    *,
+    resume: bool = True,
+    report: Callable[[str], None] | None = None,
+) -> TrainingResult:
+    """Train a recipe's modules until the budget is spent or the run is interrupted.
+
+    Several processes started by torchrun average their gradients; each draws its own batch.
+
+    Args:
+        recipe: The networks, their loss and their pictures.
+        config: Budget and optimiser.
+        run_dir: Folder of this run: `checkpoint.pt`, `metrics.jsonl`, `sheets/`.
+        resume: Continue from `checkpoint.pt` when it is there.
+        report: Receives each line of metrics; the log when None.
+
+    Returns:
+        The averaged modules with the evaluation at the end.
+
+    Raises:
+        UserError: No budget is given, or the checkpoint is of another recipe.
+    """
+    from accelerate import Accelerator
+
+    if config.minutes is None and config.steps is None:
+        raise UserError("training needs a budget: give --minutes or --steps")
+    accelerator = Accelerator()
+    run = _Run(recipe, config, Path(run_dir), accelerator, report or logger.info)
+    if resume:
+        run.restore()
+    return run.until_spent()
+
+
+class _Run:
+    """One run of the loop: the state between two steps."""
+
+    def __init__(
+        self, recipe: Recipe, config: LoopConfig, run_dir: Path, accelerator: Any, report: Callable[[str], None]
+    ) -> None:
+        self.recipe, self.config, self.run_dir, self.report = recipe, config, run_dir, report
+        self.accelerator = accelerator
+        self.averaged = {name: _frozen_copy(module) for name, module in recipe.modules.items()}
+        self.parameters = [p for m in recipe.modules.values() for p in m.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
+        self.optimiser = optimiser(
+            self.parameters,
+            lr=config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.step = 0
+        (run_dir / "sheets").mkdir(parents=True, exist_ok=True)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.run_dir / "checkpoint.pt"
+
+    @property
+    def is_main(self) -> bool:
+        return bool(self.accelerator.is_main_process)
+
+    def restore(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        try:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            for name, module in self.recipe.modules.items():
+                module.load_state_dict(state["modules"][name])
+                self.averaged[name].load_state_dict(state["averaged"][name])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"{self.checkpoint} does not belong to this recipe ({str(error).splitlines()[0]}); "
+                "choose another run folder or start afresh with --no-resume"
+            ) from error
+        self.step = state["step"]
+        self.report(f"resumed at step {self.step}")
+
+    def save(self) -> None:
+        if not self.is_main:
+            return
+        state = {
+            "modules": {name: module.state_dict() for name, module in self.recipe.modules.items()},
+            "averaged": {name: module.state_dict() for name, module in self.averaged.items()},
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+        }
+        with atomic_path(self.checkpoint) as temporary:
+            torch.save(state, temporary)
+
+    def until_spent(self) -> TrainingResult:
+        config = self.config
+        threads = ThreadBudget(config.threads, config.adaptive_threads)
+        threads.start()
+        first_step, started = self.step, time.monotonic()
+        saved = sheeted = logged = started
+        figures: list[dict[str, float]] = []
+        metrics: dict[str, float] = {}
+        # Two processes draw different batches, and a resumed run does not repeat its first ones.
+        seed = config.seed + 7919 * self.accelerator.process_index + 104_729 * first_step
+        generator = torch.Generator().manual_seed(seed)
+        try:
+            while (fraction := self._fraction(first_step, started)) < 1.0:
+                threads.adapt()
+                figures.append(self._optimise(Progress(self.step, fraction), first_step, generator))
+                now = time.monotonic()
+                if now - logged > config.log_every_s:
+                    self._log(figures, now - started)
+                    figures, logged = [], now
+                if now - saved > config.save_every_s:
+                    self.save()
+                    saved = now
+                if now - sheeted > config.sheet_every_s:
+                    metrics = self._show(now - started)
+                    sheeted = time.monotonic()
+        except KeyboardInterrupt:
+            self.save()
+            raise
+        if figures:
+            self._log(figures, time.monotonic() - started)
+        self.save()
+        if self.step > first_step:
+            metrics = self._show(time.monotonic() - started)
+        return TrainingResult(self.averaged, self.step, metrics)
+
+    def _fraction(self, first_step: int, started: float) -> float:
+        """Fraction of this run's budget that is spent, by whichever limit is nearer."""
+        fraction = 0.0
+        if self.config.steps is not None:
+            fraction = (self.step - first_step) / max(1, self.config.steps)
+        if self.config.minutes is not None:
+            elapsed = time.monotonic() - started
+            fraction = max(fraction, elapsed / (60 * max(1e-9, self.config.minutes)))
+        return fraction
+
+    def _optimise(
+        self, progress: Progress, first_step: int, generator: torch.Generator
+    ) -> dict[str, float]:
+        config = self.config
+        warm = min(1.0, (self.step - first_step + 1) / max(1, config.warmup_steps))
+        cosine = 0.5 + 0.5 * math.cos(math.pi * progress.fraction)
+        rate = config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * cosine)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, figures = self.recipe.loss(progress, generator)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        self._share_gradients()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.gradient_clip)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        self.step += 1
+        decay = min(config.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, module in self.recipe.modules.items():
+            _average_into(self.averaged[name], module, 1 - decay)
+        return {"loss": float(loss.detach()), "gradient_norm": float(norm), **figures}
+
+    def _share_gradients(self) -> None:
+        if self.accelerator.num_processes == 1:
+            return
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad = self.accelerator.reduce(parameter.grad, reduction="mean")
+
+    def _log(self, figures: list[dict[str, float]], elapsed: float) -> None:
+        if not self.is_main:
+            return
+        means = {key: sum(f[key] for f in figures) / len(figures) for key in figures[-1]}
+        line = {
+            "step": self.step,
+            "elapsed_s": round(elapsed, 1),
+            "threads": torch.get_num_threads(),
+            **{key: float(f"{value:.5g}") for key, value in means.items()},
+        }
+        self._append(line)
+        self.report("  ".join(f"{key} {value}" for key, value in line.items()))
+
+    def _show(self, elapsed: float) -> dict[str, float]:
+        if not self.is_main:
+            return {}
+        metrics = self.recipe.evaluate(self.averaged)
+        self._append({"step": self.step, "elapsed_s": round(elapsed, 1), "evaluation": metrics})
+        self.report(f"evaluation at step {self.step}: {metrics}")
+        self.recipe.sheet(self.averaged, self.run_dir / "sheets" / f"step_{self.step:06d}.png")
+        return metrics
+
+    def _append(self, line: dict[str, Any]) -> None:
+        with open(self.run_dir / "metrics.jsonl", "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+def _frozen_copy(module: nn.Module) -> nn.Module:
+    return copy.deepcopy(module).requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def _average_into(averaged: nn.Module, module: nn.Module, share: float) -> None:
+    """Move the averaged parameters a share of the way; buffers are copied."""
+    torch._foreach_lerp_(list(averaged.parameters()), list(module.parameters()), share)
+    for kept, current in zip(averaged.buffers(), module.buffers(), strict=True):
+        kept.copy_(current)
+
+

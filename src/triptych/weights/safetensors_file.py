@@ -1,0 +1,261 @@
+"""Safetensors files that say what they are: class, configuration, licence, provenance, metrics.
+
+Everything but the tensors is one JSON text in the file's metadata, so that the same content gives
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from triptych.config import to_dict
+from triptych.errors import UserError
+from triptych.files import atomic_write
+
+FORMAT = "triptych"
+FORMAT_VERSION = 1
+_SHOWN = 5
+_NOT_SAFETENSORS = (
+    (b"PK\x03\x04", "a zip archive, as torch.save and .npz make"),
+    (b"\x80", "a Python pickle"),
+    (b"version https://git-lfs", "a Git LFS pointer instead of the file itself"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"glTF", "a glTF mesh"),
+    (b"{", "a JSON text"),
+    (b"<", "a web page"),
+)
+
+
+@dataclass(frozen=True)
+class FileHeader:
+    """What a file says about its tensors.
+
+    Attributes:
+        class_name: Class that the tensors belong to, for instance "TriPlaneGenerator".
+        config: Its configuration as JSON values.
+        licence: Under which terms the tensors may be used.
+        provenance: How they were made: recipe, data, seeds, date, other models.
+        metrics: What was measured, by name.
+        sha256: Hash of names, types, shapes and contents of the tensors.
+        format_version: Version of this layout.
+    """
+
+    class_name: str
+    config: dict[str, Any]
+    licence: str = "Apache-2.0"
+    provenance: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    sha256: str = ""
+    format_version: int = FORMAT_VERSION
+
+
+def save_tensors(
+    path: str | Path,
+    tensors: Mapping[str, Tensor],
+    header: FileHeader,
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write tensors and their header, atomically.
+
+    Args:
+        path: File to be; its folder must exist.
+        tensors: By name.
+        header: Its `sha256` is computed here.
+        dtype: Store floating-point tensors as this type, for instance torch.float16.
+
+    Raises:
+        UserError: The file cannot be written, or a value does not fit into `dtype`.
+    """
+    import safetensors.torch
+
+    stored = {name: _as_stored(name, tensor, dtype) for name, tensor in tensors.items()}
+    fields = {"format": FORMAT, **asdict(header), "sha256": content_hash(stored)}
+    metadata = {FORMAT: json.dumps(fields, sort_keys=True)}
+    with atomic_write(path) as stream:
+        stream.write(safetensors.torch.save(stored, metadata))
+
+
+def load_tensors(
+    path: str | Path, class_name: str | None = None
+) -> tuple[dict[str, Tensor], FileHeader]:
+    """Read a file written by `save_tensors`; half-precision tensors become float32.
+
+    Args:
+        path: The file.
+        class_name: What the tensors must belong to.
+
+    Raises:
+        UserError: The file is absent, broken, foreign, damaged or of another class.
+    """
+    header = read_header(path)
+    if class_name is not None and header.class_name != class_name:
+        raise UserError(f"{path} holds a {header.class_name}; expected a {class_name}")
+    with _open(path) as stream:
+        stored = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    if content_hash(stored) != header.sha256:
+        raise UserError(f"{path} is damaged: its tensors do not match its hash; get it again")
+    half = (torch.float16, torch.bfloat16)
+    tensors = {name: t.float() if t.dtype in half else t for name, t in stored.items()}
+    return tensors, header
+
+
+def read_header(path: str | Path) -> FileHeader:
+    """Read what a file says about itself, without its tensors.
+
+    Raises:
+        UserError: The file is absent, broken or foreign, or of a newer format.
+    """
+    with _open(path) as stream:
+        text = (stream.metadata() or {}).get(FORMAT)
+        names = list(stream.keys())
+    if text is None:
+        raise UserError(f"{path} is a safetensors file of another program ({_listing(names)})")
+    try:
+        fields = json.loads(text)
+        version = fields.pop("format_version")
+        del fields["format"]
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UserError(f"{path} has a header that cannot be read: {error!r}") from error
+    if version != FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format version {version}; this triptych reads version {FORMAT_VERSION}; "
+            "upgrade triptych or write the file again"
+        )
+    try:
+        return FileHeader(**fields, format_version=version)
+    except TypeError as error:
+        raise UserError(f"{path} has an incomplete header: {error}") from error
+
+
+def save_module(
+    path: str | Path,
+    module: nn.Module,
+    *,
+    licence: str = "Apache-2.0",
+    provenance: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    dtype: torch.dtype | None = torch.float16,
+) -> None:
+    """Write a network with its configuration.
+
+    Args:
+        path: File to be; its folder must exist.
+        module: Its class name and its `config` (a dataclass that builds it again) go into the
+            header, its state dict into the file.
+        licence: Under which terms the weights may be used.
+        provenance: How they were made.
+        metrics: What was measured.
+        dtype: Type to store floating-point tensors as; None keeps each as it is.
+    """
+    header = FileHeader(
+        class_name=type(module).__name__,
+        config=to_dict(module.config),
+        licence=licence,
+        provenance=dict(provenance or {}),
+        metrics=dict(metrics or {}),
+    )
+    save_tensors(path, module.state_dict(), header, dtype=dtype)
+
+
+def load_module(path: str | Path, module: nn.Module) -> FileHeader:
+    """Fill a network from a file of its class, strictly, and put it in evaluation mode.
+
+    Raises:
+        UserError: See `load_tensors` and `fill_module`.
+    """
+    tensors, header = load_tensors(path, type(module).__name__)
+    fill_module(module, tensors, str(path))
+    return header
+
+
+def fill_module(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Copy tensors into a network; every name and shape must agree.
+
+    Args:
+        module: Put into evaluation mode, gradients off.
+        tensors: By state-dict name.
+        source: File they come from, for the error message.
+
+    Raises:
+        UserError: Names are missing or left over, or shapes differ; all are named in one table.
+    """
+    expected = module.state_dict()
+    missing = sorted(expected.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - expected.keys())
+    misshapen = [
+        f"{name} is {list(tensors[name].shape)}, not {list(expected[name].shape)}"
+        for name in sorted(expected.keys() & tensors.keys())
+        if tensors[name].shape != expected[name].shape
+    ]
+    problems = [
+        f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
+        for what, names in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("misshapen", misshapen),
+        )
+        if names
+    ]
+    if problems:
+        raise UserError(
+            f"the tensors of {source} do not fit a {type(module).__name__}:\n  "
+            + "\n  ".join(problems)
+        )
+    module.load_state_dict(dict(tensors))
+    module.eval().requires_grad_(False)
+
+
+def content_hash(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 over names, types, shapes and bytes of tensors."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _as_stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    tensor = tensor.detach().cpu()
+    if dtype is None or not tensor.is_floating_point():
+        return tensor.clone(memory_format=torch.contiguous_format)
+    stored = tensor.to(dtype, copy=True, memory_format=torch.contiguous_format)
+    if not torch.equal(stored.isfinite(), tensor.isfinite()):
+        raise UserError(f"the values of {name} do not fit into {dtype}; store it as float32")
+    return stored
+
+
+def _open(path: str | Path) -> Any:
+    """Open a safetensors file, or say what the file is instead."""
+    import safetensors
+
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(64)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    if not start:
+        raise UserError(f"{path} is empty")
+    try:
+        return safetensors.safe_open(str(path), framework="pt")
+    except safetensors.SafetensorError as error:
+        for magic, kind in _NOT_SAFETENSORS:
+            if start.startswith(magic):
+                raise UserError(f"{path} is {kind}; expected a safetensors file") from error
+        raise UserError(
+            f"{path} is not a whole safetensors file (cut off, or something else): {error}"
+        ) from error
+
+
+def _listing(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:3])
+    return f"{len(names)} tensors: {shown}{', ...' if len(names) > 3 else ''}"

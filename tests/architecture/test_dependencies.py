@@ -1,0 +1,77 @@
+"""What is installed with the package, and what an import costs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from importlib import metadata
+
+import pytest
+
+from triptych.cli.verbs import VERBS
+
+HEAVY = ("torch", "numpy", "diffusers", "transformers", "scipy", "skimage", "numba")
+HELP_BUDGET_S = 2.0
+"""Twice the promise, because other programs may be running."""
+
+
+def dependency_tree(root: str) -> set[str]:
+    """Return the names of all installed packages that `root` brings, extras included."""
+    seen, waiting = set(), [root]
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            requirements = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        for requirement in requirements:
+            # optional parts of other packages are not installed with ours
+            if "extra ==" in requirement and name != root:
+                continue
+            waiting.append(re.match(r"[A-Za-z0-9._-]+", requirement)[0])
+    return seen
+
+
+def test_torchvision_is_not_in_the_dependency_tree():
+    try:
+        metadata.version("triptych")
+    except metadata.PackageNotFoundError:
+        pytest.skip("triptych is run from its source folder, not installed")
+    tree = dependency_tree("triptych")
+    assert {"torch", "safetensors", "diffusers", "huggingface-hub"} <= tree
+    assert "torchvision" not in tree
+
+
+def modules_after(arguments: list[str]) -> set[str]:
+    """Run a command in a fresh interpreter and return the heavy packages that it imported."""
+    code = (
+        "import sys, triptych.cli.main as m\n"
+        f"code = m.main({arguments!r})\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.stderr.write('LOADED ' + ' '.join(loaded))\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.rpartition("LOADED")[2].split())
+
+
+@pytest.mark.parametrize("verb", [None, *VERBS])
+def test_help_imports_nothing_heavy(verb):
+    assert modules_after(["--help"] if verb is None else [verb, "--help"]) == set()
+
+
+def test_help_is_quick():
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "triptych", "--help"], check=True, capture_output=True
+        )
+        times.append(time.perf_counter() - started)
+    assert min(times) < HELP_BUDGET_S

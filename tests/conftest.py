@@ -1,0 +1,65 @@
+"""Shared fixtures: the shared data folder, fixed threads, restored global torch state."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from toy_portraits import sphere_portrait, tiny_generator, tiny_portrait
+
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.portrait import Portrait
+
+_BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with reference numbers and head assets; tests that need it skip when it is absent."""
+    folder = Path(os.environ.get("TRIPTYCH_SHARED", _BESIDE_THE_CHECKOUT))
+    if not folder.is_dir():
+        pytest.skip("reference data folder is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def eg3d_small(shared: Path) -> Path:
+    """Reference numbers of a small EG3D generator."""
+    return shared / "fixtures" / "eg3d_small"
+
+
+@pytest.fixture(scope="session")
+def makehuman_pack(shared: Path) -> Path:
+    """The head asset pack from which avatars are built."""
+    return shared / "makehuman" / "makehuman_head.npz"
+
+
+@pytest.fixture(scope="session")
+def toy_generator() -> TriPlaneGenerator:
+    """A random avatar generator of 32 pixels."""
+    return tiny_generator()
+
+
+@pytest.fixture(scope="session")
+def toy_portrait() -> Portrait:
+    """A portrait of the toy generator."""
+    return tiny_portrait()
+
+
+@pytest.fixture(scope="session")
+def ball() -> Portrait:
+    """An opaque ball whose size and colours are known."""
+    return sphere_portrait()
+
+
+@pytest.fixture(autouse=True)
+def _keep_global_torch_state():
+    """A test may not leave another grad mode, dtype or random state behind."""
+    grad, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+    torch.set_grad_enabled(grad)
+    torch.set_default_dtype(dtype)

@@ -1,0 +1,20 @@
+"""How close a tensor must be to its reference."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+TENSOR = 5e-5
+IMAGE = 1e-4
+
+
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """Return the largest absolute error over the largest absolute value of the reference."""
+    assert actual.shape == expected.shape, f"{list(actual.shape)} != {list(expected.shape)}"
+    return float((actual - expected).abs().max() / expected.abs().max())
+
+
+def assert_close(actual: Tensor, expected: Tensor, limit: float = TENSOR) -> None:
+    """Fail when the relative error passes the limit."""
+    error = relative_error(actual, expected)
+    assert error <= limit, f"relative error {error:.2e} is beyond {limit:.0e}"

@@ -1,0 +1,189 @@
+"""The feature recipe on tiny fake shards: batches, checks, one short run, the exported file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from triptych.data.avatars import shards as shard_files
+from triptych.data.avatars.shards import ShardSet
+from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
+from triptych.training import look_batches
+from triptych.training.augmentation import Augmentation
+from triptych.training.feature_checks import check_features
+from triptych.training.look_batches import draw_look_batch, look_batch, style_shares
+from triptych.training.loop import train
+from triptych.training.recipes import classifier, features
+from triptych.weights import load_features
+
+SIZE, VIEWS = 32, 2
+LOOKS = ("original", "bronze", "elf", "elf+bronze")
+
+
+def _fake_head(seed: int) -> dict[str, np.ndarray]:
+    """A head whose look number and view can be read from its red and green channels."""
+    rng = np.random.default_rng(seed)
+    rgb = np.zeros((len(LOOKS), VIEWS, SIZE, SIZE, 3), np.uint8)
+    rgb[..., 0] = 50 * np.arange(len(LOOKS))[:, None, None, None]
+    rgb[..., 1] = 100 * np.arange(VIEWS)[None, :, None, None]
+    rgb[..., 2] = seed % 256
+    regions = np.zeros((VIEWS, SIZE, SIZE), np.uint8)
+    regions[:, 8:24, 8:24] = 1 + np.arange(VIEWS)[:, None, None]
+    return {
+        "seeds": np.int64(seed),
+        "attributes": rng.normal(size=6).astype(np.float32),
+        "cam2world": np.tile(np.eye(4, dtype=np.float32), (VIEWS, 1, 1)),
+        "looks": np.array(LOOKS, dtype="<U48"),
+        "rgb": rgb,
+        "alpha": np.zeros((VIEWS, SIZE, SIZE), np.uint8),
+        "depth": np.zeros((VIEWS, SIZE, SIZE), np.float16),
+        "regions": regions,
+    }
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shards")
+    for first in (0, 4):
+        heads = [_fake_head(first + i) for i in range(4)]
+        shard_files._write_shard(folder / f"shard_{first:07d}", heads)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _bronze_keeps_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look_batches, "keeps_regions", lambda look: look in ("original", "bronze"))
+
+
+def test_style_names_are_the_parts_of_all_looks(shards: Path) -> None:
+    assert look_batches.style_names_in(ShardSet(shards)) == ("original", "bronze", "elf")
+
+
+def test_a_combined_look_is_shared_between_its_styles() -> None:
+    names = ("original", "bronze", "elf")
+    assert style_shares("elf+bronze", names) == [0.0, 0.5, 0.5]
+    assert style_shares("elf", names) == [0.0, 0.0, 1.0]
+    assert style_shares("elf+unheard of", names) == [0.0, 0.0, 1.0]
+
+
+def test_a_batch_holds_what_was_picked(shards: Path) -> None:
+    names = ("original", "bronze", "elf")
+    batch = look_batch(ShardSet(shards), names, [(5, 0, 1), (2, 1, 0), (2, 3, 1)])
+    read = ((batch.image[:, :, 0, 0] + 1) * 127.5).round().tolist()
+    assert read == [[0, 100, 5], [50, 0, 2], [150, 100, 2]]
+    assert batch.regions[:, 16, 16].tolist() == [2, 1, 2]
+    assert batch.regions_known.tolist() == [True, True, False]
+    assert batch.is_original.tolist() == [True, False, False]
+    assert batch.head.tolist() == [5, 2, 2]
+    assert batch.style[2].tolist() == [0.0, 0.5, 0.5]
+
+
+def test_drawn_batches_have_several_pictures_of_different_heads(shards: Path) -> None:
+    names = ("original", "bronze", "elf")
+    batch = draw_look_batch(
+        ShardSet(shards), names, np.random.default_rng(0), heads=5, images_per_head=3
+    )
+    heads, counts = torch.unique(batch.head, return_counts=True)
+    assert len(heads) == 5
+    assert counts.tolist() == [3] * 5
+    assert 0 < int(batch.is_original.sum()) < 15
+
+
+class _Oracle:
+    """Answers from the fake heads' colours, to prove that right answers score full marks."""
+
+    config = FeatureNetworkConfig(("original", "bronze", "elf"), attribute_dim=6)
+
+    def parameters(self):  # type: ignore[no-untyped-def]
+        yield torch.zeros(1)
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        return ((image[:, :, 0, 0] + 1) * 127.5).round().long()
+
+    def style_logits(self, colour: torch.Tensor) -> torch.Tensor:
+        look = colour[:, 0] // 50
+        return torch.nn.functional.one_hot(look.clamp(max=2), 3).float()
+
+    def region_logits(self, colour: torch.Tensor) -> torch.Tensor:
+        regions = torch.zeros(len(colour), SIZE, SIZE, dtype=torch.long)
+        regions[:, 8:24, 8:24] = 1 + colour[:, 1, None, None] // 100
+        return torch.nn.functional.one_hot(regions, 9).permute(0, 3, 1, 2).float()
+
+    def attributes(self, colour: torch.Tensor) -> torch.Tensor:
+        rows = [np.random.default_rng(int(seed)).normal(size=6) for seed in colour[:, 2]]
+        return torch.tensor(np.array(rows), dtype=torch.float32)
+
+    def identity(self, colour: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.one_hot(colour[:, 2] % 8, 8).float()
+
+
+def test_right_answers_score_full_marks(shards: Path) -> None:
+    unchanged = Augmentation().wider(0.0)
+    figures = check_features(_Oracle(), ShardSet(shards), unchanged, heads=8)  # type: ignore[arg-type]
+    assert figures == {
+        "style_accuracy": 1.0,
+        "style_accuracy_changed": 1.0,
+        "identity_kept": 1.0,
+        "region_iou": 1.0,
+        "attribute_r2": 1.0,
+    }
+
+
+def test_an_untrained_network_scores_like_chance(shards: Path) -> None:
+    torch.manual_seed(0)
+    config = FeatureNetworkConfig(
+        ("original", "bronze", "elf"), attribute_dim=6, channels=(4, 4, 4, 4, 4)
+    )
+    network = AvatarFeatures(config).eval()
+    figures = check_features(network, ShardSet(shards), Augmentation(), heads=8)
+    assert figures["region_iou"] < 0.5
+    assert figures["attribute_r2"] < 0.5
+    assert figures["style_accuracy"] < 0.9
+
+
+def test_region_loss_leaves_out_looks_whose_regions_are_unknown(shards: Path) -> None:
+    recipe = features.build(features.Options(shards=str(shards), test_shards=str(shards)))
+    logits = torch.zeros(2, 9, 4, 4)
+    logits[1, 0] = -100.0  # very wrong, but unknown
+    regions = torch.zeros(2, 4, 4, dtype=torch.long)
+    loss = recipe._region_loss(logits, regions, torch.tensor([True, False]))
+    torch.testing.assert_close(loss, torch.tensor(float(np.log(9))))
+
+
+def test_a_short_run_trains_and_exports_a_file_that_loads(shards: Path, tmp_path: Path) -> None:
+    options = classifier.Options(
+        shards=str(shards), test_shards=str(shards), batch_heads=4, images_per_head=4
+    )
+    recipe = classifier.build(options)
+    before = {name: value.clone() for name, value in recipe.features.state_dict().items()}
+    loop = replace(classifier.LOOP, steps=2, threads=1, adaptive_threads=False)
+    result = train(recipe, loop, tmp_path / "run")
+    changed = [n for n, v in recipe.features.state_dict().items() if not torch.equal(v, before[n])]
+    assert len(changed) == len(before)
+    assert list((tmp_path / "run" / "sheets").iterdir())
+    classifier.export(recipe, result, tmp_path / "judge.safetensors")
+    loaded = load_features(tmp_path / "judge.safetensors")
+    assert loaded.config == recipe.features.config
+    image = torch.rand(1, 3, 64, 64)
+    averaged = result.averaged["features"]
+    torch.testing.assert_close(
+        loaded(image)["stage3"], averaged(image)["stage3"], rtol=1e-2, atol=1e-2
+    )
+
+
+def test_the_judge_starts_elsewhere_and_sees_wider_changes(shards: Path) -> None:
+    folders = {"shards": str(shards), "test_shards": str(shards)}
+    loss_network = features.build(features.Options(**folders))
+    again = features.build(features.Options(**folders))
+    judge = classifier.build(classifier.Options(**folders))
+    first, same, other = (
+        r.features.stages["stage1"][0].weight for r in (loss_network, again, judge)
+    )
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+    assert judge.augmentation.blur > loss_network.augmentation.blur
+    assert classifier.LOOP.seed != features.LOOP.seed
