@@ -21,9 +21,9 @@ from triptych.render.renderer import RenderConfig
 
 SPHERE_RADIUS = 0.3
 _PLANE_SIZE = 128
-_SHARPNESS = 400.0
+_SHARPNESS = 1000.0
 _COLOUR_SLOPE = 60.0
-_LINEAR = 30.0  # softplus is the identity to float precision from here on
+_LINEAR = 20.0  # softplus is the identity to float precision from here on
 
 
 def tiny_config() -> EG3DConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
 from triptych.nn.superresolution import SuperResolution
 from triptych.ops.resize import resize
 from triptych.render.field_geometry import densities_at, density_grid, surface_colours
+from triptych.render.occupancy import (
+    OccupancyGrid,
+    occupancy_grid,
+    render_rays_with_occupancy,
+)
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import render_rays
 from triptych.render.rendering import Rendering, rendering_of
@@ -147,9 +153,20 @@ class Portrait:
         """What can be asked at points of space."""
         return TriPlaneField(self.planes, self.decoder, self.box_size, self.config.plane_axes)
 
+    @cached_property
+    def occupancy(self) -> OccupancyGrid:
+        """Where the portrait has matter; taken once, at the first look that needs it."""
+        device = self.planes.device
+        return occupancy_grid(self.field, self.config.rendering, device=device)
+
     @torch.no_grad()
     def render(
-        self, camera: Camera | None = None, size: int | None = None, *, supersampling: int = 1
+        self,
+        camera: Camera | None = None,
+        size: int | None = None,
+        *,
+        supersampling: int = 1,
+        exact: bool = False,
     ) -> View:
         """Look at the portrait; deterministic.
 
@@ -160,6 +177,8 @@ class Portrait:
                 alpha keep the size of the rays.
             supersampling: Cast this many times more rays along each side and average them;
                 only without a super-resolution head.
+            exact: Decode every sample. By default samples in empty space, or behind solid matter,
+                are left out; see `render.occupancy`.
 
         Raises:
             UserError: The size is out of range.
@@ -171,7 +190,7 @@ class Portrait:
         ray_size = self.config.render_size if self.superresolution else size * supersampling
         at_once = max(1, _RAYS_AT_ONCE // ray_size**2)
         views = [
-            self._look(camera[start : start + at_once], ray_size, size)
+            self._look(camera[start : start + at_once], ray_size, size, exact=exact)
             for start in range(0, len(camera), at_once)
         ]
         return View(
@@ -183,25 +202,24 @@ class Portrait:
 
     @torch.no_grad()
     def density_grid(self, resolution: int) -> Tensor:
-        """Return densities per unit length [n, n, n] over the box, indexed x, y, z."""
-        return density_grid(self.field, self.config.rendering, resolution)
+        """Return raw densities [n, n, n] from face to face of the box, indexed x, y, z."""
+        return density_grid(self.field.density, self.box_size, resolution)
 
     @torch.no_grad()
-    def surface_density(self) -> float:
-        """Return the density at which most of the surface stands that the renderer sees.
+    def surface_level(self) -> float:
+        """Return the raw density at which most of the surface stands that the renderer sees.
 
         The density is read where rays from three sides say that the surface is. Most, not half:
         a higher level would tear holes where the surface is soft.
         """
-        camera = self.config.view.camera(torch.tensor(_SURFACE_YAWS))
-        camera = camera.to(self.planes.device)
-        rays = camera_rays(camera, _SURFACE_SIZE)
-        seen = render_rays(self.field, rays, self.config.rendering)
-        solid = seen.opacity[..., 0] > _SURFACE_ALPHA
+        camera = self.config.view.camera(torch.tensor(_SURFACE_YAWS)).to(self.planes.device)
+        view = self.render(camera, None if self.superresolution else _SURFACE_SIZE)
+        rays = camera_rays(camera, view.depth.shape[-1])
+        solid = view.alpha.flatten(1) > _SURFACE_ALPHA
         if not solid.any():
             raise UserError("the portrait has no surface: nothing in it is opaque")
-        points = (rays.origins + seen.depth * rays.directions)[solid]
-        densities = densities_at(self.field, self.config.rendering, points)
+        points = (rays.origins + view.depth.flatten(1)[..., None] * rays.directions)[solid]
+        densities = densities_at(self.field.density, points)
         return float(densities.quantile(_SURFACE_QUANTILE))
 
     @torch.no_grad()
@@ -261,9 +279,14 @@ class Portrait:
             provenance=header.provenance,
         )
 
-    def _look(self, camera: Camera, ray_size: int, size: int) -> View:
-        rays = camera_rays(camera, ray_size)
-        seen = rendering_of(render_rays(self.field, rays, self.config.rendering), ray_size)
+    def _look(self, camera: Camera, ray_size: int, size: int, *, exact: bool) -> View:
+        rays, sampling = camera_rays(camera, ray_size), self.config.rendering
+        rendered = (
+            render_rays(self.field, rays, sampling)
+            if exact
+            else render_rays_with_occupancy(self.field, rays, sampling, self.occupancy)
+        )
+        seen = rendering_of(rendered, ray_size)
         if self.superresolution is not None:
             codes = self.ws.expand(len(camera), -1, -1)
             image = self.superresolution(seen.features, codes)

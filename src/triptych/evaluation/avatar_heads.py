@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera, frontal_camera, random_views
+from triptych.ops.colour import from_uint8
 
 if TYPE_CHECKING:
     from triptych.data.avatars.identity import Identity
@@ -63,7 +64,7 @@ class AvatarHeads:
         shots = [avatar.render(matrix.numpy(), size) for matrix in camera.cam2world]
         rgb = torch.from_numpy(np.stack([shot.rgb for shot in shots]))
         return TrueViews(
-            image=rgb.permute(0, 3, 1, 2).float() / 127.5 - 1,
+            image=from_uint8(rgb),
             alpha=torch.from_numpy(np.stack([shot.alpha for shot in shots]))[:, None].float(),
             regions=torch.from_numpy(np.stack([shot.regions for shot in shots])).long(),
         )

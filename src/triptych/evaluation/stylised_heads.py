@@ -15,6 +15,7 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.files import read_json
+from triptych.ops.colour import from_uint8
 from triptych.pipelines.stylize import RESUME_FOLDER, VIEWS_FOLDER, Stylized, StylizePipeline
 from triptych.pipelines.stylize_settings import StylizeSettings
 from triptych.pipelines.stylize_views import Progress
@@ -113,7 +114,7 @@ def read_picture(path: Path) -> Tensor:
             pixels = torch.from_numpy(np.array(picture.convert("RGB")))
     except (OSError, UnidentifiedImageError) as error:
         raise UserError(f"{path} is not a readable picture") from error
-    return pixels.permute(2, 0, 1).float() / 127.5 - 1
+    return from_uint8(pixels[None])[0]
 
 
 def stylise_or_read(

@@ -43,7 +43,7 @@ def portrait_mesh(
     Args:
         portrait: What to turn into a mesh.
         resolution: Samples along each side of the box, 16 to 512; time grows with its cube.
-        level: Density at the surface; by default where the renderer sees the surface.
+        level: Raw density at the surface; by default where the renderer sees the surface.
 
     Returns:
         A watertight mesh of one part.
@@ -54,7 +54,7 @@ def portrait_mesh(
     check_range("mesh resolution", resolution, 16, 512)
     density = portrait.density_grid(resolution).cpu().numpy()
     if level is None:
-        level = portrait.surface_density()
+        level = portrait.surface_level()
     vertices, triangles = closed_surface(density, level, portrait.box_size)
     normals = vertex_normals(vertices, triangles)
     colours = portrait.colours(torch.from_numpy(vertices), torch.from_numpy(normals))

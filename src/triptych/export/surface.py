@@ -6,7 +6,6 @@ import numpy as np
 
 from triptych.errors import UserError
 
-_FAR_INSIDE = 3.0
 _BARELY = 1e-3
 
 
@@ -19,8 +18,9 @@ def closed_surface(
     faces of the box, so that the surface is watertight.
 
     Args:
-        density: Activated densities [n, n, n], indexed x, y, z, from face to face of the box.
-        level: Density at the surface.
+        density: Raw densities [n, n, n], indexed x, y, z, from face to face of the box. Raw, since
+            they are nearly linear across a cell, which activated densities are not.
+        level: Raw density at the surface.
         box_size: Side of the box, centred on the origin.
 
     Returns:
@@ -32,19 +32,17 @@ def closed_surface(
     """
     from skimage.measure import marching_cubes
 
-    above = density > level
+    height = (density - level).astype(np.float32)
+    above = height > 0
     solid = _largest_solid(above)
     if not solid.any():
-        raise UserError(f"there is no surface: the density nowhere exceeds {level:g}")
-    # densities differ by orders of magnitude across a voxel; their logarithm is nearly linear
-    height = np.log(np.maximum(density, 1e-12) / level).clip(-_FAR_INSIDE, _FAR_INSIDE)
-    filled_cavity, dropped = solid & ~above, above & ~solid
-    height = np.where(solid, np.maximum(height, _BARELY), np.minimum(height, -_BARELY))
-    height[filled_cavity] = _FAR_INSIDE
-    height[dropped] = -_FAR_INSIDE
+        raise UserError(f"there is no surface: the raw density nowhere exceeds {level:g}")
+    # never exactly zero, where triangles would shrink to points
+    distance = np.maximum(np.abs(height), _BARELY)
+    height = np.where(solid, distance, -distance)
     spacing = box_size / (density.shape[0] - 1)
     vertices, triangles, _, _ = marching_cubes(
-        height.astype(np.float32), level=0.0, spacing=(spacing,) * 3, gradient_direction="ascent"
+        height, level=0.0, spacing=(spacing,) * 3, gradient_direction="ascent"
     )
     return (vertices - box_size / 2).astype(np.float32), triangles.astype(np.int32)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -80,12 +81,14 @@ def save_video(
         "ffmpeg_log_level": "error",
         "output_params": ["-crf", str(_QUALITY), "-movflags", "+faststart"],
     }
-    writer: Any
-    with atomic_path(path) as temporary, imageio.get_writer(temporary, **options) as writer:
-        empty = True
-        for frame in frames:
-            writer.append_data(_with_even_sides(frame))
-            empty = False
+    # closing() also after an error, when imageio would leave the encoder running
+    with atomic_path(path) as temporary:
+        opened: Any = imageio.get_writer(temporary, **options)
+        with contextlib.closing(opened) as writer:
+            empty = True
+            for frame in frames:
+                writer.append_data(_with_even_sides(frame))
+                empty = False
         if empty:
             raise UserError("a video needs at least one frame")
 

@@ -58,14 +58,14 @@ class TriPlaneDecoder(nn.Module):
         )
 
     def forward(self, plane_features: Tensor) -> FieldSample:
-        """Decode features already averaged over the planes [b, n, c]."""
+        """Decode features already averaged over the planes [..., c]."""
         decoded = self.net(plane_features).float()
         density, colour = decoded[..., :1], decoded[..., 1:]
         features = torch.sigmoid(colour) * (1 + 2 * _COLOUR_OVERSHOOT) - _COLOUR_OVERSHOOT
         return FieldSample(density, features)
 
     def density(self, plane_features: Tensor) -> Tensor:
-        """Return only the raw density [b, n, 1], without decoding colours."""
+        """Return only the raw density [..., 1], without decoding colours."""
         first, softplus, last = self.net
         assert isinstance(last, _EqualisedLinear)
         hidden = softplus(first(plane_features))
@@ -97,7 +97,8 @@ class TriPlaneField:
         sample = self.decoder(self._plane_features(points))
         leading = points.shape[:2]
         return FieldSample(
-            sample.density.reshape(*leading, 1), sample.features.reshape(*leading, -1)
+            sample.density.reshape(*leading, 1),
+            sample.features.reshape(*leading, sample.features.shape[-1]),
         )
 
     def density(self, points: Tensor) -> Tensor:
@@ -105,10 +106,12 @@ class TriPlaneField:
         return self.decoder.density(self._plane_features(points)).reshape(*points.shape[:2], 1)
 
     def _plane_features(self, points: Tensor) -> Tensor:
+        """Return features averaged over the planes [b * n, c]."""
         if self.planes.shape[0] == 1:
             points = points.reshape(1, -1, 3)
         sampled = sample_planes(
             self.planes, points, box_size=self.box_size, axes=self.plane_axes
         )
         # The mean, divided after the sum: its gradient is a third as large in memory.
-        return (sampled.sum(dim=1) / sampled.shape[1]).transpose(1, 2)  # [b, n, c]
+        mean = sampled.sum(dim=1) / sampled.shape[1]
+        return mean.transpose(1, 2).flatten(0, 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,10 @@ def load_editor_parts(name_or_folder: str | Path, *, allow_download: bool = Fals
     index = _read_index(folder)
     config = read_editor_config(folder)
     try:
-        return _load(folder, index, config)
+        with _quiet_transformers():
+            return _load(folder, index, config)
+    except UserError:
+        raise
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"the editor in {folder} cannot be loaded: {first_line}") from error
@@ -77,7 +82,9 @@ def editor_folder(name_or_folder: str | Path, *, allow_download: bool = False) -
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_OFFICIAL_FILES, local_files_only=True))
+        return Path(
+            snapshot_download(name, allow_patterns=list(_OFFICIAL_FILES), local_files_only=True)
+        )
     except (OSError, ValueError):
         if not allow_download:
             raise UserError(
@@ -85,7 +92,7 @@ def editor_folder(name_or_folder: str | Path, *, allow_download: bool = False) -
                 "allow the download, give a folder that holds it, or use the embedded editor"
             ) from None
     try:
-        return Path(snapshot_download(name, allow_patterns=_OFFICIAL_FILES))
+        return Path(snapshot_download(name, allow_patterns=list(_OFFICIAL_FILES)))
     except (OSError, ValueError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{name} could not be downloaded: {first_line}") from error
@@ -117,22 +124,34 @@ def _read_index(folder: Path) -> dict[str, Any]:
     index = read_json(folder / "model_index.json")
     autoencoder = index.get("vae", ["", ""])[1]
     if autoencoder not in _AUTOENCODERS:
-        raise UserError(
-            f"{folder}: got the autoencoder class {autoencoder!r}; expected {' or '.join(_AUTOENCODERS)}"
-        )
+        expected = " or ".join(_AUTOENCODERS)
+        raise UserError(f"{folder}: got the autoencoder class {autoencoder!r}; expected {expected}")
     return index
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep transformers from drawing a progress bar for a file of a megabyte."""
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()
 
 
 def _load(folder: Path, index: dict[str, Any], config: EditorConfig) -> EditorParts:
     import diffusers
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    def component(kind: Any, name: str) -> Any:
-        return kind.from_pretrained(
-            str(folder / name), local_files_only=True, torch_dtype=torch.float32, use_safetensors=True
-        )
+    def network(kind: Any, name: str) -> Any:
+        # Without a wish for another precision diffusers loads in float32, transformers does not.
+        return kind.from_pretrained(str(folder / name), local_files_only=True, use_safetensors=True)
 
-    unet = component(diffusers.UNet2DConditionModel, "unet")
+    unet = network(diffusers.UNet2DConditionModel, "unet")
     if unet.config.in_channels != 2 * unet.config.out_channels:
         raise UserError(
             f"{folder}: the UNet reads {unet.config.in_channels} channels; an image editor's reads "
@@ -140,9 +159,16 @@ def _load(folder: Path, index: dict[str, Any], config: EditorConfig) -> EditorPa
         )
     return EditorParts(
         unet=unet,
-        vae=component(getattr(diffusers, index["vae"][1]), "vae"),
-        text_encoder=component(CLIPTextModel, "text_encoder"),
+        vae=network(getattr(diffusers, index["vae"][1]), "vae"),
+        text_encoder=CLIPTextModel.from_pretrained(
+            str(folder / "text_encoder"),
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+        ),
         tokenizer=CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True),
-        scheduler=diffusers.DDIMScheduler.from_pretrained(str(folder / "scheduler"), local_files_only=True),
+        scheduler=diffusers.DDIMScheduler.from_pretrained(
+            str(folder / "scheduler"), local_files_only=True
+        ),
         config=config,
     )

@@ -11,8 +11,9 @@ from triptych.priors.image_editor import EditorConfig
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 # A prompt that begins with one of these is a whole instruction, not the name of a result.
-_INSTRUCTION_VERBS = frozenset(
-    "turn make give add remove put change convert transform paint draw render zombify dye".split()
+_INSTRUCTION_VERBS = (
+    *("add", "change", "convert", "draw", "dye", "give", "make", "paint", "put", "remove"),
+    *("render", "transform", "turn", "zombify"),
 )
 
 
@@ -28,7 +29,8 @@ def decorated(prompt: str, template: str) -> str:
     words = prompt.strip().rstrip(".,;!")
     if not _WORD.search(words):
         raise UserError(
-            f'the prompt is empty: got {prompt!r}; say what the head becomes, such as "a bronze statue"'
+            f"the prompt is empty: got {prompt!r}; "
+            'say what the head becomes, such as "a bronze statue"'
         )
     opening, closing = template.split("{}")
     first_word = words.split(maxsplit=1)[0].lower()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -111,6 +112,30 @@ class EditorConfig:
                 f"prompt_template: got {self.prompt_template!r}; expected exactly one {{}} "
                 "where the prompt goes"
             )
+
+    def overridden(
+        self,
+        *,
+        text_guidance: float | None = None,
+        image_guidance: float | None = None,
+        num_steps: int | None = None,
+        noise_level: float | None = None,
+    ) -> EditorConfig:
+        """Return these settings with the given values in place of the defaults.
+
+        Raises:
+            UserError: A guidance is negative or not a number.
+        """
+        for name, value in (("text_guidance", text_guidance), ("image_guidance", image_guidance)):
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise UserError(f"{name}: got {value}; expected a number from 0 up")
+        return replace(
+            self,
+            text_guidance=self.text_guidance if text_guidance is None else text_guidance,
+            image_guidance=self.image_guidance if image_guidance is None else image_guidance,
+            num_steps=self.num_steps if num_steps is None else num_steps,
+            noise_level=self.noise_level if noise_level is None else noise_level,
+        )
 
 
 def official_editor_config() -> EditorConfig:

@@ -6,10 +6,8 @@ components and differ only in sizes and in their `EditorConfig`.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,7 +166,12 @@ class InstructPix2PixEditor:
         All pictures share one noise, so an edit that was cut may continue with the pictures that
         are left and gives what it would have given. Arguments as in `ImageEditor.edit`.
         """
-        config = self._settings(text_guidance, image_guidance, num_steps, noise_level)
+        config = self.config.overridden(
+            text_guidance=text_guidance,
+            image_guidance=image_guidance,
+            num_steps=num_steps,
+            noise_level=noise_level,
+        )
         _check_images(images)
         with_text = self._embed(decorated(prompt, config.prompt_template))
         negative = config.negative_prompt if negative_prompt is None else negative_prompt
@@ -177,7 +180,9 @@ class InstructPix2PixEditor:
         timesteps = plan_timesteps(
             scheduler, config.num_steps, config.noise_level, config.noise_reading
         )
-        return self._batches(images, with_text, without_text, scheduler, timesteps, config, seed, progress)
+        return self._batches(
+            images, with_text, without_text, scheduler, timesteps, config, seed, progress
+        )
 
     def _batches(
         self,
@@ -233,7 +238,7 @@ class InstructPix2PixEditor:
         return guided(prediction.float(), config.text_guidance, config.image_guidance)
 
     def _encode(self, images: Tensor) -> Tensor:
-        """Return the unscaled mode of the autoencoder's latents, which is what the UNet is shown."""
+        """Return the unscaled mode of the latents, which is what the UNet is shown."""
         sized = _to_size(images.to(self.device, torch.float32), self.config.image_size)
         encoded = self.vae.encode(sized)
         return encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
@@ -252,7 +257,9 @@ class InstructPix2PixEditor:
                     f"the prompt is too long: {len(tokens)} tokens with its decoration ({text!r}); "
                     f"expected at most {limit}; shorten it"
                 )
-            padded = self.tokenizer(text, padding="max_length", max_length=limit, return_tensors="pt")
+            padded = self.tokenizer(
+                text, padding="max_length", max_length=limit, return_tensors="pt"
+            )
             states = self.text_encoder(padded.input_ids.to(self.device)).last_hidden_state
             self._embedded_texts[text] = states.float()
         return self._embedded_texts[text]
@@ -272,32 +279,13 @@ class InstructPix2PixEditor:
             thresholding=False,
         )
 
-    def _settings(
-        self,
-        text_guidance: float | None,
-        image_guidance: float | None,
-        num_steps: int | None,
-        noise_level: float | None,
-    ) -> EditorConfig:
-        """Return the configuration with the given values in place of its defaults."""
-        given = {
-            "text_guidance": text_guidance,
-            "image_guidance": image_guidance,
-            "num_steps": num_steps,
-            "noise_level": noise_level,
-        }
-        config = replace(self.config, **{k: v for k, v in given.items() if v is not None})
-        for key in ("text_guidance", "image_guidance"):
-            value = getattr(config, key)
-            if not (math.isfinite(value) and value >= 0):
-                raise UserError(f"{key}: got {value}; expected a number from 0 up")
-        return config
-
 
 def _check_images(images: Tensor) -> None:
     shape = tuple(images.shape)
     if images.ndim != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[0] == 0:
-        raise UserError(f"images: got shape {shape}; expected square pictures [views, 3, size, size]")
+        raise UserError(
+            f"images: got shape {shape}; expected square pictures [views, 3, size, size]"
+        )
 
 
 def _to_size(images: Tensor, size: int) -> Tensor:

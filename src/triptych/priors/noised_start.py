@@ -57,7 +57,9 @@ def plan_timesteps(
     return scheduler.timesteps.tolist()[num_steps - num_run :]
 
 
-def start_latents(scheduler: Any, z0: Tensor, noise: Tensor, timestep: int, noise_level: float) -> Tensor:
+def start_latents(
+    scheduler: Any, z0: Tensor, noise: Tensor, timestep: int, noise_level: float
+) -> Tensor:
     """Return the latents [v,c,h,w] at which denoising begins.
 
     Args:
@@ -74,7 +76,7 @@ def start_latents(scheduler: Any, z0: Tensor, noise: Tensor, timestep: int, nois
 
 
 def shared_noise(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Draw the noise [1,c,h,w] of an edit on the processor, so that a seed means one noise anywhere."""
+    """Draw an edit's noise [1,c,h,w], on the processor: a seed is the same noise on any device."""
     return torch.randn((1, *shape), generator=torch.Generator().manual_seed(seed))
 
 
@@ -88,9 +90,7 @@ def guided(prediction: Tensor, text_guidance: float, image_guidance: float) -> T
     """
     with_text, with_image, without = prediction.chunk(3)
     return (
-        without
-        + text_guidance * (with_text - with_image)
-        + image_guidance * (with_image - without)
+        without + text_guidance * (with_text - with_image) + image_guidance * (with_image - without)
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from triptych.fields.base import Field
@@ -12,41 +13,36 @@ from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig
 
 POINTS_AT_ONCE = 2**16
+Density = Callable[[Tensor], Tensor]
+"""Raw densities [1, n, 1] at points [1, n, 3], as `TriPlaneField.density`."""
+
 _COLOUR_REACH = 0.02
 _COLOUR_SAMPLES = 16
 
 
-def activated_density(raw: Tensor, config: RenderConfig) -> Tensor:
-    """Return density per unit length from raw density, as the marcher does."""
-    return F.softplus(raw - 1) * config.density_gain
-
-
-def density_grid(field: Field, config: RenderConfig, resolution: int) -> Tensor:
-    """Return densities per unit length on a grid over the field's cube.
+def density_grid(density: Density, box_size: float, resolution: int) -> Tensor:
+    """Return raw densities on a grid over a cube around the origin.
 
     Args:
-        field: A field of batch 1.
-        config: Its density gain is used.
+        density: Answers at points.
+        box_size: Side of the cube.
         resolution: Samples along each side, faces included.
 
     Returns:
         [n, n, n], indexed x, y, z.
     """
-    half = field.box_size / 2
-    line = torch.linspace(-half, half, resolution)
+    line = torch.linspace(-box_size / 2, box_size / 2, resolution)
     y, z = torch.meshgrid(line, line, indexing="ij")
     layers = []
     for x in line:
         layer = torch.stack([x.expand_as(y), y, z], dim=-1).reshape(-1, 3)
-        raw = torch.cat([_density(field, some) for some in layer.split(POINTS_AT_ONCE)])
-        layers.append(activated_density(raw, config).reshape(resolution, resolution))
+        layers.append(densities_at(density, layer).reshape(resolution, resolution))
     return torch.stack(layers)
 
 
-def densities_at(field: Field, config: RenderConfig, points: Tensor) -> Tensor:
-    """Return densities per unit length [n] at points [n, 3]."""
-    raw = torch.cat([_density(field, some) for some in points.split(POINTS_AT_ONCE)])
-    return activated_density(raw, config)
+def densities_at(density: Density, points: Tensor) -> Tensor:
+    """Return raw densities [n] at points [n, 3], a limited number at once."""
+    return torch.cat([density(some[None])[0, :, 0] for some in points.split(POINTS_AT_ONCE)])
 
 
 def surface_colours(field: Field, config: RenderConfig, points: Tensor, normals: Tensor) -> Tensor:
@@ -81,7 +77,3 @@ def surface_colours(field: Field, config: RenderConfig, points: Tensor, normals:
         )
         pieces.append((marched.features / marched.opacity.clamp_min(1e-6))[0])
     return torch.cat(pieces) * 2 - 1
-
-
-def _density(field: Field, points: Tensor) -> Tensor:
-    return field.query(points[None]).density[0, :, 0]

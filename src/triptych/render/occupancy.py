@@ -1,8 +1,8 @@
 """The fast path beside the exact one: samples that cannot show are never decoded.
 
-A lattice of densities is taken once per portrait. Rays that pass no occupied cell show the
-background; on the others only samples in or beside occupied cells, and not behind solid matter,
-are decoded. What is left out weighs next to nothing, so the picture is that of the exact renderer.
+A lattice of densities is taken once per portrait. Rays that pass no matter show the background; on
+the others only samples in or beside matter that light still reaches are decoded. The rest keep the
+lattice's density and weigh next to nothing, so the picture is that of the exact renderer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from triptych.errors import UserError
 from triptych.fields.base import Field
 from triptych.render.depth_samplers import importance_depths
-from triptych.render.marcher import interval_weights, march
+from triptych.render.marcher import interval_weights
 from triptych.render.rays import Rays
 from triptych.render.renderer import (
     Draws,
@@ -31,44 +31,43 @@ from triptych.render.renderer import (
 _RAYS_PER_CHUNK = 4096
 _POINTS_PER_QUERY = 2**16
 _HIDDEN_BELOW = 1e-3
-_NO_MATTER = -1e4
+_INVISIBLE_BELOW = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
 class OccupancyGrid:
-    """Where one portrait has matter, on a lattice over its cube.
+    """Where one portrait has matter, on a lattice over its cube and one cell beyond.
 
-    Cells are stored flat, x fastest, then y, then z; one more entry at the end answers for all
-    points outside the cube.
+    A point outside the cube belongs to the outermost cell in that direction: there a tri-plane
+    field no longer changes along that direction. Cells are stored flat, x fastest, then y, then z.
 
     Attributes:
-        size: Cells along each side of the cube.
+        size: Cells along each side, the two beyond the cube included.
         box_size: Side of the cube.
-        occupied: Whether matter is in the cell or near it [size ** 3 + 1], bool.
-        density: Raw density at cell centres [size ** 3 + 1], for samples that are not decoded.
-        solid: Smallest raw density around each cell [size ** 3 + 1], so that it never hides too
-            much; nothing outside the cube hides anything.
+        matter: Whether matter is in the cell or the next one [size ** 3], bool.
+        nearby: Whether a ray with a sample in the cell may meet matter [size ** 3], bool.
+        density: Raw density of the cell [size ** 3], for samples that are not decoded.
+        solid: Smallest raw density around each cell [size ** 3]: it never hides too much.
     """
 
     size: int
     box_size: float
-    occupied: Tensor
+    matter: Tensor
+    nearby: Tensor
     density: Tensor
     solid: Tensor
 
     @property
     def occupancy(self) -> float:
-        """Fraction of the cube that is occupied."""
-        return float(self.occupied[:-1].float().mean())
+        """Fraction of the cells that hold matter or touch one that does."""
+        return float(self.matter.float().mean())
 
     def cells(self, points: Tensor) -> Tensor:
         """Return the index of the cell of each point [..., 3] as int64 [...]."""
-        scaled = (points / self.box_size + 0.5) * self.size
-        x, y, z = scaled.floor().clamp(-1, self.size).to(torch.int32).unbind(dim=-1)
-        inside = (x >= 0) & (y >= 0) & (z >= 0)
-        inside &= (x < self.size) & (y < self.size) & (z < self.size)
-        index = (z * self.size + y) * self.size + x
-        return torch.where(inside, index, self.size**3).long()
+        inner = self.size - 2
+        scaled = points * (inner / self.box_size) + (inner / 2 + 1)
+        x, y, z = scaled.clamp(0, self.size - 1).to(torch.int64).unbind(dim=-1)
+        return (z * self.size + y) * self.size + x
 
 
 @torch.no_grad()
@@ -85,34 +84,40 @@ def occupancy_grid(
     Args:
         field: A field of batch 1.
         config: How the field is rendered; its first sampling step sets how far marks reach.
-        size: Cells along each side.
+        size: Cells along each side of the cube.
         empty_below: Activated density, per world unit, below which a cell is empty. A ray through
             the whole cube loses at most about this much opacity.
-        device: Where the field's planes live.
+        device: Where the field lives.
     """
-    cell = field.box_size / size
-    line = ((torch.arange(size, device=device) + 0.5) / size - 0.5) * field.box_size
+    box = field.box_size
+    centres = ((torch.arange(size, device=device) + 0.5) / size - 0.5) * box
+    beyond = centres.new_tensor([box])
+    line = torch.cat([-beyond, centres, beyond])
     z, y, x = torch.meshgrid(line, line, line, indexing="ij")
     points = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3)
     raw = torch.cat([field.query(p).density for p in points.split(_POINTS_PER_QUERY, dim=1)], 1)
-    outside_point = torch.full((1, 1, 3), 2 * field.box_size, device=device)
-    outside = field.query(outside_point).density.reshape(1)
-    lattice = raw.reshape(1, 1, size, size, size)
-    matter = _activated(lattice, config) > empty_below
+    lattice = raw.reshape(1, *z.shape)
+    matter = (F.softplus(lattice - 1) * config.density_gain > empty_below).float()
     # Marks reach half a sampling step, so that no first pass steps over them, and one cell more
     # for what lies between lattice points.
-    reach = 1 + math.ceil(_sampling_step(config, field.box_size) / 2 / cell)
-    matter_outside = _activated(outside, config) > empty_below
-    padded = F.pad(matter.float(), [reach] * 6, value=float(matter_outside))
-    grown = F.max_pool3d(padded, 2 * reach + 1, stride=1) > 0
-    solid = -F.max_pool3d(-lattice, 3, stride=1, padding=1)
+    reach = 1 + math.ceil(_sampling_step(config, box) / 2 / (box / size))
     return OccupancyGrid(
-        size,
-        field.box_size,
-        torch.cat([grown.reshape(-1), matter_outside]),
-        torch.cat([lattice.reshape(-1), outside]),
-        torch.cat([solid.reshape(-1), torch.full_like(outside, _NO_MATTER)]),
+        size + 2,
+        box,
+        matter=_largest_around(matter, 1).reshape(-1) > 0,
+        nearby=_largest_around(matter, reach).reshape(-1) > 0,
+        density=lattice.reshape(-1),
+        solid=-_largest_around(-lattice, 1).reshape(-1),
     )
+
+
+def _largest_around(lattice: Tensor, reach: int) -> Tensor:
+    """Return the largest value within `reach` cells, along each axis in turn [1, z, y, x]."""
+    for _ in range(3):
+        flat = lattice.flatten(0, 2)[None]
+        pooled = F.max_pool1d(flat, 2 * reach + 1, stride=1, padding=reach)[0]
+        lattice = pooled.reshape(lattice.shape).permute(0, 3, 1, 2).contiguous()
+    return lattice
 
 
 @torch.no_grad()
@@ -172,90 +177,104 @@ def _gather(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return features [r, c], depth [r, 1] and opacity [r, 1] of rays [r, 3] of one view."""
     cells = grid.cells(_points(rays, depths))
-    hits = grid.occupied[cells].any(dim=1).nonzero().squeeze(1)
-    samples = _Samples(field, grid, config, Rays(rays.origins[hits], rays.directions[hits]))
+    hits = grid.nearby[cells].any(dim=1).nonzero().squeeze(1)
+    hitting = Rays(rays.origins[hits], rays.directions[hits])
+    samples = _Samples(field, hitting, config, grid)
     samples.add(depths[hits], cells[hits])
     if config.num_fine:
-        weights = interval_weights(
-            samples.density, samples.depths, density_gain=config.density_gain
-        )
+        weights = samples.interval_weights()
         fine = importance_depths(samples.depths[None], weights[None], uniform[hits][None])[0]
-        samples.add(fine, grid.cells(_points(samples.rays, fine)))
-    marched = march(
-        samples.features[None],
-        samples.density[None, ..., None],
-        samples.depths[None, ..., None],
-        density_gain=config.density_gain,
-        order=samples.order[None],
-    )
+        samples.add(fine, grid.cells(_points(hitting, fine)))
+    seen = samples.composite()
     num_rays = depths.shape[0]
-    features = depths.new_zeros(num_rays, marched.features.shape[-1])
+    features = depths.new_zeros(num_rays, seen[0].shape[1])
     depth = depths.new_full((num_rays, 1), torch.inf)
     opacity = depths.new_zeros(num_rays, 1)
-    features[hits], depth[hits], opacity[hits] = (
-        marched.features[0],
-        marched.depth[0],
-        marched.opacity[0],
-    )
+    features[hits], depth[hits], opacity[hits] = seen
     return features, depth, opacity
 
 
 class _Samples:
-    """Samples of rays [r, 3], of which those that can show are decoded as they are added."""
+    """Samples [r, s] of rays [r, 3], of which those that can show are decoded when added.
+
+    Attributes:
+        depths: Where the samples are, in the order in which they were added.
+        density: Raw density: exact where decoded, the lattice's elsewhere.
+        decoded: Which samples were decoded.
+        order: Permutation that sorts the depths.
+    """
 
     def __init__(
-        self, field: Field, grid: OccupancyGrid, config: RenderConfig, rays: Rays
+        self, field: Field, rays: Rays, config: RenderConfig, grid: OccupancyGrid
     ) -> None:
-        self.field, self.grid, self.config, self.rays = field, grid, config, rays
-        num_rays, origin = rays.origins.shape[0], rays.origins
-        self.depths = origin.new_zeros(num_rays, 0)
-        self.density = origin.new_zeros(num_rays, 0)
-        self.features = origin.new_zeros(num_rays, 0, 0)
-        self.order = torch.zeros(num_rays, 0, dtype=torch.int64, device=origin.device)
-        self._cells = self.order
-        self._decoded = self.order.bool()
+        self._field, self._rays, self._config, self._grid = field, rays, config, grid
+        none = rays.origins.new_zeros(rays.origins.shape[0], 0)
+        self.depths, self.density, self.decoded = none, none, none.bool()
+        self.order = self._cells = none.long()
+        self._features: list[tuple[Tensor, Tensor, Tensor]] = []  # ray, sample, features
 
     def add(self, depths: Tensor, cells: Tensor) -> None:
-        """Add samples at depths [r, s] in the given cells and decode what can show."""
+        """Add samples [r, s] that lie in the given cells."""
         self.depths = torch.cat([self.depths, depths], dim=1)
+        self.density = torch.cat([self.density, self._grid.density[cells]], dim=1)
+        self.decoded = torch.cat([self.decoded, torch.zeros_like(cells).bool()], dim=1)
         self._cells = torch.cat([self._cells, cells], dim=1)
-        self.density = torch.cat([self.density, self.grid.density[cells]], dim=1)
-        self._decoded = torch.cat([self._decoded, torch.zeros_like(cells, dtype=torch.bool)], 1)
         self.order = self.depths.argsort(dim=1, stable=True)
-        wanted = (self._can_show() & ~self._decoded).nonzero(as_tuple=True)
-        points = _points(self.rays, self.depths)[wanted]
-        sample = self.field.query(points[None])
-        self.density[wanted] = sample.density[0, :, 0]
-        self._decoded[wanted] = True
-        grown = self.depths.new_zeros(*self.depths.shape, sample.features.shape[-1])
-        if self.features.shape[1]:
-            grown[:, : self.features.shape[1]] = self.features
-        grown[wanted] = sample.features[0]
-        self.features = grown
+        self._decode(self._can_show() & ~self.decoded)
+
+    def interval_weights(self, density: Tensor | None = None) -> Tensor:
+        """Return the weights [r, s - 1] of the intervals in depth order."""
+        density = self.density if density is None else density
+        return interval_weights(
+            density.gather(1, self.order),
+            self.depths.gather(1, self.order),
+            density_gain=self._config.density_gain,
+        )
+
+    def composite(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features [r, c], depth [r, 1] and opacity [r, 1].
+
+        What little weight falls on samples that were not decoded takes the mean feature of those
+        that were; rays of which nothing was decoded show nothing.
+        """
+        intervals = self.interval_weights()
+        in_depth_order = (F.pad(intervals, (1, 0)) + F.pad(intervals, (0, 1))) / 2
+        weights = torch.zeros_like(self.depths).scatter(1, self.order, in_depth_order)
+        num_rays = weights.shape[0]
+        decoded_weight = (weights * self.decoded).sum(dim=1, keepdim=True)
+        features = weights.new_zeros(num_rays, self._features[0][2].shape[1])
+        for ray, sample, values in self._features:
+            features.index_add_(0, ray, weights[ray, sample, None] * values)
+        shown = decoded_weight > _INVISIBLE_BELOW
+        opacity = torch.where(shown, intervals.sum(dim=1, keepdim=True), 0.0)
+        features = features * torch.where(shown, opacity / decoded_weight, 0.0)
+        depth = (weights * self.depths).sum(dim=1, keepdim=True) / opacity
+        return features, torch.where(shown, depth, torch.inf), opacity
+
+    def _decode(self, wanted: Tensor) -> None:
+        ray, sample = wanted.nonzero(as_tuple=True)
+        depths = self.depths[ray, sample, None]
+        points = self._rays.origins[ray] + depths * self._rays.directions[ray]
+        answer = self._field.query(points[None])
+        self.density[ray, sample] = answer.density[0, :, 0]
+        self.decoded |= wanted
+        self._features.append((ray, sample, answer.features[0]))
 
     def _can_show(self) -> Tensor:
         """Return which samples [r, s] end an interval with matter that light still reaches."""
-        cells = self._cells.gather(1, self.order)
-        matter = self.grid.occupied[cells]
+        matter = self._grid.matter[self._cells].gather(1, self.order)
         beside = matter.clone()
         beside[:, 1:] |= matter[:, :-1]
         beside[:, :-1] |= matter[:, 1:]
-        depths = self.depths.gather(1, self.order)
-        known = torch.where(self._decoded, self.density, self.grid.solid[self._cells])
-        weights = interval_weights(
-            known.gather(1, self.order), depths, density_gain=self.config.density_gain
-        )
-        left = 1 - weights.cumsum(dim=1)  # light left behind interval i, seen by sample i + 2
+        at_most = torch.where(self.decoded, self.density, self._grid.solid[self._cells])
+        left = 1 - self.interval_weights(at_most).cumsum(dim=1)
+        # Sample i ends the interval that starts at sample i - 1, behind interval i - 2.
         beside[:, 2:] &= left[:, :-1] > _HIDDEN_BELOW
         return torch.zeros_like(beside).scatter(1, self.order, beside)
 
 
 def _points(rays: Rays, depths: Tensor) -> Tensor:
     return rays.origins[:, None] + depths[..., None] * rays.directions[:, None]
-
-
-def _activated(raw: Tensor, config: RenderConfig) -> Tensor:
-    return F.softplus(raw - 1) * config.density_gain
 
 
 def _sampling_step(config: RenderConfig, box_size: float) -> float:

@@ -9,7 +9,8 @@ from torch import Tensor
 from triptych.data.avatars.shards import ShardSet
 from triptych.nn.feature_network import AvatarFeatures
 from triptych.training.augmentation import Augmentation
-from triptych.training.look_batches import LookBatch, look_batch
+from triptych.training.look_batches import LookBatch, Pick, look_batch
+from triptych.training.recipes.picture_looks import drawn_styles
 
 _BATCH = 32
 
@@ -55,13 +56,17 @@ def check_features(
     return {name: round(float(value), 4) for name, value in figures.items()}
 
 
-def _picks(shards: ShardSet, heads: int) -> list[tuple[int, int, int]]:
-    """Every look of every head once, the cameras in turn, so looks of a head differ in camera."""
-    return [
-        (head, look, (head + look) % shards.num_views)
-        for head in range(heads)
-        for look in range(len(shards.get("looks", head)))
-    ]
+def _picks(shards: ShardSet, heads: int) -> list[Pick]:
+    """Every rendered look of every head once and two drawn ones, cameras and drawn in turn."""
+    drawn = drawn_styles()
+    picks = []
+    for head in range(heads):
+        looks = [str(look) for look in shards.get("looks", head)]
+        looks += [drawn[(2 * head + offset) % len(drawn)] for offset in range(2)]
+        picks += [
+            (head, look, (head + place) % shards.num_views) for place, look in enumerate(looks)
+        ]
+    return picks
 
 
 def _ask(

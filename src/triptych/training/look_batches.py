@@ -1,4 +1,7 @@
-"""Batches of avatars in several looks: pictures with all that is known about them."""
+"""Batches of avatars in several looks: pictures with all that is known about them.
+
+Looks are named as in `recipes.picture_looks`: those that only filter a picture are made on the fly.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,8 @@ import torch
 from torch import Tensor
 
 from triptych.data.avatars.shards import ORIGINAL, ShardSet
-
-# A style of these kinds repaints a head but leaves every region where it was.
-_KINDS_THAT_KEEP_REGIONS = ("material", "picture")
+from triptych.data.avatars.styles import STYLES
+from triptych.training.recipes.picture_looks import drawable_looks, drawn_styles, pictures_of
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,44 @@ class LookBatch:
         return LookBatch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
+Pick = tuple[int, str, int]
+"""A picture to collect: head, look, view."""
+
+
+@dataclass(frozen=True)
+class LookShares:
+    """How the looks of a batch are divided; what is left goes to rendered looks.
+
+    Attributes:
+        original: Share of pictures of the head as it is.
+        drawn: Share of pictures of the original look in a style that only filters the picture.
+        drawn_combined: Share of pictures of a rendered look in such a style.
+    """
+
+    original: float = 0.3
+    drawn: float = 0.14
+    drawn_combined: float = 0.04
+
+
 def style_names_in(shards: ShardSet) -> tuple[str, ...]:
-    """Return "original", then every style that occurs in a set's looks, alone or combined."""
+    """Return "original", then every style that can be seen in a set, alone or combined."""
     looks = {str(look) for look in np.unique(shards.all("looks"))}
-    parts = {part for look in looks for part in look.split("+")} - {ORIGINAL}
-    return (ORIGINAL, *sorted(parts))
+    parts = {part for look in looks for part in look.split("+")} | set(drawn_styles())
+    return (ORIGINAL, *sorted(parts - {ORIGINAL}))
 
 
 def keeps_regions(look: str) -> bool:
-    """Return whether the region map of the original head holds for a look of it."""
+    """Return whether the region map of the original head holds for a look of it.
+
+    A material repaints a head and a filter repaints its picture; other styles move things.
+    """
     if look == ORIGINAL:
         return True
-    from triptych.data.avatars.styles import STYLES
-
-    parts = look.split("+")
-    return all(p in STYLES and STYLES[p].kind in _KINDS_THAT_KEEP_REGIONS for p in parts)
+    drawn = drawn_styles()
+    return all(
+        part in drawn or (part in STYLES and STYLES[part].kind == "material")
+        for part in look.split("+")
+    )
 
 
 def style_shares(look: str, names: tuple[str, ...]) -> list[float]:
@@ -77,7 +102,7 @@ def draw_look_batch(
     *,
     heads: int,
     images_per_head: int,
-    original_share: float = 0.3,
+    shares: LookShares | None = None,
 ) -> LookBatch:
     """Draw several pictures of each of several heads, every one in its own look and camera.
 
@@ -87,29 +112,37 @@ def draw_look_batch(
         rng: Source of the choices.
         heads: Different heads in the batch.
         images_per_head: Pictures of each head.
-        original_share: Share of pictures in the original look.
+        shares: How the looks are divided; the default shares when None.
     """
-    chosen = rng.permutation(len(shards))[:heads]
-    picks = []
-    for head in chosen:
-        num_looks = len(shards.get("looks", head))
+    shares = shares or LookShares()
+    picks: list[Pick] = []
+    for head in rng.permutation(len(shards))[:heads]:
+        rendered = [str(look) for look in shards.get("looks", int(head))]
         for _ in range(images_per_head):
-            styled = num_looks > 1 and rng.random() >= original_share
-            look = int(rng.integers(1, num_looks)) if styled else 0
+            look = _draw_look(rendered, shares, rng)
             picks.append((int(head), look, int(rng.integers(shards.num_views))))
     return look_batch(shards, names, picks)
 
 
-def look_batch(
-    shards: ShardSet, names: tuple[str, ...], picks: list[tuple[int, int, int]]
-) -> LookBatch:
-    """Collect the pictures of (head, look, view) triples into a batch."""
-    looks = [str(shards.get("looks", head)[look]) for head, look, _ in picks]
-    rgb = np.stack([shards.get("rgb", head)[look, view] for head, look, view in picks])
+def _draw_look(rendered: list[str], shares: LookShares, rng: np.random.Generator) -> str:
+    place = rng.random()
+    if place < shares.original:
+        return ORIGINAL
+    place -= shares.original
+    if place < shares.drawn:
+        return str(rng.choice(drawn_styles()))
+    if place - shares.drawn < shares.drawn_combined and (both := drawable_looks(rendered)):
+        return str(rng.choice(both))
+    return str(rng.choice(rendered[1:] or rendered))
+
+
+def look_batch(shards: ShardSet, names: tuple[str, ...], picks: list[Pick]) -> LookBatch:
+    """Collect pictures into a batch."""
+    looks = [look for _, look, _ in picks]
     regions = np.stack([shards.get("regions", head)[view] for head, _, view in picks])
     attributes = np.stack([shards.get("attributes", head) for head, _, _ in picks])
     return LookBatch(
-        image=torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 127.5 - 1,
+        image=torch.cat([pictures_of(shards, head, look, [view]) for head, look, view in picks]),
         regions=torch.from_numpy(regions).long(),
         regions_known=torch.tensor([keeps_regions(look) for look in looks]),
         head=torch.tensor([head for head, _, _ in picks]),

@@ -62,6 +62,9 @@ class LoopConfig:
         minutes: Wall-clock budget of this run; None for no limit.
         steps: Optimiser steps of this run; None for no limit. Training needs one of the two.
         learning_rate: Peak rate; it warms up, then follows a cosine over the budget.
+        weight_rate_gain: Factor on the rate of weights (parameters of two or more dimensions).
+            Equalised layers keep weights of unit deviation and scale them down when used, so the
+            rate that suits biases moves such weights too slowly.
         final_rate: Fraction of the peak rate at the end of the budget.
         betas: Adam's two moment decays.
         weight_decay: Decoupled weight decay (0: plain Adam).
@@ -78,6 +81,7 @@ class LoopConfig:
     minutes: float | None = None
     steps: int | None = None
     learning_rate: float = 1e-3
+    weight_rate_gain: float = 1.0
     final_rate: float = 0.02
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
@@ -148,8 +152,13 @@ class _Run:
         self.averaged = {name: _frozen_copy(module) for name, module in recipe.modules.items()}
         self.parameters = [p for m in recipe.modules.values() for p in m.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
+        weights = [p for p in self.parameters if p.ndim > 1]
+        others = [p for p in self.parameters if p.ndim <= 1]
         self.optimiser = optimiser(
-            self.parameters,
+            [
+                {"params": weights, "rate_gain": config.weight_rate_gain},
+                {"params": others, "rate_gain": 1.0},
+            ],
             lr=config.learning_rate,
             betas=config.betas,
             weight_decay=config.weight_decay,
@@ -248,7 +257,7 @@ class _Run:
         cosine = 0.5 + 0.5 * math.cos(math.pi * progress.fraction)
         rate = config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * cosine)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_gain"]
         loss, figures = self.recipe.loss(progress, generator)
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)

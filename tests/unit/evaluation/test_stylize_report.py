@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from triptych.camera import Camera, frontal_camera, grid_of_views, look_at_camera
+from triptych.camera import Camera, frontal_camera, grid_of_views
 from triptych.evaluation.report_file import Report
 from triptych.evaluation.stylised_heads import StylisedHead
 from triptych.evaluation.stylize_report import (
@@ -20,6 +20,7 @@ from triptych.evaluation.stylize_report import (
     stylize_report,
     views_at_eye_level,
 )
+from triptych.models.eg3d import ViewConfig
 from triptych.portrait import View
 from triptych.render.rays import camera_rays
 
@@ -29,7 +30,7 @@ SIZE = 32
 class _PaintedPlane:
     """Stands for a portrait: the plane z = 0.2 in one colour with smooth waves on it."""
 
-    config = SimpleNamespace(view=SimpleNamespace(camera=look_at_camera))
+    config = SimpleNamespace(view=ViewConfig())
 
     def __init__(self, *colour: float) -> None:
         self.colour = torch.tensor(colour).view(1, 3, 1, 1)
@@ -87,15 +88,21 @@ def test_consistency_is_measured_at_eye_level_without_the_extra_front(head: Styl
 
 
 def test_the_kinder_depth_counts_for_the_edits(head: StylisedHead) -> None:
-    class _Elsewhere(_PaintedPlane):
+    class _TooNear(_PaintedPlane):
         def render(self, camera: Camera | None = None) -> View:
             view = super().render(camera)
-            return replace(view, depth=view.depth - 0.2)
+            return replace(view, depth=view.depth - 0.3)
 
+    right = head.portrait.render(head.cameras)
+    plain = replace(head, edited=right.image)  # edits that agree with the plane
     settings = JudgeSettings(consistency_views=6)
-    moved = replace(head, original=_Elsewhere(0.5, 0.5, 0.0))  # type: ignore[arg-type]
-    plain = judge(head, _RedOrBlue(), _MeanColour(), settings).edited_consistency
-    assert judge(moved, _RedOrBlue(), _MeanColour(), settings).edited_consistency <= plain
+    wrong_head = replace(plain, original=_TooNear(0.5, 0.5, 0.0))  # type: ignore[arg-type]
+    wrong_result = replace(plain, portrait=_TooNear(0.5, 0.0, 0.0))  # type: ignore[arg-type]
+    judges = (_RedOrBlue(), _MeanColour(), settings)
+    assert judge(wrong_head, *judges).edited_consistency < 0.002
+    assert judge(wrong_result, *judges).edited_consistency < 0.002
+    wrong_both = replace(wrong_head, portrait=_TooNear(0.5, 0.0, 0.0))  # type: ignore[arg-type]
+    assert judge(wrong_both, *judges).edited_consistency > 0.005
 
 
 def _verdict(style: str, right: int, edited_right: int, error: float) -> Verdict:

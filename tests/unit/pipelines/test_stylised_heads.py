@@ -107,9 +107,9 @@ def test_variants_share_the_edited_views_and_differ_in_the_fit(
 
     look = AblationSettings(num_yaw=2, num_pitch=1)
     score = score_variant("full", heads["full"], _Blueness(), _MeanDifference(), _Grey(), look)
-    pictures = heads["full"].portrait.render(
-        heads["full"].portrait.config.view.camera(torch.tensor([-1.0, 1.0]) * look.yaw_range, -look.pitch_range)
-    ).image
+    yaws = torch.tensor([-look.yaw_range, look.yaw_range])
+    portrait = heads["full"].portrait
+    pictures = portrait.render(portrait.config.view.camera(yaws, -look.pitch_range)).image
     assert score.probability == pytest.approx(float(pictures[:, 2].mean((1, 2)).sigmoid().mean()))
     assert score.to_truth == pytest.approx(float(pictures.abs().mean()), rel=1e-4)
     assert score.recognised == 1.0

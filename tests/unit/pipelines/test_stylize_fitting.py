@@ -82,8 +82,10 @@ def test_every_source_of_planes_moves_towards_the_edits(
     result = _fit(
         head, views, settings, pipeline, tmp_path, use_i2t=kind, steps=40, learning_rate=2e-2
     )
-    errors = [look.l1 for look in result.curve]
-    assert min(errors) < 0.8 * errors[0] if kind == "no_pretraining" else errors[-1] < 0.2
+    # Unfitted, the pretrained sources are as far from the edits as the original head is.
+    original = (views.originals.images - views.images).abs().mean()
+    best = min(look.l1 for look in result.curve)
+    assert best < 0.75 * original
     for name, tensor in head.decoder.state_dict().items():
         assert torch.equal(tensor, before[name])
 

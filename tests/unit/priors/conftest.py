@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture(scope="session")
 def tiny_editor_parts() -> SimpleNamespace:
-    """Random components: latents of a quarter of the picture's side, 32 tokens of single letters."""
+    """Random components: latents of a quarter of the picture's side, words spelled in letters."""
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 

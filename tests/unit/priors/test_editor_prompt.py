@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from triptych.errors import UserError
 from triptych.priors.editor_prompt import decorated, words_of
 from triptych.priors.image_editor import FF3D_TEMPLATE, EditorConfig
-from triptych.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def make_editor(parts, config: EditorConfig = CONFIG) -> InstructPix2PixEditor:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def editor(tiny_editor_parts) -> InstructPix2PixEditor:
     return make_editor(tiny_editor_parts)
 
@@ -88,7 +88,13 @@ def pipeline_edit(parts, images, *, prompt, negative, steps, tau, text, image, s
 def test_equals_the_diffusers_pipeline(editor, tiny_editor_parts, tau):
     images = pictures(3)
     own = editor.edit(
-        images, "a cat", text_guidance=4.0, image_guidance=1.5, num_steps=10, noise_level=tau, seed=11
+        images,
+        "a cat",
+        text_guidance=4.0,
+        image_guidance=1.5,
+        num_steps=10,
+        noise_level=tau,
+        seed=11,
     )
     theirs = pipeline_edit(
         tiny_editor_parts,
@@ -195,7 +201,9 @@ def test_unknown_words_are_named_with_what_is_known(tiny_editor_parts):
         highest_text_guidance=7.5,
     )
     editor = make_editor(tiny_editor_parts, config)
-    with pytest.warns(EditorWarning, match="'pirate', 'zombies' .did you mean 'zombie'.*bronze, zombie"):
+    with pytest.warns(
+        EditorWarning, match="'pirate', 'zombies' .did you mean 'zombie'.*bronze, zombie"
+    ):
         editor.edit(pictures(1), "a pirate Zombies statue", num_steps=2, seed=0)
     with pytest.warns(EditorWarning, match="text guidance 20 burns"):
         editor.edit(pictures(1), "a zombie", text_guidance=20, num_steps=2, seed=0)

@@ -19,7 +19,9 @@ def scheduler(spacing: str = "leading"):
     )
 
 
-@pytest.mark.parametrize(("spacing", "first"), [("leading", 851), ("trailing", 899), ("linspace", 894)])
+@pytest.mark.parametrize(
+    ("spacing", "first"), [("leading", 851), ("trailing", 899), ("linspace", 894)]
+)
 def test_skip_runs_18_of_20_steps_from_the_level_of_tau(spacing, first):
     timesteps = plan_timesteps(scheduler(spacing), 20, 0.9, "skip")
     assert len(timesteps) == 18
@@ -50,7 +52,13 @@ def test_products_that_floats_miss_by_a_hair_do_not_lose_a_step():
 
 @pytest.mark.parametrize(
     ("num_steps", "noise_level", "reading"),
-    [(20, 0.0, "skip"), (20, 1.2, "skip"), (0, 0.9, "skip"), (5, 0.1, "skip"), (300, 0.2, "rescale")],
+    [
+        (20, 0.0, "skip"),
+        (20, 1.2, "skip"),
+        (0, 0.9, "skip"),
+        (5, 0.1, "skip"),
+        (300, 0.2, "rescale"),
+    ],
 )
 def test_numbers_out_of_range_are_the_users_mistake(num_steps, noise_level, reading):
     with pytest.raises(UserError, match=r"got .*; expected"):

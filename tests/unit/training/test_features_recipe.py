@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import one_hot
 
 from triptych.data.avatars import shards as shard_files
 from triptych.data.avatars.shards import ShardSet
@@ -15,9 +16,18 @@ from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.training import look_batches
 from triptych.training.augmentation import Augmentation
 from triptych.training.feature_checks import check_features
-from triptych.training.look_batches import draw_look_batch, look_batch, style_shares
+from triptych.training.look_batches import (
+    LookBatch,
+    LookShares,
+    draw_look_batch,
+    keeps_regions,
+    look_batch,
+    style_names_in,
+    style_shares,
+)
 from triptych.training.loop import train
 from triptych.training.recipes import classifier, features
+from triptych.training.recipes.picture_looks import drawn_styles
 from triptych.weights import load_features
 
 SIZE, VIEWS = 32, 2
@@ -54,13 +64,17 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _bronze_keeps_regions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look_batches, "keeps_regions", lambda look: look in ("original", "bronze"))
+def test_style_names_are_the_parts_of_all_looks_and_the_drawn_styles(shards: Path) -> None:
+    names = style_names_in(ShardSet(shards))
+    assert names[0] == "original"
+    assert set(names) == {"original", "bronze", "elf", *drawn_styles()}
+    assert list(names[1:]) == sorted(names[1:])
 
 
-def test_style_names_are_the_parts_of_all_looks(shards: Path) -> None:
-    assert look_batches.style_names_in(ShardSet(shards)) == ("original", "bronze", "elf")
+def test_regions_hold_where_only_colours_change() -> None:
+    known = {"original", "bronze", "pencil sketch", "bronze+pencil sketch"}
+    moved = {"elf", "elf+bronze", "cartoon", "old", "elf+pencil sketch"}
+    assert {look for look in known | moved if keeps_regions(look)} == known
 
 
 def test_a_combined_look_is_shared_between_its_styles() -> None:
@@ -72,7 +86,8 @@ def test_a_combined_look_is_shared_between_its_styles() -> None:
 
 def test_a_batch_holds_what_was_picked(shards: Path) -> None:
     names = ("original", "bronze", "elf")
-    batch = look_batch(ShardSet(shards), names, [(5, 0, 1), (2, 1, 0), (2, 3, 1)])
+    picks = [(5, "original", 1), (2, "bronze", 0), (2, "elf+bronze", 1)]
+    batch = look_batch(ShardSet(shards), names, picks)
     read = ((batch.image[:, :, 0, 0] + 1) * 127.5).round().tolist()
     assert read == [[0, 100, 5], [50, 0, 2], [150, 100, 2]]
     assert batch.regions[:, 16, 16].tolist() == [2, 1, 2]
@@ -82,21 +97,52 @@ def test_a_batch_holds_what_was_picked(shards: Path) -> None:
     assert batch.style[2].tolist() == [0.0, 0.5, 0.5]
 
 
-def test_drawn_batches_have_several_pictures_of_different_heads(shards: Path) -> None:
-    names = ("original", "bronze", "elf")
-    batch = draw_look_batch(
-        ShardSet(shards), names, np.random.default_rng(0), heads=5, images_per_head=3
-    )
+def test_drawn_styles_filter_the_original_picture(shards: Path) -> None:
+    names = style_names_in(ShardSet(shards))
+    picks = [(5, "original", 0), (5, "sepia photo", 0), (5, "bronze+sepia photo", 0)]
+    batch = look_batch(ShardSet(shards), names, picks)
+    assert not torch.equal(batch.image[0], batch.image[1])
+    assert batch.style[1, names.index("sepia photo")] == 1.0
+    assert batch.style[2, names.index("bronze")] == 0.5
+    assert batch.is_original.tolist() == [True, False, False]
+
+
+def test_batches_have_several_pictures_of_different_heads(shards: Path) -> None:
+    data = ShardSet(shards)
+    names = style_names_in(data)
+
+    def draw(**shares: float) -> LookBatch:
+        rng = np.random.default_rng(0)
+        return draw_look_batch(
+            data, names, rng, heads=5, images_per_head=4, shares=LookShares(**shares)
+        )
+
+    batch = draw()
     heads, counts = torch.unique(batch.head, return_counts=True)
     assert len(heads) == 5
-    assert counts.tolist() == [3] * 5
-    assert 0 < int(batch.is_original.sum()) < 15
+    assert counts.tolist() == [4] * 5
+    assert 0 < int(batch.is_original.sum()) < 20
+    drawn = [names.index(style) for style in drawn_styles()]
+    assert bool(draw(original=1.0, drawn=0.0, drawn_combined=0.0).is_original.all())
+    only_drawn = draw(original=0.0, drawn=1.0, drawn_combined=0.0).style[:, drawn].sum(1)
+    assert only_drawn.tolist() == [1.0] * 20
+    joined = draw(original=0.0, drawn=0.0, drawn_combined=1.0).style[:, drawn].sum(1)
+    assert joined.tolist() == [0.5] * 20
+    rendered = draw(original=0.0, drawn=0.0, drawn_combined=0.0)
+    assert float(rendered.style[:, drawn].sum()) == 0.0
+    assert not bool(rendered.is_original.any())
 
 
 class _Oracle:
-    """Answers from the fake heads' colours, to prove that right answers score full marks."""
+    """Answers from colours that name the style, the view and the head."""
 
-    config = FeatureNetworkConfig(("original", "bronze", "elf"), attribute_dim=6)
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.config = FeatureNetworkConfig(names, attribute_dim=6)
+
+    def paint(self, shards: ShardSet, head: int, look: str, views: list[int]) -> torch.Tensor:
+        style = self.config.style_names.index(look.split("+")[0])
+        colour = torch.tensor([10.0 * style, 100.0 * views[0], float(shards.get("seeds", head))])
+        return (colour / 127.5 - 1).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
 
     def parameters(self):  # type: ignore[no-untyped-def]
         yield torch.zeros(1)
@@ -105,25 +151,27 @@ class _Oracle:
         return ((image[:, :, 0, 0] + 1) * 127.5).round().long()
 
     def style_logits(self, colour: torch.Tensor) -> torch.Tensor:
-        look = colour[:, 0] // 50
-        return torch.nn.functional.one_hot(look.clamp(max=2), 3).float()
+        return one_hot(colour[:, 0] // 10, len(self.config.style_names)).float()
 
     def region_logits(self, colour: torch.Tensor) -> torch.Tensor:
         regions = torch.zeros(len(colour), SIZE, SIZE, dtype=torch.long)
         regions[:, 8:24, 8:24] = 1 + colour[:, 1, None, None] // 100
-        return torch.nn.functional.one_hot(regions, 9).permute(0, 3, 1, 2).float()
+        return one_hot(regions, 9).permute(0, 3, 1, 2).float()
 
     def attributes(self, colour: torch.Tensor) -> torch.Tensor:
         rows = [np.random.default_rng(int(seed)).normal(size=6) for seed in colour[:, 2]]
         return torch.tensor(np.array(rows), dtype=torch.float32)
 
     def identity(self, colour: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.one_hot(colour[:, 2] % 8, 8).float()
+        return one_hot(colour[:, 2] % 8, 8).float()
 
 
-def test_right_answers_score_full_marks(shards: Path) -> None:
+def test_right_answers_score_full_marks(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ShardSet(shards)
+    oracle = _Oracle(style_names_in(data))
+    monkeypatch.setattr(look_batches, "pictures_of", oracle.paint)
     unchanged = Augmentation().wider(0.0)
-    figures = check_features(_Oracle(), ShardSet(shards), unchanged, heads=8)  # type: ignore[arg-type]
+    figures = check_features(oracle, data, unchanged, heads=8)  # type: ignore[arg-type]
     assert figures == {
         "style_accuracy": 1.0,
         "style_accuracy_changed": 1.0,
@@ -135,9 +183,8 @@ def test_right_answers_score_full_marks(shards: Path) -> None:
 
 def test_an_untrained_network_scores_like_chance(shards: Path) -> None:
     torch.manual_seed(0)
-    config = FeatureNetworkConfig(
-        ("original", "bronze", "elf"), attribute_dim=6, channels=(4, 4, 4, 4, 4)
-    )
+    names = style_names_in(ShardSet(shards))
+    config = FeatureNetworkConfig(names, attribute_dim=6, channels=(4, 4, 4, 4, 4))
     network = AvatarFeatures(config).eval()
     figures = check_features(network, ShardSet(shards), Augmentation(), heads=8)
     assert figures["region_iou"] < 0.5

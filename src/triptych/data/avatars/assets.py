@@ -135,7 +135,8 @@ def load_assets(path: str | Path | None = None) -> HeadAssets:
     if not source.is_file():
         raise UserError(
             f"head assets: got {source}, which does not exist; expected {PACK_NAME}; "
-            f"build it with: triptych data pack --out {default_pack_path()} (or set {PACK_VARIABLE})"
+            f"build it with: triptych data makehuman --from DIR DIR "
+            f"--out {default_pack_path()} (or set {PACK_VARIABLE})"
         )
     try:
         with np.load(source) as pack:
@@ -144,7 +145,7 @@ def load_assets(path: str | Path | None = None) -> HeadAssets:
     except (KeyError, ValueError, OSError) as error:
         raise UserError(
             f"head assets: {source} is not a head asset pack ({error}); build it again with: "
-            f"triptych data pack --out {source}"
+            f"triptych data makehuman --from DIR DIR --out {source}"
         ) from error
 
 

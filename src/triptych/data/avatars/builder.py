@@ -33,21 +33,24 @@ from triptych.data.avatars.morphs import morphed_base
 from triptych.data.avatars.parts import Part
 from triptych.data.avatars.placement import Placement, place
 from triptych.data.avatars.shade_params import shade_params
+from triptych.errors import import_optional
 
 __all__ = ["Avatar", "AvatarBuilder", "AvatarImage", "Style"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_SKIN_INSET = 0.012  # world units of skin behind the cut of the garment
 _SKIN_WRAP = (0.34, 0.20, 0.14)
 # Least light per material, against black creases.
 _LIGHT_FLOORS = {
-    materials.TEETH: 0.75,
-    materials.HAIR_CARDS: 0.28,
+    materials.TEETH: 0.80,
+    materials.HAIR_CARDS: 0.40,
     materials.HAIR_SHELL: 0.22,
     materials.CLOTH: 0.20,
 }
-_SCALP_FLOOR = 0.45
+_SCALP_FLOOR, _FOREHEAD_FLOOR = 0.45, 0.35
+_BROW_TOP = 7.65  # rest-pose decimetres
 # Skin below this rest height is also lit as if there were no garment, fading in downwards.
 _NECK_TOP, _NECK_FULL = 6.25, 6.0
 
@@ -67,6 +70,7 @@ class AvatarBuilder:
     """Builds avatars from one asset pack; what all heads share is prepared once."""
 
     def __init__(self, assets: HeadAssets) -> None:
+        import_optional("numba", "train")
         self.assets = assets
         self._template = build_template(assets)
         self._face = FaceParts(assets)
@@ -104,6 +108,10 @@ class AvatarBuilder:
             garment = self._wardrobe.garment(identity.garment, base, placement)
             sunk = sunk_below_cloth(skin.positions, skin.normals, self._template.rest, garment)
             parts.append(garment)
+            cap = floor_cap([skin, garment], materials.CLOTH)
+        else:
+            cap = floor_cap([skin], materials.SKIN)
+        parts.insert(1, cap)
         picture_filter = None if style is None else style.picture_filter
         avatar = self._assemble(parts, bare, scalp, sunk, identity, look)
         return replace(avatar, picture_filter=picture_filter)
@@ -180,7 +188,8 @@ class AvatarBuilder:
                     self._lighting,
                 )  # fmt: skip
             start = end
-        positions[: len(sunk)] = clamp_to_bust(positions[: len(sunk)] + sunk)
+        inset = _SKIN_INSET if identity.garment is not None else 0.0
+        positions[: len(sunk)] = clamp_to_bust(positions[: len(sunk)] + sunk, inset)
         return Avatar(
             positions=positions.astype(np.float32),
             triangles=triangles.astype(np.int32),
@@ -189,14 +198,15 @@ class AvatarBuilder:
             rest=_joined([part.rest for part in parts], sizes, 3),
             irradiance=irradiance.astype(np.float32),
             highlight=highlight.astype(np.float32),
-            masks=self._skin_masks(scalp, self._beard_cover(identity)),
+            masks=self._skin_masks(scalp, self._beard_cover(identity), sizes[1]),
             uv=_joined([part.uv for part in parts], sizes, 3),
             look=shade_params(look, identity.beard),
         )
 
     def _occluders(self, parts: list[Part], bare: FloatArray) -> Occluders:
         coarse = (bare[: self._template.num_coarse], self._template.coarse_triangles)
-        casters, cloth = [coarse], []
+        casters: list[tuple[FloatArray, IntArray]] = [coarse]
+        cloth: list[tuple[FloatArray, IntArray]] = []
         for part in parts:
             if part.shadow_triangles is not None:
                 kind = cloth if part.material == materials.CLOTH else casters
@@ -218,12 +228,17 @@ class AvatarBuilder:
         irradiance[neck] += low * (softened - irradiance[neck])
         below_hair = np.flatnonzero((self._template.scalp > 0.3) | (scalp > 0.05))
         irradiance[below_hair] = np.maximum(irradiance[below_hair], _SCALP_FLOOR)
+        below_fringe = np.flatnonzero(self._template.rest[:, 1] > _BROW_TOP)
+        irradiance[below_fringe] = np.maximum(irradiance[below_fringe], _FOREHEAD_FLOOR)
         for kind, floor in _LIGHT_FLOORS.items():
             chosen = np.unique(triangles[material == kind])
             irradiance[chosen] = np.maximum(irradiance[chosen], floor)
         return irradiance
 
-    def _skin_masks(self, scalp: FloatArray, beard: FloatArray) -> NDArray[np.float32]:
+    def _skin_masks(
+        self, scalp: FloatArray, beard: FloatArray, num_cap: int
+    ) -> NDArray[np.float32]:
+        """Return the masks of the skin and, below, of the cap that closes the bust."""
         masks = np.zeros((len(scalp), materials.NUM_MASKS), np.float32)
         masks[:, materials.SCALP] = scalp
         masks[:, materials.LID] = self._template.lid
@@ -232,7 +247,9 @@ class AvatarBuilder:
         masks[:, materials.BEARD] = beard
         masks[:, materials.NOSE_MASK] = self._template.nose
         masks[:, materials.BELOW_JAW] = self._template.below_jaw
-        return masks
+        cap = np.zeros((num_cap, materials.NUM_MASKS), np.float32)
+        cap[:, materials.BELOW_JAW] = 1.0
+        return np.concatenate([masks, cap])
 
 
 def _per_triangle(values: list[int], triangles: list[IntArray]) -> IntArray:

@@ -61,6 +61,7 @@ class FaceParts:
         self._sphere, self._sphere_triangles = unit_sphere()
         self._teeth = assets.meshes["teeth"]
         self._teeth_triangles = triangulate(self._teeth.faces)
+        self._teeth_rest = self._teeth.fit(assets.base)
         self._lashes = assets.meshes[_LASH_MESH]
         self._upper_lashes = _upper_triangles(self._lashes, assets)
 
@@ -92,6 +93,7 @@ class FaceParts:
             material=TEETH,
             region=MOUTH,
             wrap=(0.1, 0.1, 0.1),
+            rest=self._teeth_rest,
         )
 
     def lashes(self, base: FloatArray, placement: Placement) -> Part:

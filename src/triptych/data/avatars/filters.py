@@ -96,7 +96,7 @@ def _pencil(picture: Tensor) -> Tensor:
     brightness = grey(picture)
     lines = (brightness / blur(brightness, 2.2).clamp_min(0.02)).clamp(0.0, 1.0) ** 2.6
     tone = 0.62 + 0.38 * smooth_step(0.05, 0.55, blur(brightness, 0.8))
-    contours = 1.0 - 0.75 * edges(brightness, 0.9, 0.020)
+    contours = 1.0 - 0.75 * edges(brightness, 0.9, 0.012)
     return tinted(0.98 * lines * tone * contours, (1.0, 0.99, 0.97))
 
 
@@ -134,15 +134,15 @@ def _oil(picture: Tensor) -> Tensor:
     strokes = saturated(kuwahara(picture, 2), 1.4)
     lines = 1.0 - 0.45 * edges(grey(picture), 0.8, 0.02)
     rich = (0.5 + 1.3 * (strokes - 0.48)) * lines
-    return rich * (1.0 + 0.10 * brush_relief(picture))
+    return rich * (1.0 + 0.07 * brush_relief(picture))
 
 
 def _watercolour(picture: Tensor) -> Tensor:
     """Pale washes with pigment gathered at their edges, paper showing through, thin ink lines."""
     wash = kuwahara(bilateral(picture, 2, 0.15), 2)
     pigment = 1.0 - saturated(wash, 2.0)
-    blooms = 0.55 + 0.65 * grain(picture, 5.0)
-    pools = 1.0 + 0.9 * edges(grey(wash), 0.9, 0.018)
+    blooms = 0.40 + 0.85 * grain(picture, 5.0)
+    pools = 1.0 + 0.9 * edges(grey(wash), 0.9, 0.015)
     ink = 1.0 - 0.55 * edges(grey(picture), 0.6, 0.022)
     return (1.0 - 0.72 * pigment * blooms * pools) * ink
 

@@ -51,9 +51,7 @@ class Growths:
     """Builds horns, tusks and fangs; where they root is found once."""
 
     def __init__(self, assets: HeadAssets) -> None:
-        self._roots = {
-            cone: _nearest_vertices(assets, cone.root) for cone in (_HORN, _TUSK, _FANG)
-        }
+        self._roots = {cone: _nearest_vertices(assets, cone.root) for cone in (_HORN, _TUSK, _FANG)}
 
     def parts(self, identity: Identity, base: FloatArray, placement: Placement) -> list[Part]:
         """Return what the identity grows, placed on a morphed base mesh [19158, 3]."""

@@ -96,11 +96,13 @@ class CardHair:
         topology = self._topology(identity.hair_style)
         name = _mesh_name(identity.hair_style)
         points = topology.mesh.fit(base)
-        faces = (topology.triangles, topology.shared_triangles, topology.shadow_triangles)
+        triangles, shared_triangles = topology.triangles, topology.shared_triangles
+        shadow_triangles = topology.shadow_triangles
         if identity.hair_mirrored and name in _MIRRORABLE:
             points = points * np.array([-1.0, 1.0, 1.0])
-            faces = tuple(each[:, [0, 2, 1]] for each in faces)
-        triangles, shared_triangles, shadow_triangles = faces
+            triangles, shared_triangles, shadow_triangles = (
+                faces[:, [0, 2, 1]] for faces in (triangles, shared_triangles, shadow_triangles)
+            )
         points = topology.subdivide @ points
         eyes = placement.eye_middle
         if name in _WITH_FRINGE:

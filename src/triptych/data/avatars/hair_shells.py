@@ -129,6 +129,8 @@ def _bun(placement: Placement) -> Part:
         material=HAIR_SHELL,
         region=HAIR,
         wrap=(0.3, 0.3, 0.3),
-        uv=np.stack([0.25 * np.abs(sphere[:, 2]), 0.5 + 0.15 * twist, np.ones(len(sphere))], axis=1),
+        uv=np.stack(
+            [0.25 * np.abs(sphere[:, 2]), 0.5 + 0.15 * twist, np.ones(len(sphere))], axis=1
+        ),
         shadow_triangles=triangles,
     )

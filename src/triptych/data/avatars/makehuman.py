@@ -6,7 +6,7 @@ and fitted meshes are CC0).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,14 @@ from triptych.data.avatars.makehuman_formats import (
     read_obj,
     read_target,
 )
+from triptych.data.avatars.makehuman_sources import (
+    BASE_MESH,
+    find_repositories,
+    fitted_meshes,
+    target_files,
+)
 from triptych.errors import UserError
 from triptych.files import atomic_path
-
-BASE_MESH = Path("makehuman/data/3dobjs/base.obj")
-TARGETS = Path("makehuman/data/targets")
-FITTED = Path("base")
 
 # Everything above the chest of the rest pose, in decimetres.
 LOWEST_BODY_FACE = 4.35
@@ -32,26 +34,11 @@ WIDEST_BODY_FACE = 2.9
 LOWEST_GARMENT_FACE = 3.5
 WIDEST_GARMENT_FACE = 3.5
 
-SHAPE_FOLDERS = (
-    "asym", "cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "neck", "nose",
-)  # fmt: skip
-ANCESTRIES = ("african", "asian", "caucasian")
-
 # Fixed-point units of the stored integers, per decimetre or per texture width.
 BASE_UNITS = 1e4
 TARGET_UNITS = 1e3
 BINDING_UNITS = 1e5
 UV_UNITS = 2e4
-
-_HAIR = (
-    "afro01", "bob01", "bob02", "braid01", "long01", "ponytail01",
-    "short01", "short02", "short03", "short04",
-)  # fmt: skip
-_GARMENTS = (
-    "female_casualsuit01", "female_elegantsuit01", "male_casualsuit01", "male_casualsuit02",
-    "male_casualsuit03", "male_casualsuit04", "male_casualsuit05", "male_casualsuit06",
-    "male_elegantsuit01",
-)  # fmt: skip
 
 Progress = Callable[[str], None]
 
@@ -63,23 +50,6 @@ class PackSummary:
     num_vertices: int
     num_targets: int
     num_fitted: int
-
-
-def fitted_meshes() -> dict[str, Path]:
-    """Return the pack name and the path (without suffix) of every fitted mesh that is packed."""
-    meshes = {f"hair/{name}": FITTED / "hair" / name / name for name in _HAIR}
-    for number in range(1, 13):
-        name = f"eyebrow{number:03d}"
-        meshes[f"brow/{name}"] = FITTED / "eyebrows" / name / name
-    for number in range(1, 5):
-        name = f"eyelashes{number:02d}"
-        meshes[f"lash/{name}"] = FITTED / "eyelashes" / name / name
-    for name in ("fedora", "fedora_cocked"):
-        meshes[f"cloth/{name}"] = FITTED / "clothes" / "fedora01" / name
-    for name in _GARMENTS:
-        meshes[f"cloth/{name}"] = FITTED / "clothes" / name / name
-    meshes["teeth"] = FITTED / "teeth" / "teeth_base" / "teeth_base"
-    return meshes
 
 
 def build_asset_pack(
@@ -98,7 +68,9 @@ def build_asset_pack(
     program, assets = find_repositories(folders)
     target_file = Path(out)
     if target_file.suffix != ".npz":
-        raise UserError(f"asset pack name: got '{target_file.name}'; expected a name ending in .npz")
+        raise UserError(
+            f"asset pack name: got '{target_file.name}'; expected a name ending in .npz"
+        )
     report = progress or (lambda part: None)
 
     report("base mesh")
@@ -121,57 +93,6 @@ def build_asset_pack(
     with atomic_path(target_file) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
     return PackSummary(len(vertex_ids), len(target_arrays["targets/names"]), len(fitted))
-
-
-def find_repositories(folders: Sequence[str | Path]) -> tuple[Path, Path]:
-    """Tell the program repository from the assets repository by what lies in them.
-
-    Raises:
-        UserError: There are not two folders, one does not exist, or one of the two is missing.
-    """
-    if len(folders) != 2:
-        raise UserError(
-            f"got {len(folders)} folders; expected two: checkouts of 'makehuman' and "
-            "'makehuman-assets' (github.com/makehumancommunity)"
-        )
-    paths = [Path(folder) for folder in folders]
-    for path in paths:
-        if not path.is_dir():
-            raise UserError(f"no folder {path}; give the path of a repository checkout")
-    program = next((path for path in paths if (path / BASE_MESH).is_file()), None)
-    assets = next((path for path in paths if (path / FITTED / "hair").is_dir()), None)
-    given = " and ".join(str(path) for path in paths)
-    if program is None:
-        raise UserError(f"no {BASE_MESH} in {given}; one must be a checkout of 'makehuman'")
-    if assets is None:
-        raise UserError(f"no {FITTED / 'hair'} in {given}; one must be 'makehuman-assets'")
-    return program, assets
-
-
-def target_files(program: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the pack name and file of every morph target that moves the head.
-
-    Raises:
-        UserError: A folder of targets is missing or empty.
-    """
-    for folder in SHAPE_FOLDERS:
-        for path in _targets_in(program / TARGETS / folder, "*.target"):
-            yield f"{folder}/{path.stem}", path
-    for ancestry in ANCESTRIES:
-        for path in _targets_in(program / TARGETS / "macrodetails", f"{ancestry}-*.target"):
-            yield f"macro/{path.stem}", path
-        units = program / TARGETS / "expression" / "units" / ancestry
-        for path in _targets_in(units, "*.target"):
-            yield f"expr/{ancestry}/{path.stem}", path
-    for path in _targets_in(program / TARGETS / "macrodetails", "universal-*.target"):
-        yield "univ/" + path.stem.removeprefix("universal-"), path
-
-
-def _targets_in(folder: Path, pattern: str) -> list[Path]:
-    found = sorted(folder.glob(pattern))
-    if not found:
-        raise UserError(f"no {pattern} in {folder}; expected the targets of a 'makehuman' checkout")
-    return found
 
 
 def _read_fitted(name: str, path: Path, base: ObjMesh) -> tuple[ObjMesh, Binding]:
@@ -289,7 +210,7 @@ def _target_arrays(
 def _fitted_arrays(name: str, mesh: ObjMesh, binding: Binding) -> dict[str, np.ndarray]:
     uv = mesh.uv if len(mesh.uv) else np.zeros((1, 2))
     uv_steps = np.clip(np.rint(uv * UV_UNITS), 0, np.iinfo(np.uint16).max)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "faces": mesh.faces.astype(np.uint16),
         "uvfaces": mesh.uv_faces.astype(np.uint16),
         "uv": uv_steps.astype(np.uint16),

@@ -35,9 +35,7 @@ def material_colour(x, y, z, light, material):
     accent = 0.0
     relief = 1.0
     if material.clouds > 0:
-        patch = layered_noise(
-            x * _PATCHES_PER_DM + 4, y * _PATCHES_PER_DM, z * _PATCHES_PER_DM, 3
-        )
+        patch = layered_noise(x * _PATCHES_PER_DM + 4, y * _PATCHES_PER_DM, z * _PATCHES_PER_DM, 3)
         accent = material.clouds * step(0.35, 0.68, patch)
     if material.veins > 0:
         broad = layered_noise(x * _VEINS_PER_DM, y * _VEINS_PER_DM + 3, z * _VEINS_PER_DM, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from triptych.data.avatars.assets import HeadAssets
 from triptych.data.avatars.identity import Identity
+from triptych.errors import UserError
 
 FloatArray = NDArray[np.float64]
 
@@ -94,11 +96,19 @@ def _detail_weights(identity: Identity, assets: HeadAssets) -> Iterator[tuple[st
         details[name] = details.get(name, 0.0) + childlike * weight
     ears = {f"ears/ear-shape-{name}": weight for name, weight in identity.ear_shapes.items()}
     for name, weight in {**details, **identity.outlines, **ears}.items():
-        control = assets.control_targets[name]
+        control = assets.control_targets.get(name)
+        if control is None:
+            raise _unknown_control(name, assets)
         for target in control.positive if weight > 0.0 else control.negative:
             yield target, abs(weight)
     for name, weight in identity.asymmetry.items():
         yield f"{name}-{'l' if weight > 0.0 else 'r'}", abs(weight)
+
+
+def _unknown_control(name: str, assets: HeadAssets) -> UserError:
+    close = difflib.get_close_matches(name, assets.control_targets, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return UserError(f"details: got {name!r}, which is no shape control{hint}")
 
 
 def _expression_weights(identity: Identity) -> Iterator[tuple[str, float]]:

@@ -9,6 +9,10 @@ STONE_COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "pink", "
 # A colour before one of these colours that part only: it does not ask for coloured stone.
 COLOURED_PARTS = ("eyes", "lips", "hair", "skin", "clothes", "dress", "shirt")
 
+# A statue whose material is not named is of this one.
+STATUE_MATERIAL = "granite"
+STATUE_WORDS = ("statue", "bust", "sculpture")
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -277,16 +281,3 @@ _PICTURES = {
 }
 
 WORDINGS: dict[str, Wording] = {**_MATERIALS, **_CREATURES, **_PEOPLE, **_PICTURES}
-
-# Words that may surround any style and change nothing.
-NEUTRAL_WORDS = (
-    "person man woman boy girl face head portrait people guy lady character figure statue bust "
-    "sculpture art picture photo image style skin hair eyes ears lips mouth look made realistic "
-    "detail detailed 8k photorealistic unclear facial features non objects ugly bad"
-).split()
-
-STOP_WORDS = frozenset(
-    "a an the of with and or in on at to into as like is be it its this that him his her hers he "
-    "she they them their me my turn make give convert change transform look looks from by for very "
-    "please wearing has have having".split()
-)

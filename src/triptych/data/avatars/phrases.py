@@ -12,10 +12,11 @@ from functools import cache
 
 import numpy as np
 
+from triptych.data.avatars.neutral_words import NEUTRAL_WORDS, STOP_WORDS
 from triptych.data.avatars.phrase_book import (
     COLOURED_PARTS,
-    NEUTRAL_WORDS,
-    STOP_WORDS,
+    STATUE_MATERIAL,
+    STATUE_WORDS,
     STONE_COLOURS,
     WORDINGS,
     Wording,
@@ -130,7 +131,8 @@ def sample_phrase(style_names: Sequence[str], rng: np.random.Generator) -> str:
 def styles_in_text(text: str) -> tuple[str, ...]:
     """Return the names of the styles that a text names, in the order of their mention.
 
-    At each word the longest known expression wins, so "blue alien" is not blue stone.
+    At each word the longest known expression wins, so "blue alien" is not blue stone. A statue of
+    no material is of granite.
     """
     words = words_of(text)
     expressions = _expressions()
@@ -146,7 +148,11 @@ def styles_in_text(text: str) -> tuple[str, ...]:
                 break
         else:
             place += 1
-    return tuple(dict.fromkeys(style for style in found if style is not None))
+    named = list(dict.fromkeys(style for style in found if style is not None))
+    is_statue = any(word in words for word in STATUE_WORDS)
+    if is_statue and not any(STYLES[name].kind == "material" for name in named):
+        named.append(STATUE_MATERIAL)
+    return tuple(named)
 
 
 @cache
@@ -208,9 +214,7 @@ def _pair_nouns(outer: str, inner: str) -> list[str]:
     if outer_kind == "material":
         return [f"{made.nouns[0]} of {shown.nouns[0]}", f"{made.nouns[1]} of {shown.nouns[0]}"]
     heads = made.heads if outer_kind == "creature" else made.heads[:1]
-    phrases = [
-        _with_article(f"{quality} {head}") for quality in shown.adjectives for head in heads
-    ]
+    phrases = [_with_article(f"{quality} {head}") for quality in shown.adjectives for head in heads]
     return phrases + [f"{made.nouns[0]} with {feature}" for feature in shown.features]
 
 

@@ -55,7 +55,7 @@ def shade_params(look: Look, beard: float) -> ShadeParams:
         hair=HairParams(*_plain(look.hair)),
         eyes=EyeParams(*_plain(look.eyes)),
         cloth=ClothParams(*_plain(look.cloth)),
-        material=MaterialParams(look.material is not None, *_plain(material)),
+        material=MaterialParams(look.material is not None, *_plain(material)),  # type: ignore[call-arg]
         teeth_rgb=_plain_value(look.teeth_rgb),
         horn_rgb=_plain_value(look.horn_rgb),
         beard=float(beard),

@@ -29,6 +29,7 @@ from triptych.data.avatars.skin_shading import skin_sample
 
 _CATCH_LIGHT = (0.16, 0.20)  # place on the unit eye ball
 _IRIS_PHASE = 15.0
+_TEETH = 65.0  # radians per decimetre; a tooth is half a turn
 _CLOTH_PHASE = 4.5
 _RIDGES = 60.0  # of a horn, radians from root to tip
 _LASH_RGB = (0.020, 0.015, 0.012)
@@ -140,16 +141,19 @@ def shade(
                 if look.material.enabled:
                     red = green = blue = ridges
             else:
-                red, green, blue = look.teeth_rgb
+                # Towards the corners of the mouth teeth lie in shadow; between them are gaps.
+                tooth = 1 - 0.6 * step(0.08, 0.24, abs(x))
+                tooth *= 0.88 + 0.12 * step(0.0, 0.35, abs(math.sin(x * _TEETH)))
+                red = look.teeth_rgb[0] * tooth
+                green = look.teeth_rgb[1] * tooth
+                blue = look.teeth_rgb[2] * tooth
                 gloss = 0.08
                 if look.material.enabled:
                     red = green = blue = 1.0
             if look.material.enabled:
                 if material == EYE:  # eyes know directions, not places
                     x, y, z = 0.15 * x, 0.15 * y, 0.15 * z
-                own_red, own_green, own_blue = material_colour(
-                    x, y, z, light_green, look.material
-                )
+                own_red, own_green, own_blue = material_colour(x, y, z, light_green, look.material)
                 red *= own_red
                 green *= own_green
                 blue *= own_blue

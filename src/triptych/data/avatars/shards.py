@@ -26,6 +26,7 @@ from triptych.errors import UserError
 ORIGINAL = "original"
 _FIELDS = ("seeds", "attributes", "cam2world", "looks", "rgb", "alpha", "depth", "regions")
 _HEADS_PER_SHARD = 50
+_SHARE_OF_PAIRS = 0.15  # weight of all combinations together, relative to the single styles
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class ShardPlan:
         supersampling: Samples per pixel and axis.
         yaw_range: Largest yaw of a camera in radians.
         pitch_range: Largest pitch of a camera in radians.
-        style_weights: How often each style is drawn (name, weight); None for all alike. A name may
+        style_weights: How often each style is drawn (name, weight); see `default_style_weights`. A name may
             join two styles by a plus sign ("old+elf").
     """
 
@@ -98,27 +99,33 @@ def random_cameras(plan: ShardPlan, rng: np.random.Generator) -> np.ndarray:
     return np.stack([camera.numpy() for camera in cameras]).astype(np.float32)
 
 
-def _style(look: str) -> object:
-    """Return the style of a look's name; two names joined by a plus sign are combined."""
-    from triptych.data.avatars.styles import STYLES, combine
-
-    first, *second = look.split("+")
-    return combine(STYLES[first], STYLES[second[0]]) if second else STYLES[first]
-
-
 def draw_looks(plan: ShardPlan, rng: np.random.Generator) -> list[str]:
     """Draw the looks of a head: the original, then different styles by weight."""
     if plan.num_looks == 1:
         return [ORIGINAL]
-    if plan.style_weights is None:
-        from triptych.data.avatars.styles import STYLES
-
-        weights = {name: 1.0 for name in STYLES}
-    else:
-        weights = dict(plan.style_weights)
+    weights = dict(plan.style_weights or default_style_weights())
     share = np.array(list(weights.values()))
     names = rng.choice(list(weights), plan.num_looks - 1, replace=False, p=share / share.sum())
     return [ORIGINAL, *map(str, names)]
+
+
+def default_style_weights() -> tuple[tuple[str, float], ...]:
+    """Return how often each style is drawn when a plan does not say.
+
+    Creatures change the shape and are drawn more often. Pictures that are only a filter are left
+    out: recipes compute them from the rendered looks. About one look in six combines two styles.
+    """
+    from triptych.data.avatars.styles import STYLES, combinations
+
+    often = {"material": 1.0, "creature": 1.8, "people": 1.0, "picture": 1.2}
+    rendered = {
+        name: often[style.kind]
+        for name, style in STYLES.items()
+        if style.kind != "picture" or name == "cartoon"
+    }
+    pairs = [f"{a}+{b}" for a, b in combinations() if {a, b} <= rendered.keys() - {"cartoon"}]
+    together = _SHARE_OF_PAIRS * sum(rendered.values()) / max(1, len(pairs))
+    return (*rendered.items(), *((pair, together) for pair in pairs))
 
 
 def _render_head(builder: object, plan: ShardPlan, seed: int) -> dict[str, np.ndarray]:
@@ -128,6 +135,7 @@ def _render_head(builder: object, plan: ShardPlan, seed: int) -> dict[str, np.nd
         latent_from_seed,
     )
     from triptych.data.avatars.identity import identity_from_attributes
+    from triptych.data.avatars.styles import style_named
 
     rng = np.random.default_rng([20, seed])
     attributes = attributes_from_latent(latent_from_seed(seed))
@@ -135,7 +143,7 @@ def _render_head(builder: object, plan: ShardPlan, seed: int) -> dict[str, np.nd
     cameras, looks = random_cameras(plan, rng), draw_looks(plan, rng)
     pictures, first = [], []
     for look in looks:
-        style = None if look == ORIGINAL else _style(look)
+        style = None if look == ORIGINAL else style_named(look)
         avatar = builder.build(identity, style)  # type: ignore[attr-defined]
         shots = [avatar.render(camera, plan.size, plan.supersampling) for camera in cameras]
         pictures.append(np.stack([shot.rgb for shot in shots]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,13 +23,6 @@ ALL_COLOURS = frozenset({"skin colour", "hair colour", "lip colour"})
 def unchanged(identity: Identity, look: Look) -> tuple[Identity, Look]:
     """Return a head as it is: the transform of a style that only filters the picture."""
     return identity, look
-
-
-def shifted(identity: Identity, weights: Mapping[str, float]) -> Identity:
-    """Add to detail morph weights, so that the person stays recognisable."""
-    return identity.with_details(
-        {name: identity.details.get(name, 0.0) + weight for name, weight in weights.items()}
-    )
 
 
 @dataclass(frozen=True)

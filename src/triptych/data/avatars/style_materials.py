@@ -21,7 +21,7 @@ _MATERIALS: dict[str, MaterialLook] = {
         rgb=(0.80, 0.785, 0.755), cavity=0.08, gloss=0.25, veins=0.75, accent_rgb=(0.30, 0.31, 0.36)
     ),
     "gold": MaterialLook(
-        rgb=(0.60, 0.33, 0.025),
+        rgb=(0.56, 0.29, 0.02),
         cavity=0.3,
         gloss=1.5,
         metallic=1.0,
@@ -52,7 +52,7 @@ _MATERIALS: dict[str, MaterialLook] = {
         accent_rgb=(0.48, 0.68, 0.46),
         glow=0.25,
     ),
-    "clay": MaterialLook(rgb=(0.46, 0.375, 0.30), cavity=0.6, gloss=0.03),
+    "clay": MaterialLook(rgb=(0.50, 0.36, 0.24), cavity=0.7, gloss=0.03),
     "terracotta": MaterialLook(
         rgb=(0.56, 0.20, 0.09), cavity=0.5, gloss=0.03, clouds=0.4, accent_rgb=(0.62, 0.34, 0.20)
     ),

@@ -16,7 +16,8 @@ from triptych.data.avatars.look import (
     linear_rgb,
     skin_rgb,
 )
-from triptych.data.avatars.style import Style, Transform, shifted
+from triptych.data.avatars.restyling import blend, shifted
+from triptych.data.avatars.style import Style, Transform
 
 _HAIR_COLOURS: dict[str, Rgb] = {
     "red hair": linear_rgb(196, 62, 18),
@@ -45,7 +46,9 @@ def people_styles() -> list[Style]:
         Style("make-up", "people", _make_up, aspects=frozenset({"lip colour"})),
     ]
     dyed = [
-        Style(name, "people", _dyed(rgb, natural=name in _NATURAL), aspects=frozenset({"hair colour"}))
+        Style(
+            name, "people", _dyed(rgb, natural=name in _NATURAL), aspects=frozenset({"hair colour"})
+        )
         for name, rgb in _HAIR_COLOURS.items()
     ]
     return fixed + dyed
@@ -72,10 +75,15 @@ def _old(identity: Identity, look: Look) -> tuple[Identity, Look]:
         },
     )
     skin = replace(
-        look.skin, wrinkles=1.0, sockets=look.skin.sockets + 1.0, mottle=2.0, stubble=0.0,
-        eye_shadow=0.0, lid_line=0.35,
-    )  # fmt: skip
-    lips = LipLook(rgb=_blend(look.lips.rgb, look.skin.rgb, 0.55), strength=0.6, gloss=0.06)
+        look.skin,
+        wrinkles=1.0,
+        sockets=look.skin.sockets + 1.0,
+        mottle=2.0,
+        stubble=0.0,
+        eye_shadow=0.0,
+        lid_line=0.35,
+    )
+    lips = LipLook(rgb=blend(look.lips.rgb, look.skin.rgb, 0.55), strength=0.6, gloss=0.06)
     look = replace(look, skin=skin, lips=lips)
     identity = replace(shape, age=1.0, lashes=False, smile=0.6 * identity.smile)
     return identity, _with_hair_colour(look, linear_rgb(214, 212, 208))
@@ -88,25 +96,28 @@ def _child(identity: Identity, look: Look) -> tuple[Identity, Look]:
         {
             "eyes/eye-scale": 0.75,
             "cheek/cheek-volume": 0.25,
-            "nose/nose-scale-vert": -0.4,
-            "nose/nose-scale-depth": -0.5,
-            "nose/nose-scale-horiz": -0.3,
-            "nose/nose-point": 0.6,
-            "chin/chin-height": -0.5,
-            "chin/chin-width": -0.4,
-            "mouth/mouth-scale-horiz": -0.4,
+            "nose/nose-point": 0.5,
+            "mouth/mouth-scale-horiz": -0.3,
+            "mouth/mouth-scale-depth": -0.5,
             "forehead/forehead-scale-vert": 0.5,
             "forehead/forehead-nubian": -0.3,
             "neck/neck-scale-horiz": -0.8,
         },
     )
+    hair_style = "short03" if shape.hair_style == "bald" else shape.hair_style
     identity = replace(
-        shape, age=0.15, beard=0.0, muscle=0.4, weight=0.45, smile=max(identity.smile, 0.4),
-    )  # fmt: skip
+        shape,
+        hair_style=hair_style,
+        age=0.15,
+        beard=0.0,
+        muscle=0.4,
+        weight=0.45,
+        smile=max(identity.smile, 0.4),
+    )
     skin = replace(
         look.skin, wrinkles=0.0, stubble=0.0, sockets=0.1, mottle=0.3, redness=0.95, eye_shadow=0.0
     )
-    lips = replace(look.lips, rgb=_blend(look.skin.rgb, (0.55, 0.12, 0.13), 0.45), strength=0.8)
+    lips = replace(look.lips, rgb=blend(look.skin.rgb, (0.55, 0.12, 0.13), 0.45), strength=0.8)
     brows = replace(look.brows, strength=0.55, half_width=0.026)
     eyes = replace(look.eyes, iris_radius=0.56)
     return identity, replace(look, skin=skin, lips=lips, brows=brows, eyes=eyes)
@@ -125,9 +136,12 @@ def _long_hair(identity: Identity, look: Look) -> tuple[Identity, Look]:
     """Hair over the shoulders."""
     style = "long_wavy" if identity.hair_style == "long01" else "long01"
     grown = replace(
-        identity, hair_style=style, hair_length=1.1, hair_volume=max(identity.hair_volume, 0.05),
+        identity,
+        hair_style=style,
+        hair_length=1.1,
+        hair_volume=max(identity.hair_volume, 0.05),
         hair_wave=max(identity.hair_wave, 0.35),
-    )  # fmt: skip
+    )
     return grown, _with_scalp(look)
 
 
@@ -147,19 +161,17 @@ def _bald(identity: Identity, look: Look) -> tuple[Identity, Look]:
 
 def _pale(identity: Identity, look: Look) -> tuple[Identity, Look]:
     """Milk-white skin without blush."""
-    skin = replace(
-        look.skin, rgb=(0.86, 0.76, 0.71), redness=0.1, freckles=0.0, sockets=0.7
-    )
-    lips = replace(look.lips, rgb=_blend(look.lips.rgb, (0.74, 0.52, 0.50), 0.6))
+    skin = replace(look.skin, rgb=(0.86, 0.76, 0.71), redness=0.1, freckles=0.0, sockets=0.7)
+    lips = replace(look.lips, rgb=blend(look.lips.rgb, (0.74, 0.52, 0.50), 0.6))
     return identity, replace(look, skin=skin, lips=lips)
 
 
 def _tanned(identity: Identity, look: Look) -> tuple[Identity, Look]:
     """Deep orange-brown skin with a shine, two tones darker than light skin ever gets."""
     tone = np.asarray(skin_rgb(5.6)) * np.array([1.10, 0.86, 0.62])
-    mixed = _blend(look.skin.rgb, (float(tone[0]), float(tone[1]), float(tone[2])), 0.9)
+    mixed = blend(look.skin.rgb, (float(tone[0]), float(tone[1]), float(tone[2])), 0.9)
     skin = replace(look.skin, rgb=mixed, redness=0.55, gloss=0.2)
-    lips = replace(look.lips, rgb=_blend(look.lips.rgb, (0.30, 0.10, 0.07), 0.6))
+    lips = replace(look.lips, rgb=blend(look.lips.rgb, (0.30, 0.10, 0.07), 0.6))
     return identity, replace(look, skin=skin, lips=lips)
 
 
@@ -170,10 +182,11 @@ def _smiling(identity: Identity, look: Look) -> tuple[Identity, Look]:
         "mouth-retraction": 0.2,
     }
     shape = shifted(
-        identity, {"cheek/cheek-volume": 0.5, "mouth/mouth-laugh-lines": 0.7, "mouth/mouth-dimples": 0.6}
+        identity,
+        {"cheek/cheek-volume": 0.5, "mouth/mouth-laugh-lines": 0.7, "mouth/mouth-dimples": 0.6},
     )
     merry = replace(
-        shape, smile=1.1, mouth_open=0.3, brow_raise=0.35, lids_open=0.0, expressions=expressions
+        shape, smile=1.3, mouth_open=0.42, brow_raise=0.35, lids_open=0.0, expressions=expressions
     )
     return merry, replace(look, teeth_rgb=(0.86, 0.83, 0.77))
 
@@ -181,11 +194,16 @@ def _smiling(identity: Identity, look: Look) -> tuple[Identity, Look]:
 def _make_up(identity: Identity, look: Look) -> tuple[Identity, Look]:
     """Glossy red lips, heavy blue-violet eye shadow, strong lash lines, rouge."""
     skin = replace(
-        look.skin, eye_shadow=1.0, eye_shadow_rgb=(0.10, 0.045, 0.36), lid_line=1.0,
-        redness=look.skin.redness + 0.6, sockets=0.0, stubble=0.0,
-    )  # fmt: skip
+        look.skin,
+        eye_shadow=1.0,
+        eye_shadow_rgb=(0.10, 0.045, 0.36),
+        lid_line=1.0,
+        redness=look.skin.redness + 0.6,
+        sockets=0.0,
+        stubble=0.0,
+    )
     lips = LipLook(rgb=(0.52, 0.005, 0.045), strength=1.1, gloss=0.45)
-    brows = replace(look.brows, strength=1.1, rgb=_blend(look.brows.rgb, (0.02, 0.012, 0.01), 0.6))
+    brows = replace(look.brows, strength=1.1, rgb=blend(look.brows.rgb, (0.02, 0.012, 0.01), 0.6))
     return replace(identity, lashes=True), replace(look, skin=skin, lips=lips, brows=brows)
 
 
@@ -207,8 +225,3 @@ def _with_hair_colour(look: Look, rgb: Rgb, *, brows_too: bool = True) -> Look:
 def _with_scalp(look: Look) -> Look:
     """Paint the scalp below grown hair, which bald and shorn heads leave bare."""
     return replace(look, hair=replace(look.hair, scalp_cover=max(look.hair.scalp_cover, 0.85)))
-
-
-def _blend(start: Rgb, end: Rgb, share: float) -> Rgb:
-    red, green, blue = (a + share * (b - a) for a, b in zip(start, end, strict=True))
-    return (red, green, blue)

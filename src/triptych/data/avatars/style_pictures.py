@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from triptych.data.avatars.identity import Identity
 from triptych.data.avatars.look import Look
-from triptych.data.avatars.style import ALL_COLOURS, Style, Transform, shifted, unchanged
+from triptych.data.avatars.restyling import shifted
+from triptych.data.avatars.style import ALL_COLOURS, Style, Transform, unchanged
 
 # Name, filter, whether the colours of the head are lost.
 _PICTURES: tuple[tuple[str, str, bool], ...] = (
@@ -53,6 +54,8 @@ def _cartoon_character(identity: Identity, look: Look) -> tuple[Identity, Look]:
             "mouth/mouth-scale-horiz": -0.3,
         },
     )
-    skin = replace(look.skin, mottle=0.0, freckles=0.0, sockets=0.1, wrinkles=0.3 * look.skin.wrinkles)
+    skin = replace(
+        look.skin, mottle=0.0, freckles=0.0, sockets=0.1, wrinkles=0.3 * look.skin.wrinkles
+    )
     eyes = replace(look.eyes, iris_radius=0.64, pupil=0.5, veins=0.0, sclera_rgb=(0.95, 0.95, 0.95))
     return replace(shape, smile=max(identity.smile, 0.6)), replace(look, skin=skin, eyes=eyes)

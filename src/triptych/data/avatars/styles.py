@@ -5,6 +5,7 @@ from __future__ import annotations
 from triptych.data.avatars.style import Kind, Style, can_combine, combine
 from triptych.data.avatars.style_creatures import creature_styles
 from triptych.data.avatars.style_materials import material_styles
+from triptych.data.avatars.style_monsters import monster_styles
 from triptych.data.avatars.style_people import people_styles
 from triptych.data.avatars.style_pictures import picture_styles
 from triptych.errors import UserError
@@ -16,6 +17,7 @@ STYLES: dict[str, Style] = {
     for style in (
         *material_styles(),
         *creature_styles(),
+        *monster_styles(),
         *people_styles(),
         *picture_styles(),
     )

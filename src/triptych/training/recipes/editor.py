@@ -20,6 +20,7 @@ from triptych.data.avatars.styles import STYLES
 from triptych.ops.precision import half_precision_where_fast
 from triptych.priors.image_editor import EditorConfig, embedded_editor_config
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.recipes.editor_examples import EditExamples
 from triptych.training.recipes.editor_latents import EncodingPlan, LatentPairs, encode_shards
 from triptych.training.recipes.editor_networks import (
     EditorNetworksConfig,
@@ -27,7 +28,6 @@ from triptych.training.recipes.editor_networks import (
     build_text_encoder,
     build_unet,
 )
-from triptych.training.recipes.editor_examples import EditExamples
 from triptych.training.recipes.editor_text import PhraseGrammar, train_tokenizer
 from triptych.training.recipes.editor_vae import load_vae
 from triptych.training.recipes.look_weights import LookSampler
@@ -40,6 +40,8 @@ LOOP = LoopConfig(
     save_every_s=300.0,
     sheet_every_s=1200.0,
 )
+
+WRITES_FOLDER = True
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ class Options:
         filtered_views, filtered_combinations: See `EncodingPlan`.
     """
 
-    shards: tuple[str, ...] = ("runs/data/editor",)
-    test_shards: str = "runs/data/editor_test"
+    shards: tuple[str, ...] = ("runs/data/looks",)
+    test_shards: str = "runs/data/looks_test"
     prior_renders: str | None = None
-    vae: str = "runs/editor-vae/vae"
+    vae: str = "runs/editor-vae/editor-vae"
     latents: str = "runs/editor/latents"
     start_from: str | None = None
     batch: int = 32
@@ -123,9 +125,7 @@ class EditorRecipe:
         sets = [ShardSet(folder) for folder in folders]
         self.num_heads = sum(map(len, sets))
         plan = EncodingPlan(options.filtered_views, options.filtered_combinations)
-        self.pairs: LatentPairs = encode_shards(
-            sets, self.vae, options.vae, options.latents, plan
-        )
+        self.pairs: LatentPairs = encode_shards(sets, self.vae, options.vae, options.latents, plan)
         self.sampler = LookSampler(self.pairs.by_look(), options.combination_share)
         self.networks = EditorNetworksConfig(
             image_size=sets[0].size,
@@ -160,7 +160,9 @@ class EditorRecipe:
         unet = unet.to(memory_format=torch.channels_last)
         return unet.train(), text_encoder.train()
 
-    def loss(self, progress: Progress, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         chosen = self.sampler.draw(self.options.batch, rng)
         source = self.pairs.latents[self.pairs.source[chosen]].float()
@@ -208,7 +210,10 @@ class EditorRecipe:
     def _tokenized(self, text: str) -> list[int]:
         if text not in self._tokens:
             self._tokens[text] = self.tokenizer(
-                text, padding="max_length", max_length=self.networks.max_prompt_tokens, truncation=True
+                text,
+                padding="max_length",
+                max_length=self.networks.max_prompt_tokens,
+                truncation=True,
             ).input_ids
         return self._tokens[text]
 

@@ -80,7 +80,9 @@ class EditExamples:
                 torch.stack([examples.truth[0] for examples in band]),
             ]
             empty = len(captions) - len(band)
-            rows += [torch.cat([row, torch.ones_like(row[:1]).repeat(empty, 1, 1, 1)]) for row in columns]
+            rows += [
+                torch.cat([row, torch.ones_like(row[:1]).repeat(empty, 1, 1, 1)]) for row in columns
+            ]
             for column, examples in enumerate(band):
                 captions[column] += f"{' / ' if captions[column] else ''}{examples.look}"
         save_sheet(rows, path, captions)

@@ -1,4 +1,4 @@
-"""Write a trained editor as one folder: diffusers' half-precision format and the editor's settings."""
+"""Write a trained editor as one folder in diffusers' format, half precision, with its settings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def export_editor(
         metrics: What was measured of it.
 
     Raises:
-        UserError: The editor is too large to be embedded, or `out` is something else than an editor.
+        UserError: The editor is too large to be embedded, or `out` is no editor.
     """
     target = Path(out)
     if target.exists() and not (target / EDITOR_FILE).is_file():
@@ -90,8 +90,11 @@ def _save_parts(editor: EditorToExport, folder: Path) -> None:
 
 
 def _half(module: Any) -> Any:
-    half = copy.deepcopy(module).to(torch.float16).to(memory_format=torch.contiguous_format)
-    return half.requires_grad_(False)
+    """Return a copy in half precision and in plain memory order."""
+    half = copy.deepcopy(module).to(memory_format=torch.contiguous_format).requires_grad_(False)
+    for parameter in half.parameters():
+        parameter.data = parameter.data.to(torch.float16)
+    return half
 
 
 def _model_index(editor: EditorToExport) -> dict[str, Any]:

@@ -65,7 +65,11 @@ class LatentPairs:
 
 
 def encode_shards(
-    sets: Sequence[ShardSet], vae: Any, vae_folder: str | Path, cache: str | Path, plan: EncodingPlan
+    sets: Sequence[ShardSet],
+    vae: Any,
+    vae_folder: str | Path,
+    cache: str | Path,
+    plan: EncodingPlan,
 ) -> LatentPairs:
     """Encode the pictures of shards, or read them where that was done before.
 
@@ -105,9 +109,7 @@ def _identity_of(shards: ShardSet, heads: range) -> str:
     return f"{int(shards.get('seeds', heads[0])):07d}_{digest.hexdigest()[:12]}"
 
 
-def _encode_heads(
-    shards: ShardSet, heads: range, vae: Any, path: Path, plan: EncodingPlan
-) -> None:
+def _encode_heads(shards: ShardSet, heads: range, vae: Any, path: Path, plan: EncodingPlan) -> None:
     latents, keys = [], []
     for head in heads:
         pictures = []
@@ -168,7 +170,11 @@ def _joined(parts: Sequence[LatentPairs]) -> LatentPairs:
     starts = np.cumsum([0, *(len(part.latents) for part in parts)])
     return LatentPairs(
         latents=torch.cat([part.latents for part in parts]),
-        source=torch.cat([part.source + int(start) for part, start in zip(parts, starts, strict=False)]),
-        target=torch.cat([part.target + int(start) for part, start in zip(parts, starts, strict=False)]),
+        source=torch.cat(
+            [part.source + int(start) for part, start in zip(parts, starts, strict=False)]
+        ),
+        target=torch.cat(
+            [part.target + int(start) for part, start in zip(parts, starts, strict=False)]
+        ),
         looks=[look for part in parts for look in part.looks],
     )

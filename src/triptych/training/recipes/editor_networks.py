@@ -49,7 +49,7 @@ class EditorNetworksConfig:
 
 
 def build_vae(config: EditorNetworksConfig) -> nn.Module:
-    """Return an untrained autoencoder [b,3,h,w] <-> [b,latent_channels,h/4,w/4] (AutoencoderTiny)."""
+    """Return an untrained AutoencoderTiny: [b,3,h,w] <-> [b,latent_channels,h/4,w/4]."""
     from diffusers import AutoencoderTiny
 
     # AutoencoderTiny needs equal widths in all stages: others build and then fail in forward.

@@ -58,7 +58,11 @@ class PhraseGrammar:
             for cue in words.cues
             for frame in _CUE_FRAMES
         ]
-        others = [FF3D_NEGATIVE_PROMPT, FF3D_TEMPLATE.format("a statue"), " ".join(sorted(vocabulary()))]
+        others = [
+            FF3D_NEGATIVE_PROMPT,
+            FF3D_TEMPLATE.format("a statue"),
+            " ".join(sorted(vocabulary())),
+        ]
         return [*all_phrases(), *cues, *others]
 
 
@@ -92,5 +96,7 @@ def train_tokenizer(corpus: Iterable[str], max_tokens: int, vocabulary_size: int
     vocabulary = dict(model["vocab"])
     for letter in _ALPHABET:
         vocabulary.setdefault(letter + _END_OF_WORD, len(vocabulary))
-    merges = [tuple(pair) if isinstance(pair, list) else tuple(pair.split()) for pair in model["merges"]]
+    merges = [
+        tuple(pair) if isinstance(pair, list) else tuple(pair.split()) for pair in model["merges"]
+    ]
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=max_tokens)

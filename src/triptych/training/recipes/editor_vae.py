@@ -32,6 +32,8 @@ from triptych.training.sheets import save_sheet
 
 LOOP = LoopConfig(learning_rate=1e-3, weight_decay=1e-4, ema_decay=0.998)
 
+WRITES_FOLDER = True
+
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
 REGION_WEIGHTS = (0.8, 1.0, 4.0, 2.0, 3.0, 1.5, 1.2, 1.0, 0.8)
 _SMALL_FEATURES = (2, 3, 4, 5)
@@ -54,12 +56,12 @@ class Options:
         drawing_share: Share of the crops that come from pictures which a filter turned into a
             drawing.
         feature_share: Share of the crops that hold an eye, a brow, the mouth or the nose.
-        latent_noise: Deviation of the noise on latents, so that decoding forgives an editor's errors.
+        latent_noise: Deviation of the noise on latents: decoding must forgive an editor's errors.
         gradient, mse, whitening: Weights of the loss terms beside L1.
     """
 
-    shards: tuple[str, ...] = ("runs/data/editor",)
-    test_shards: str = "runs/data/editor_test"
+    shards: tuple[str, ...] = ("runs/data/looks",)
+    test_shards: str = "runs/data/looks_test"
     start_from: str | None = None
     batch: int = 16
     crop: int = 64
@@ -135,7 +137,9 @@ class EditorVaeRecipe:
         """Heads in all training folders together."""
         return sum(len(shards) for shards in self.sets)
 
-    def loss(self, progress: Progress, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         options = self.options
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         images, regions = self._crops(rng)
@@ -152,12 +156,7 @@ class EditorVaeRecipe:
         gradient = difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
         mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
         whitening = mean.square().mean() + deviation.clamp_min(1e-4).log().square().mean()
-        loss = (
-            l1
-            + options.gradient * gradient
-            + options.mse * mse
-            + options.whitening * whitening
-        )
+        loss = l1 + options.gradient * gradient + options.mse * mse + options.whitening * whitening
         figures = {
             "l1": float(l1.detach()),
             "gradient": float(gradient.detach()),
@@ -208,10 +207,11 @@ class EditorVaeRecipe:
         crops, crop_regions = [], []
         for image, region in zip(images, regions, strict=True):
             top, left = self._corner(region.numpy(), rng)
-            window = (slice(top, top + self.options.crop), slice(left, left + self.options.crop))
+            rows = slice(top, top + self.options.crop)
+            columns = slice(left, left + self.options.crop)
             flip = (-1,) if rng.random() < 0.5 else ()
-            crops.append(image[(slice(None), *window)].flip(flip))
-            crop_regions.append(region[window].flip(flip))
+            crops.append(image[:, rows, columns].flip(flip))
+            crop_regions.append(region[rows, columns].flip(flip))
         return torch.stack(crops), torch.stack(crop_regions)
 
     def _corner(self, regions: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:

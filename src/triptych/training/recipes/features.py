@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from triptych.data.avatars.shards import ShardSet
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
+from triptych.ops.colour import to_uint8
 from triptych.training.augmentation import Augmentation
 from triptych.training.contrastive import supervised_contrastive_loss
 from triptych.training.look_batches import LookBatch, draw_look_batch, style_names_in
@@ -181,7 +182,7 @@ class FeaturesRecipe:
         features = network(batch.image)
         regions = network.region_logits(features).argmax(1)
         painted = torch.tensor(_REGION_COLOURS, dtype=torch.uint8)[regions.cpu()]
-        pictures = ((batch.image.cpu() + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+        pictures = to_uint8(batch.image.cpu())
         pairs = torch.cat([pictures, painted], dim=1)  # picture above its regions
         height, width = pairs.shape[1:3]
         rows = pairs.view(4, 8, height, width, 3).permute(0, 2, 1, 3, 4)

@@ -23,7 +23,9 @@ from triptych.render.rays import Rays
 from triptych.render.renderer import RenderedRays, render_at_depths
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 
-LOOP = LoopConfig(learning_rate=1.4e-3, betas=(0.9, 0.99), ema_decay=0.998)
+LOOP = LoopConfig(
+    learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99), ema_decay=0.998
+)
 
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
 REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 1.5, 1.2, 0.8)
@@ -111,7 +113,8 @@ class GeneratorRecipe:
             from triptych.weights.loading import load_generator
 
             self.generator = load_generator(options.start_from)
-        self.generator = self.generator.to(memory_format=torch.channels_last).train()
+        self.generator = self.generator.to(memory_format=torch.channels_last)
+        self.generator.train().requires_grad_(True)
         self.modules: Modules = {"generator": self.generator}
         rendering = self.generator.config.rendering
         self.sampling = GuidedSampling(

@@ -78,6 +78,9 @@ def start_as_patch_code(vae: nn.Module, code: PatchCode, *, damping: float = 0.1
         convolution.weight.mul_(damping)
         if convolution.bias is not None:
             convolution.bias.zero_()
+    for block_end in _ends_of_blocks(vae):
+        block_end.weight.mul_(damping)
+        _bias(block_end).mul_(damping)
     _set_encoder(encoder, code)
     _set_decoder(decoder, code)
 
@@ -87,6 +90,13 @@ def _outer_convolutions(half: nn.Module) -> list[nn.Conv2d]:
     layers = [layer for layer in half.layers if isinstance(layer, nn.Conv2d)]
     assert len(layers) == 4, "the patch code is made for three stages"
     return layers
+
+
+def _ends_of_blocks(vae: nn.Module) -> list[nn.Conv2d]:
+    """Return the last convolution of every residual block."""
+    from diffusers.models.unets.unet_2d_blocks import AutoencoderTinyBlock
+
+    return [block.conv[-1] for block in vae.modules() if isinstance(block, AutoencoderTinyBlock)]
 
 
 def _set_encoder(convolutions: list[nn.Conv2d], code: PatchCode) -> None:

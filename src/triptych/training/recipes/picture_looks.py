@@ -20,7 +20,7 @@ from triptych.ops.colour import from_uint8
 
 
 def drawn_styles() -> list[str]:
-    """Return the styles that are a picture filter and nothing else (a cartoon reshapes the head)."""
+    """Return the styles that only filter the picture (a cartoon also reshapes the head)."""
     return [
         name
         for name, style in STYLES.items()

@@ -1,0 +1,65 @@
+"""Words of prompts that name no style."""
+
+from __future__ import annotations
+
+# May surround any style and change nothing; includes FF3D's positive and negative decorations.
+NEUTRAL_WORDS = (
+    "person", "man", "woman", "boy", "girl", "face", "head", "portrait", "people", "guy",
+    "lady", "character", "figure", "statue", "bust", "sculpture", "art", "picture", "photo",
+    "image", "style", "skin", "hair", "eyes", "ears", "lips", "mouth", "look", "made",
+    "realistic", "detail", "detailed", "8k", "photorealistic", "unclear", "facial",
+    "features", "non", "objects", "ugly", "bad",
+)  # fmt: skip
+
+STOP_WORDS = frozenset(
+    (
+        "a",
+        "an",
+        "and",
+        "as",
+        "at",
+        "be",
+        "by",
+        "change",
+        "convert",
+        "for",
+        "from",
+        "give",
+        "has",
+        "have",
+        "having",
+        "he",
+        "her",
+        "hers",
+        "him",
+        "his",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "like",
+        "look",
+        "looks",
+        "make",
+        "me",
+        "my",
+        "of",
+        "on",
+        "or",
+        "please",
+        "she",
+        "that",
+        "the",
+        "their",
+        "them",
+        "they",
+        "this",
+        "to",
+        "transform",
+        "turn",
+        "very",
+        "wearing",
+        "with",
+    )  # fmt: skip
+)

@@ -1,0 +1,62 @@
+"""Running the command line inside the test process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from triptych.cli.main import main
+from triptych.weights import save_module
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line on stderr; fails if there are more, or a traceback."""
+        lines = self.err.strip().splitlines()
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        assert lines[0].startswith("triptych: ")
+        return lines[0]
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch) -> Run:
+    """Return a function that runs a command in an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*words: str | Path) -> Outcome:
+        code = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory, toy_generator) -> Path:
+    """A generator of toy size."""
+    path = tmp_path_factory.mktemp("models") / "toy.safetensors"
+    save_module(path, toy_generator)
+    return path
+
+
+@pytest.fixture(scope="session")
+def portrait_file(tmp_path_factory, ball) -> Path:
+    """A portrait of a ball."""
+    path = tmp_path_factory.mktemp("portraits") / "ball.safetensors"
+    ball.save(path)
+    return path

@@ -1,0 +1,208 @@
+"""The verbs that turn models and portraits into files, and their bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from triptych.cli.key_values import parse_key_values
+from triptych.cli.seeds import parse_seeds
+from triptych.errors import UserError
+from triptych.portrait import Portrait
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("3", [3]), ("0-3", [0, 1, 2, 3]), ("1,4, 9", [1, 4, 9]), ("5,0-1,1", [5, 0, 1])],
+)
+def test_seeds_as_people_write_them(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "1;2", "1.5", "0-5000", "1,,2"])
+def test_seeds_that_cannot_be_read(text):
+    with pytest.raises(UserError, match="seeds: "):
+        parse_seeds(text)
+
+
+def test_key_values_are_json_or_text():
+    read = parse_key_values(["a=1", "b=0.5", "c=[1, 2]", "d=word", "e=true", "f=x=y", "g="])
+    assert read == {"a": 1, "b": 0.5, "c": [1, 2], "d": "word", "e": True, "f": "x=y", "g": ""}
+
+
+@pytest.mark.parametrize(("settings", "said"), [(["a"], "KEY=VALUE"), (["a=1", "a=2"], "twice")])
+def test_key_values_that_cannot_be_read(settings, said):
+    with pytest.raises(UserError, match=said):
+        parse_key_values(settings)
+
+
+def test_generate_leaves_portraits_a_sheet_and_a_record(run, model_file, tmp_path):
+    words = ("generate", "--seeds", "3,5", "--model", model_file, "--out", "people")
+    outcome = run(*words, "--size", "16")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == "people\n"
+    folder = tmp_path / "people"
+    assert sorted(os.listdir(folder)) == [
+        "run.json",
+        "seed00003.safetensors",
+        "seed00005.safetensors",
+        "sheet.png",
+    ]
+    portrait = Portrait.load(folder / "seed00005.safetensors")
+    assert portrait.provenance["seed"] == 5
+    record = json.loads((folder / "run.json").read_text())
+    assert record["plan"]["seeds"] == [3, 5]
+    assert len(record["plan"]["model"]["sha256"]) == 64
+    assert record["seconds"] > 0
+
+    again = run(*words, "--size", "16")
+    assert again.code == 0
+    assert "nothing to do" in again.err
+    other = run("generate", "--seeds", "4", "--model", model_file, "--out", "people")
+    assert other.code == 2
+    assert "add --overwrite" in other.complaint
+    assert run(*other_words(model_file), "--overwrite").code == 0
+    assert sorted(os.listdir(folder)) == ["run.json", "seed00004.safetensors", "sheet.png"]
+
+
+def other_words(model_file):
+    return ("generate", "--seeds", "4", "--model", model_file, "--out", "people", "--size", "16")
+
+
+def test_the_same_seed_is_the_same_head(run, model_file, tmp_path):
+    for name in ("a", "b"):
+        run("generate", "--seeds", "7", "--model", model_file, "--out", name, "--size", "16")
+    files = [(tmp_path / name / "seed00007.safetensors").read_bytes() for name in ("a", "b")]
+    assert files[0] == files[1]
+
+
+def test_generate_makes_films_and_meshes_on_demand(run, portrait_file, model_file, monkeypatch):
+    from triptych.pipelines.generate import GeneratePipeline
+
+    ball = Portrait.load(portrait_file)
+    monkeypatch.setattr(GeneratePipeline, "__call__", lambda self, seed, **options: ball)
+    monkeypatch.setattr("triptych.export.video.save_turntable.__kwdefaults__", KEYWORDS)
+    words = ("--turntable", "--mesh", "--size", "16", "--out", "x", "--model", model_file)
+    outcome = run("generate", "--seeds", "1", *words)
+    assert outcome.code == 0, outcome.err
+    assert {"seed00001.glb", "seed00001.mp4"} < set(os.listdir("x"))
+
+
+KEYWORDS = {"num_frames": 3, "size": None, "step": None}
+
+
+def test_render_writes_the_picture_of_that_side(run, portrait_file, tmp_path):
+    outcome = run(
+        "render", portrait_file, "--yaw-deg", "90", "--size", "64", "--depth", "--normals",
+        "--supersampling", "2", "--out", "new/side.png",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    written = ["new/side.png", "new/side-depth.png", "new/side-normals.png"]
+    assert outcome.out.splitlines() == written
+    colour = np.asarray(Image.open(tmp_path / "new/side.png"))
+    assert colour.shape == (64, 64, 3)
+    # from the right one sees the red half only
+    assert colour[32, 32].tolist() == pytest.approx([255, 128, 64], abs=3)
+    assert np.asarray(Image.open(tmp_path / "new/side-depth.png"))[32, 32].tolist() == [255] * 3
+    refused = run("render", portrait_file, "--out", "new/side.png")
+    assert refused.code == 2
+    assert "--overwrite" in refused.complaint
+    assert run("render", portrait_file, "--out", "new/side.png", "--overwrite").code == 0
+    assert Image.open(tmp_path / "new/side.png").size == (64, 64)
+
+
+def test_export_writes_mesh_and_video(run, portrait_file, tmp_path):
+    outcome = run(
+        "export", portrait_file, "--mesh", "a.ply", "--video", "a.mp4",
+        "--resolution", "32", "--frames", "3", "--size", "32",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == "a.ply\na.mp4\n"
+    assert trimesh.load(tmp_path / "a.ply", force="mesh").is_watertight
+    with imageio.get_reader(tmp_path / "a.mp4") as reader:
+        assert reader.count_frames() == 3
+
+
+def test_models_are_listed_with_their_licences(run):
+    table = run("models")
+    assert table.code == 0
+    lines = table.out.splitlines()
+    assert re.match(r"name +kind +origin +size +present +licence +page", lines[0])
+    assert any("ffhq512-128" in line and "non-commercial" in line for line in lines)
+    listed = json.loads(run("models", "--json").out)
+    assert len(listed) == len(lines) - 1
+    assert {"name", "sha256", "bytes", "present", "licence", "page"} <= listed[0].keys()
+
+
+@pytest.fixture
+def foreign_file(tmp_path):
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(b"PK\x03\x04 not ours")
+    return path
+
+
+MISTAKES = [
+    ("render {portrait} --yaw-deg 181", "--yaw-deg: got 181; expected a number from -180 to 180"),
+    ("render {portrait} --pitch-deg -91", "--pitch-deg: got -91"),
+    ("render {portrait} --yaw-deg nan", "--yaw-deg: got nan"),
+    ("render {portrait} --size 4", "--size: got 4; expected a number from 16 to 2048"),
+    ("render {portrait} --size 4096", "--size: got 4096"),
+    ("render {portrait} --supersampling 9", "--supersampling: got 9"),
+    ("render {portrait} --out side.jpg", "expected .png"),
+    ("render {portrait} --out {portrait}/side.png", "is a file"),
+    ("render absent.safetensors", "cannot read absent.safetensors"),
+    ("render {foreign}", "zip archive"),
+    ("render {model}", "holds a TriPlaneGenerator; expected a Portrait"),
+    ("render .", "cannot read"),
+    ("export {portrait}", "give --mesh FILE.glb or --video FILE.mp4"),
+    ("export {portrait} --mesh a.stl", "expected .glb or .ply or .obj"),
+    ("export {portrait} --video a.avi", "expected .mp4"),
+    ("export {portrait} --mesh a.glb --resolution 5", "--resolution: got 5"),
+    ("export {portrait} --video a.mp4 --frames 0", "--frames: got 0"),
+    ("export {portrait} --video a.mp4 --size 1", "--size: got 1"),
+    ("generate --out x --seeds 3-1 --model {model}", "runs backwards"),
+    ("generate --out x --seeds many --model {model}", "seeds: got 'many'"),
+    ("generate --out x --seeds 123456 --model {model}", "--seeds: got 123456"),
+    ("generate --out x --truncation-psi 7 --model {model}", "--truncation-psi: got 7"),
+    ("generate --out x --size 7 --model {model}", "--size: got 7"),
+    ("generate --out x --model {portrait}", "holds a Portrait; expected a TriPlaneGenerator"),
+    ("generate --out x --model nobody", "there is no model or file 'nobody'"),
+    ("generate --out x --model avatar-editor", "of kind editor"),
+    ("generate --out {model} --model {model}", "is a file"),
+    ("generate --out {model}/x --model {model}", "cannot write in the folder"),
+    ("stylize  --out x", "the prompt is empty"),
+    ("stylize zombie --out x --identity bob", "--identity: got 'bob'"),
+    ("stylize zombie --out x --identity -3", "--identity"),
+    ("stylize zombie --out x --identity 100000", "--identity: got 100000"),
+    ("stylize zombie --out x --identity {model}", "holds a TriPlaneGenerator; expected a portrait"),
+    ("stylize zombie --out x --quality best", "quality: got 'best'"),
+    ("stylize zombie --out x --seed -1", "--seed"),
+    ("stylize zombie --out x --yaw-range-deg 200", "--yaw-range-deg: got 200"),
+    ("stylize zombie --out x --pitch-range-deg -1", "--pitch-range-deg"),
+    ("stylize zombie --out x --set stepz=3", "unknown key 'stepz' .* did you mean 'steps'"),
+    ("stylize zombie --out x --set steps=many", "steps: got 'many'; expected int"),
+    ("stylize zombie --out x --model nowhere", "model: got 'nowhere'"),
+    ("train generator", "training needs a budget"),
+    ("train painter --steps 1", "unknown recipe 'painter'"),
+    ("train generator --steps 0", "--steps: got 0"),
+    ("train generator --steps 1 --set batch_headz=1", "did you mean 'batch_heads'"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), MISTAKES, ids=[words for words, _ in MISTAKES])
+def test_mistakes_are_one_line_and_leave_nothing(
+    run, tmp_path, portrait_file, model_file, foreign_file, words, said
+):
+    files = {"portrait": portrait_file, "model": model_file, "foreign": foreign_file}
+    outcome = run(*words.format(**files).split(" "))
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert re.search(said, outcome.complaint)
+    assert os.listdir(tmp_path) == ["foreign.safetensors"]

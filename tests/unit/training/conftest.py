@@ -1,0 +1,58 @@
+"""Small avatar shards of made-up pictures, for recipes that read looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from triptych.data.avatars.shards import _write_shard
+
+MadeUpShards = Callable[..., Path]
+
+
+def _smooth_picture(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A random picture without sharp edges [size,size,3] uint8."""
+    coarse = torch.from_numpy(rng.random((1, 3, 5, 5), dtype=np.float32))
+    fine = torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic", align_corners=True)
+    return (fine[0].permute(1, 2, 0).clamp(0, 1).numpy() * 255).astype(np.uint8)
+
+
+def _head(seed: int, looks: Sequence[str], views: int, size: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    pictures = [_smooth_picture(rng, size) for _ in range(len(looks) * views)]
+    regions = np.ones((views, size, size), np.uint8)
+    regions[:, size // 3 : size // 3 + 3, size // 4 : size // 4 + 6] = 2
+    return {
+        "seeds": np.int64(seed),
+        "attributes": np.zeros(4, np.float32),
+        "cam2world": np.tile(np.eye(4, dtype=np.float32), (views, 1, 1)),
+        "looks": np.array(looks, dtype="<U48"),
+        "rgb": np.stack(pictures).reshape(len(looks), views, size, size, 3),
+        "alpha": np.full((views, size, size), 255, np.uint8),
+        "depth": np.ones((views, size, size), np.float16),
+        "regions": regions,
+    }
+
+
+@pytest.fixture(scope="session")
+def made_up_shards(tmp_path_factory: pytest.TempPathFactory) -> MadeUpShards:
+    """Write shards and return their folder."""
+
+    def write(
+        first_seed: int,
+        looks: Sequence[str] = ("original", "bronze", "elf", "old+elf"),
+        *,
+        heads: int = 3,
+        views: int = 2,
+        size: int = 32,
+    ) -> Path:
+        folder = tmp_path_factory.mktemp("shards")
+        made = [_head(first_seed + i, looks, views, size) for i in range(heads)]
+        _write_shard(folder / f"shard_{first_seed:07d}", made)
+        return folder
+
+    return write
