@@ -20,11 +20,8 @@ from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
 from triptych.nn.superresolution import SuperResolution
 from triptych.ops.resize import resize
 from triptych.render.field_geometry import densities_at, density_grid, surface_colours
-from triptych.render.occupancy import (
-    OccupancyGrid,
-    occupancy_grid,
-    render_rays_with_occupancy,
-)
+from triptych.render.occupancy import OccupancyGrid, occupancy_grid
+from triptych.render.occupied_rays import render_rays_with_occupancy
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import render_rays
 from triptych.render.rendering import Rendering, rendering_of
@@ -178,7 +175,7 @@ class Portrait:
             supersampling: Cast this many times more rays along each side and average them;
                 only without a super-resolution head.
             exact: Decode every sample. By default samples in empty space, or behind solid matter,
-                are left out; see `render.occupancy`.
+                are left out; see `render.occupied_rays`.
 
         Raises:
             UserError: The size is out of range.

@@ -60,7 +60,7 @@ def test_stages_say_each_when_they_are_done(capsys, monkeypatch):
     ],
 )
 def test_time_left_is_in_proportion(done, line):
-    assert console.progress_line("editing", done, 8, 10.2) == line
+    assert console.progress_line("editing", done, 8, 10.0) == line
 
 
 def test_a_terminal_gets_bars(monkeypatch):

@@ -91,6 +91,8 @@ def test_a_box_becomes_a_sentence():
         ]
     )
     assert one_line(box) == "Unrecognized options: --a; did you mean --b FLOAT?"
+    bare = " Value error \n ----\n  Error parsing --a: 3 \n  ----\n  Argument helptext:"
+    assert one_line(bare) == "Error parsing --a: 3"
     assert one_line("plain words.\nin two lines.") == "plain words. in two lines"
     assert one_line("") == "the options could not be understood"
 
@@ -149,7 +151,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path, model_file):
     process = subprocess.Popen(
         [sys.executable, "-m", "triptych", *words], stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not list(folder.glob(".unfinished-*/seed00001*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -124,20 +124,24 @@ def one_line(box: str) -> str:
     """Reduce a boxed parser message to the sentence that says what was wrong.
 
     Args:
-        box: Lines framed by box-drawing characters; sections are divided by ruled lines.
+        box: A title and sections of lines, divided by ruled lines, with or without a frame.
     """
     sections: list[list[str]] = [[]]
     for line in box.splitlines():
         inner = line.strip().strip("\u2502|").strip()
-        if not inner.strip("\u2500-=\u256d\u256e\u2570\u256f\u250c\u2510\u2514\u2518"):
+        bare = inner.strip("\u2500-\u256d\u256e\u2570\u256f ")
+        if not bare:
             sections.append([])
-        elif not inner.startswith("\u256d"):
+        elif inner.startswith("\u256d"):
+            sections += [[bare], []]  # the title is set into the upper edge
+        else:
             sections[-1].append(inner)
     filled = [section for section in sections if section]
     if not filled:
         return "the options could not be understood"
-    said = " ".join(filled[0]).removesuffix(" (required)")
-    for section in filled[1:]:
+    _, *rest = filled if len(filled) > 1 else ([], *filled)
+    said = " ".join(rest[0]).removesuffix(" (required)")
+    for section in rest[1:]:
         if section[0].startswith("Perhaps you meant") and len(section) > 1:
             said += f"; did you mean {section[1]}?"
     return said.rstrip(".")

@@ -10,8 +10,7 @@ from typing import Any
 
 import triptych
 from triptych.files import sha256_of
-from triptych.weights.loading import weight_file
-from triptych.weights.registry import MODELS, Kind, find_present
+from triptych.weights.registry import MODELS, Kind, find_present, weight_file
 
 
 def model_record(name_or_path: str | Path, kind: Kind) -> dict[str, str]:
@@ -20,10 +19,8 @@ def model_record(name_or_path: str | Path, kind: Kind) -> dict[str, str]:
     Raises:
         UserError: There is no such model, or it is not on this machine.
     """
-    if kind == "editor" and name_or_path in MODELS:
-        find_present(str(name_or_path), kind)
     if name_or_path in MODELS:
-        weight_file(name_or_path, kind)
+        find_present(str(name_or_path), kind)
         return {"name": str(name_or_path), "sha256": MODELS[str(name_or_path)].sha256()}
     return {"name": str(name_or_path), "sha256": sha256_of(weight_file(name_or_path, kind))}
 

@@ -63,7 +63,8 @@ class Train:
         write_json(run_dir / "settings.json", {"recipe": self.name, "set": list(self.set)})
         recipe = module.build(options)
         result = train(recipe, loop, run_dir, resume=self.resume, report=console.note)
-        out = self.out or run_dir / f"{self.name}.safetensors"
+        suffix = "" if getattr(module, "WRITES_FOLDER", False) else ".safetensors"
+        out = self.out or run_dir / f"{self.name}{suffix}"
         module.export(recipe, result, out)
         console.result(str(out))
 

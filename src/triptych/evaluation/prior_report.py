@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from triptych.camera import Camera
 from triptych.data.latents import latent_from_seed
 from triptych.errors import UserError
 from triptych.evaluation.avatar_heads import TrueHeads, TrueViews, unseen_cameras
@@ -121,7 +121,7 @@ def measure_prior(
     return PriorFindings(_report(figures, by_region, settings, models or {}), pictures)
 
 
-def _generated(generator: TriPlaneGenerator, seed: int, camera: Any) -> Rendering:
+def _generated(generator: TriPlaneGenerator, seed: int, camera: Camera) -> Rendering:
     config = generator.config
     latent = latent_from_seed(seed, config.z_dim, normalised=config.mapping.normalize_z)
     return generator.synthesis(generator.mapping(latent), camera)

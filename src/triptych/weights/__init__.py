@@ -1,8 +1,33 @@
-"""Weights: one self-describing safetensors file per model, a registry, strict loading."""
+"""Weights: one self-describing safetensors file per model, a registry, strict loading.
 
-from triptych.weights.foreign_file import read_tensors
-from triptych.weights.loading import load_features, load_generator, load_image_to_triplane
-from triptych.weights.safetensors_file import FileHeader, load_module, read_header, save_module
+The names are imported on first use: the registry alone needs no tensor library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from triptych.weights.foreign_file import read_tensors
+    from triptych.weights.loading import load_features, load_generator, load_image_to_triplane
+    from triptych.weights.safetensors_file import (
+        FileHeader,
+        load_module,
+        read_header,
+        save_module,
+    )
+
+_HOME_OF = {
+    "FileHeader": "triptych.weights.safetensors_file",
+    "load_features": "triptych.weights.loading",
+    "load_generator": "triptych.weights.loading",
+    "load_image_to_triplane": "triptych.weights.loading",
+    "load_module": "triptych.weights.safetensors_file",
+    "read_header": "triptych.weights.safetensors_file",
+    "read_tensors": "triptych.weights.foreign_file",
+    "save_module": "triptych.weights.safetensors_file",
+}
 
 __all__ = [
     "FileHeader",
@@ -14,3 +39,9 @@ __all__ = [
     "read_tensors",
     "save_module",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'triptych.weights' has no attribute '{name}'")

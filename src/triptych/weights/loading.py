@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from torch import nn
 
 from triptych.config import from_dict
-from triptych.errors import UserError
-from triptych.weights.registry import Kind, find_present
+from triptych.weights.registry import weight_file
 from triptych.weights.safetensors_file import fill_module, load_tensors
 
 if TYPE_CHECKING:
@@ -47,21 +46,6 @@ def load_features(name_or_path: str | Path = "avatar-features") -> AvatarFeature
     from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 
     return _load(weight_file(name_or_path, "features"), AvatarFeatures, FeatureNetworkConfig)
-
-
-def weight_file(name_or_path: str | Path, kind: Kind) -> Path:
-    """Return the file of a model given by name or by file; an existing file wins.
-
-    Raises:
-        UserError: It is neither.
-    """
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    looks_like_a_path = path.suffix == ".safetensors" or len(path.parts) > 1
-    if isinstance(name_or_path, Path) or looks_like_a_path:
-        raise UserError(f"there is no file {path}")
-    return find_present(name_or_path, kind)
 
 
 def _load(path: Path, module_class: type[M], config_class: type) -> M:

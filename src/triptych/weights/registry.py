@@ -153,6 +153,21 @@ def find_present(name: str, kind: Kind | None = None) -> Path:
     )
 
 
+def weight_file(name_or_path: str | Path, kind: Kind) -> Path:
+    """Return the file of a model given by name or by file; an existing file wins.
+
+    Raises:
+        UserError: It is neither.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    looks_like_a_path = path.suffix == ".safetensors" or len(path.parts) > 1
+    if isinstance(name_or_path, Path) or looks_like_a_path:
+        raise UserError(f"there is no file {path}")
+    return find_present(name_or_path, kind)
+
+
 def _is_in_hub_cache(repository: str) -> bool:
     import huggingface_hub
 

@@ -21,16 +21,19 @@ COLOURLESS = ("pencil", "charcoal", "black_and_white")
 
 @pytest.fixture
 def face() -> torch.Tensor:
-    """A skin-coloured disc with dark eyes and hair over the plain background [1, 3, 64, 64]."""
+    """A disc of skin with dark eyes and hair and a blue collar over the background."""
     rows, columns = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
     image = torch.full((1, 3, SIZE, SIZE), 0.5)
     disc = (rows - 34) ** 2 + (columns - 32) ** 2 < 22**2
-    hair = disc & (rows < 22)
-    eyes = ((rows - 32) ** 2 + (columns - 24) ** 2 < 8) | ((rows - 32) ** 2 + (columns - 40) ** 2 < 8)
+    hair, collar = disc & (rows < 22), disc & (rows > 46)
+    eyes = ((rows - 32) ** 2 + (columns - 24) ** 2 < 8) | (
+        (rows - 32) ** 2 + (columns - 40) ** 2 < 8
+    )
     shade = 0.25 * torch.cos(columns / 12.0)
     for channel, (skin, lock) in enumerate(zip((0.6, 0.2, -0.05), (-0.6, -0.7, -0.8), strict=True)):
         image[0, channel][disc] = (skin + shade)[disc]
         image[0, channel][hair | eyes] = lock
+    image[0, :, collar] = torch.tensor([-0.6, -0.3, 0.6])[:, None]
     return image
 
 
@@ -134,7 +137,9 @@ def test_pop_art_is_made_of_few_colours(face, cover):
 
 def test_8_bit_pictures_take_the_same_way(face, cover):
     pixels = ((face[0].permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
-    expected = apply_filter("sepia", torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1, cover)
+    expected = apply_filter(
+        "sepia", torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1, cover
+    )
     filtered = filter_pixels("sepia", pixels, cover[0, 0].numpy())
     assert filtered.dtype == np.uint8
     assert np.abs(filtered / 127.5 - 1 - expected[0].permute(1, 2, 0).numpy()).max() < 0.005

@@ -7,7 +7,7 @@ import torch
 
 from triptych.errors import UserError
 from triptych.weights import load_generator, read_tensors, registry, save_module
-from triptych.weights.loading import weight_file
+from triptych.weights.registry import weight_file
 
 
 def test_names_are_these():

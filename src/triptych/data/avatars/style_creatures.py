@@ -26,7 +26,7 @@ def creature_styles() -> list[Style]:
     """Return the creatures that keep a human face."""
     return [
         Style("zombie", "creature", _zombie, aspects=_SKIN),
-        Style("elf", "creature", _elf, aspects=frozenset({"beard"})),
+        Style("elf", "creature", _elf),
         Style("vampire", "creature", _vampire, aspects=_SKIN),
         Style("ghost", "creature", _ghost, aspects=_SKIN | {"hair colour"}),
         Style("android", "creature", _android, aspects=_SKIN | {"hair", "hair colour", "beard"}),

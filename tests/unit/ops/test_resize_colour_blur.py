@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from triptych.ops.blur import halving_blur
+from triptych.ops.colour import from_uint8, to_uint8
+from triptych.ops.resize import resize
+
+
+@pytest.mark.parametrize("mode", ["antialiased", "none", "classic"])
+def test_resizing_keeps_constants(mode):
+    flat = torch.full((1, 2, 16, 16), -0.3)
+    for size in (8, 24):
+        resized = resize(flat, size, filter_mode=mode)
+        assert resized.shape == (1, 2, size, size)
+        torch.testing.assert_close(
+            resized[:, :, 3:-3, 3:-3], torch.full((1, 2, size - 6, size - 6), -0.3)
+        )
+
+
+def test_only_antialiasing_sees_every_pixel_when_shrinking():
+    stripes = torch.zeros(1, 1, 32, 32)
+    stripes[..., ::4] = 1.0  # bilinear sampling at a quarter of the size falls between stripes
+    assert resize(stripes, 8, filter_mode="none").max() == 0
+    torch.testing.assert_close(
+        resize(stripes, 8, filter_mode="antialiased").mean(), torch.tensor(0.25), atol=0.02, rtol=0
+    )
+
+
+def test_uint8_round_trip_is_exact():
+    pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)
+    assert torch.equal(to_uint8(from_uint8(pixels)), pixels)
+
+
+def test_rounding_rules():
+    images = torch.tensor([-1.5, -1.0, 0.0, 0.5, 1.0, 2.0]).reshape(1, 1, 1, 6)
+    assert to_uint8(images).flatten().tolist() == [0, 0, 128, 191, 255, 255]
+    # EG3D floors 127.5 x + 128.
+    assert to_uint8(images, rounding="eg3d").flatten().tolist() == [0, 0, 128, 191, 255, 255]
+    between = torch.full((1, 1, 1, 1), 0.0045)  # 128.07 nearest 128; 128.57 floors to 128
+    assert to_uint8(between).item() == 128
+    assert to_uint8(torch.full((1, 1, 1, 1), 0.001), rounding="nearest").item() == 128
+    assert to_uint8(torch.full((1, 1, 1, 1), -0.001), rounding="nearest").item() == 127
+    assert to_uint8(torch.full((1, 1, 1, 1), -0.001), rounding="eg3d").item() == 127
+    assert to_uint8(torch.full((1, 1, 1, 1), 0.9999), rounding="eg3d").item() == 255
+    assert to_uint8(torch.full((1, 1, 1, 1), -0.994), rounding="nearest").item() == 1
+    assert to_uint8(torch.full((1, 1, 1, 1), -0.998), rounding="eg3d").item() == 0
+
+
+def test_blur_halves_at_sigma_and_keeps_the_sum():
+    dot = torch.zeros(1, 1, 31, 31)
+    dot[0, 0, 15, 15] = 1
+    blurred = halving_blur(dot, 4.0)[0, 0]
+    assert blurred.sum() == pytest.approx(1, abs=1e-5)
+    assert blurred[15, 19] / blurred[15, 15] == pytest.approx(0.5, abs=1e-6)
+    assert torch.equal(halving_blur(dot, 0.2), dot)
