@@ -1,1 +1,1 @@
-"""One file per thing a user runs; each call returns a Portrait. Pipelines do not import each other."""
+"""One file per thing a user runs; each call returns a Portrait. None imports another."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from triptych.config import to_dict
 from triptych.data.latents import LAST_SEED, latent_from_seed
 from triptych.errors import UserError, check_range
-from triptych.files import make_writable_folder, read_json, write_json
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.image_to_triplane import ImageToTriplane
 from triptych.pipelines.stylize_fitting import (
@@ -28,15 +23,32 @@ from triptych.pipelines.stylize_fitting import (
     fit,
 )
 from triptych.pipelines.stylize_networks import trainable_plane_source
+from triptych.pipelines.stylize_run import (
+    RESUME_FOLDER,
+    VIEWS_FOLDER,
+    claim,
+    editing_record,
+    request_of,
+    timed,
+    work_folder,
+)
 from triptych.pipelines.stylize_settings import StylizeSettings, preset
 from triptych.pipelines.stylize_views import EditedViews, Progress, edit_views, render_originals
 from triptych.portrait import Portrait
 from triptych.priors.image_editor import ImageEditor
-from triptych.weights.safetensors_file import FileHeader, content_hash, load_tensors, save_tensors
+from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
-VIEWS_FOLDER, RESUME_FOLDER = "views", "resume"
-_RUN, _CHECKPOINT, _FINISHED = "run.json", "fitting.safetensors", "planes.safetensors"
+_CHECKPOINT, _FINISHED = "fitting.safetensors", "planes.safetensors"
 _LONGEST_PROMPT = 1000
+
+__all__ = [
+    "RESUME_FOLDER",
+    "VIEWS_FOLDER",
+    "EditedViews",
+    "Stylized",
+    "StylizePipeline",
+    "StylizeSettings",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,16 +159,24 @@ class StylizePipeline:
         settings = settings or preset(quality)
         self._check(prompt, identity, seed)
         report_progress = progress or _silent
-        with _folder(work_dir) as folder:
+        with work_folder(work_dir) as folder:
             started = time.monotonic()
             original = self._head(identity)
             self._check_planes(original)
-            request = self._request(prompt, identity, original, seed, settings)
-            resume = _claim(folder, request)
+            request = request_of(
+                prompt,
+                identity,
+                seed,
+                settings,
+                model=self.name,
+                hashes=self.hashes,
+                editor=self.editor,
+            )
+            resume = claim(folder, request)
             seconds: dict[str, float] = {}
-            with _timed(seconds, "rendering"):
+            with timed(seconds, "rendering"):
                 originals = render_originals(original, settings, resume, report_progress)
-            with _timed(seconds, "editing"):
+            with timed(seconds, "editing"):
                 views = edit_views(
                     originals,
                     self.editor,
@@ -164,10 +184,10 @@ class StylizePipeline:
                     settings,
                     seed,
                     folder / VIEWS_FOLDER,
-                    self._editing_record(prompt, seed),
+                    editing_record(prompt, seed, self.editor, self.hashes),
                     report_progress,
                 )
-            with _timed(seconds, "fitting"):
+            with timed(seconds, "fitting"):
                 fitted, report = self._fit(original, views, settings, seed, resume, report_progress)
             seconds["total"] = round(time.monotonic() - started, 2)
             report = {
@@ -247,66 +267,6 @@ class StylizePipeline:
                 f"of '{self.name}' makes {list(expected)}; use a head of the same prior"
             )
 
-    def _request(
-        self,
-        prompt: str,
-        identity: int | Portrait,
-        original: Portrait,
-        seed: int,
-        settings: StylizeSettings,
-    ) -> dict[str, Any]:
-        """Return everything that decides the result, as JSON values."""
-        head = {"planes": content_hash({"planes": original.planes.cpu()})}
-        request = {
-            "prompt": prompt,
-            "identity": {**original.provenance, **head}
-            if isinstance(identity, Portrait)
-            else {"seed": identity, **head},
-            "seed": seed,
-            "model": self.name,
-            "model_hashes": self.hashes,
-            "editor": self._editor_name(),
-            "settings": to_dict(settings),
-        }
-        return json.loads(json.dumps(request))
-
-    def _editing_record(self, prompt: str, seed: int) -> dict[str, Any]:
-        return {
-            "prompt": prompt,
-            "seed": seed,
-            "editor": self._editor_name(),
-            "editor_hash": self.hashes.get("editor", ""),
-            "editor_settings": {
-                key: value
-                for key, value in to_dict(self.editor.config).items()
-                if key not in ("vocabulary", "known_styles")
-            },
-        }
-
-    def _editor_name(self) -> str:
-        return str(getattr(self.editor, "name", type(self.editor).__name__))
-
-
-def _claim(folder: Path, request: Mapping[str, Any]) -> Path:
-    """Return the folder of the run's state; refuse one that belongs to another request."""
-    resume, views = folder / RESUME_FOLDER, folder / VIEWS_FOLDER
-    record = resume / _RUN
-    if not record.exists() and views.is_dir() and any(views.iterdir()):
-        raise UserError(
-            f"{views} holds views of an earlier run; choose another folder, or remove it"
-        )
-    make_writable_folder(resume)
-    if record.exists():
-        earlier = read_json(record)
-        different = [key for key in request if earlier.get(key) != request[key]]
-        if different:
-            raise UserError(
-                f"{folder} holds an unfinished run with another {' and '.join(different)}; "
-                "choose another folder, or remove this one"
-            )
-    write_json(record, dict(request))
-    return resume
-
 
 def _fitting_report(result: Fitted) -> dict[str, Any]:
     return {
@@ -314,24 +274,6 @@ def _fitting_report(result: Fitted) -> dict[str, Any]:
         "stopped_early": result.stopped_early,
         "held_out": [dataclasses.asdict(look) for look in result.curve],
     }
-
-
-@contextmanager
-def _folder(work_dir: str | Path | None) -> Iterator[Path]:
-    """Yield the given folder, made if absent, or a temporary one."""
-    if work_dir is not None:
-        make_writable_folder(work_dir)
-        yield Path(work_dir)
-        return
-    with tempfile.TemporaryDirectory(prefix="triptych-") as temporary:
-        yield Path(temporary)
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    seconds[stage] = round(time.monotonic() - started, 2)
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -92,7 +92,7 @@ def _gather(
     hitting = Rays(rays.origins[hits], rays.directions[hits])
     samples = _Samples(field, hitting, config, grid)
     samples.add(depths[hits], cells[hits])
-    if config.num_fine:
+    if config.num_fine and len(hits):
         weights = samples.interval_weights()
         fine = importance_depths(samples.depths[None], weights[None], uniform[hits][None])[0]
         samples.add(fine, grid.cells(_points(hitting, fine)))

@@ -44,7 +44,9 @@ class Recipe(Protocol):
     name: str
     modules: Modules
 
-    def loss(self, progress: Progress, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """Draw a batch and return the loss and the figures worth logging."""
 
     def evaluate(self, averaged: Modules) -> dict[str, float]:
@@ -145,12 +147,19 @@ class _Run:
     """One run of the loop: the state between two steps."""
 
     def __init__(
-        self, recipe: Recipe, config: LoopConfig, run_dir: Path, accelerator: Any, report: Callable[[str], None]
+        self,
+        recipe: Recipe,
+        config: LoopConfig,
+        run_dir: Path,
+        accelerator: Any,
+        report: Callable[[str], None],
     ) -> None:
         self.recipe, self.config, self.run_dir, self.report = recipe, config, run_dir, report
         self.accelerator = accelerator
         self.averaged = {name: _frozen_copy(module) for name, module in recipe.modules.items()}
-        self.parameters = [p for m in recipe.modules.values() for p in m.parameters() if p.requires_grad]
+        self.parameters = [
+            p for m in recipe.modules.values() for p in m.parameters() if p.requires_grad
+        ]
         optimiser = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
         weights = [p for p in self.parameters if p.ndim > 1]
         others = [p for p in self.parameters if p.ndim <= 1]
@@ -187,7 +196,7 @@ class _Run:
         except (KeyError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"{self.checkpoint} does not belong to this recipe ({str(error).splitlines()[0]}); "
-                "choose another run folder or start afresh with --no-resume"
+                "choose another run folder or leave out --resume"
             ) from error
         self.step = state["step"]
         self.report(f"resumed at step {self.step}")
@@ -315,5 +324,3 @@ def _average_into(averaged: nn.Module, module: nn.Module, share: float) -> None:
     torch._foreach_lerp_(list(averaged.parameters()), list(module.parameters()), share)
     for kept, current in zip(averaged.buffers(), module.buffers(), strict=True):
         kept.copy_(current)
-
-

@@ -33,19 +33,11 @@ def test_uint8_round_trip_is_exact():
     assert torch.equal(to_uint8(from_uint8(pixels)), pixels)
 
 
-def test_rounding_rules():
-    images = torch.tensor([-1.5, -1.0, 0.0, 0.5, 1.0, 2.0]).reshape(1, 1, 1, 6)
-    assert to_uint8(images).flatten().tolist() == [0, 0, 128, 191, 255, 255]
-    # EG3D floors 127.5 x + 128.
-    assert to_uint8(images, rounding="eg3d").flatten().tolist() == [0, 0, 128, 191, 255, 255]
-    between = torch.full((1, 1, 1, 1), 0.0045)  # 128.07 nearest 128; 128.57 floors to 128
-    assert to_uint8(between).item() == 128
-    assert to_uint8(torch.full((1, 1, 1, 1), 0.001), rounding="nearest").item() == 128
-    assert to_uint8(torch.full((1, 1, 1, 1), -0.001), rounding="nearest").item() == 127
-    assert to_uint8(torch.full((1, 1, 1, 1), -0.001), rounding="eg3d").item() == 127
-    assert to_uint8(torch.full((1, 1, 1, 1), 0.9999), rounding="eg3d").item() == 255
-    assert to_uint8(torch.full((1, 1, 1, 1), -0.994), rounding="nearest").item() == 1
-    assert to_uint8(torch.full((1, 1, 1, 1), -0.998), rounding="eg3d").item() == 0
+def test_rounding_goes_to_the_nearest_level_and_clips():
+    levels = torch.tensor([-9.0, 0.0, 0.4, 0.6, 99.4, 99.6, 254.6, 255.0, 300.0])
+    images = (levels / 127.5 - 1).reshape(1, 1, 1, -1)
+    assert to_uint8(images).flatten().tolist() == [0, 0, 0, 1, 99, 100, 255, 255, 255]
+    assert to_uint8(torch.tensor([0.0, 0.5]).reshape(1, 1, 1, 2)).flatten().tolist() == [128, 191]
 
 
 def test_blur_halves_at_sigma_and_keeps_the_sum():

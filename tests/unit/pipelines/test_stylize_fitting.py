@@ -133,7 +133,7 @@ def test_result_is_the_best_look_not_the_last(head, views, settings, pipeline, t
     torch.testing.assert_close(until_best.planes, result.planes)
 
 
-def test_super_resolution_heads_are_fitted_through_whole_views(editor, settings, pipeline, tmp_path):
+def test_super_resolution_is_fitted_through_whole_views(editor, settings, pipeline, tmp_path):
     config = dataclasses.replace(
         pipeline.generator.config,
         image_size=128,

@@ -9,8 +9,10 @@ import torch
 
 from triptych.errors import UserError
 from triptych.files import read_json
+from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.pipelines.stylize import StylizePipeline
 from triptych.portrait import Portrait
+from triptych.weights import save_module
 
 
 class _CutError(Exception):
@@ -197,3 +199,24 @@ def test_perceptual_term_is_part_of_the_loss(tiny_generator, tiny_network, edito
     assert calls[0] == (4, 3, 16, 16)
     assert look["perceptual"] > 0
     assert look["loss"] == pytest.approx(look["l1"] + look["perceptual"])
+
+
+def test_models_of_a_folder(tiny_generator, tiny_network, editor, settings, tmp_path):
+    features = AvatarFeatures(FeatureNetworkConfig(style_names=("a", "b"), attribute_dim=3))
+    save_module(tmp_path / "generator.safetensors", tiny_generator, dtype=None)
+    save_module(tmp_path / "i2t.safetensors", tiny_network, dtype=None)
+    save_module(tmp_path / "features.safetensors", features)
+    pipeline = StylizePipeline.from_pretrained(tmp_path, editor=editor)
+    assert set(pipeline.hashes) == {"generator", "image_to_triplane", "features"}
+    settings = dataclasses.replace(settings, steps=1)
+    loaded = pipeline("blue", identity=3, settings=settings)
+    given = StylizePipeline(tiny_generator, tiny_network, editor)
+    expected = given("blue", identity=3, settings=settings)
+    torch.testing.assert_close(loaded.portrait.planes, expected.portrait.planes)
+
+
+def test_folder_without_models_is_refused(tmp_path, editor):
+    with pytest.raises(UserError, match="cannot read .*generator.safetensors"):
+        StylizePipeline.from_pretrained(tmp_path, editor=editor)
+    with pytest.raises(UserError, match="expected 'avatar' or a folder"):
+        StylizePipeline.from_pretrained(tmp_path / "absent", editor=editor)

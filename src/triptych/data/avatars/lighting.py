@@ -208,6 +208,6 @@ def _lobe(
 
 def _frame(direction: FloatArray) -> FloatArray:
     """Return orthonormal rows: two axes across the direction, and the direction."""
-    helper = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
-    across = unit(np.cross(helper, direction))
+    aside = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
+    across = unit(np.cross(aside, direction))
     return np.stack([across, np.cross(direction, across), direction])

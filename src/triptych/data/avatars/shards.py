@@ -17,11 +17,16 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from triptych.camera import look_at_camera
 from triptych.errors import UserError
+
+if TYPE_CHECKING:
+    from triptych.data.avatars.avatar import AvatarImage
+    from triptych.data.avatars.builder import AvatarBuilder
 
 ORIGINAL = "original"
 _FIELDS = ("seeds", "attributes", "cam2world", "looks", "rgb", "alpha", "depth", "regions")
@@ -128,7 +133,7 @@ def default_style_weights() -> tuple[tuple[str, float], ...]:
     return (*rendered.items(), *((pair, together) for pair in pairs))
 
 
-def _render_head(builder: object, plan: ShardPlan, seed: int) -> dict[str, np.ndarray]:
+def _render_head(builder: AvatarBuilder, plan: ShardPlan, seed: int) -> dict[str, np.ndarray]:
     from triptych.data.avatars.attributes import (
         attribute_vector,
         attributes_from_latent,
@@ -139,12 +144,13 @@ def _render_head(builder: object, plan: ShardPlan, seed: int) -> dict[str, np.nd
 
     rng = np.random.default_rng([20, seed])
     attributes = attributes_from_latent(latent_from_seed(seed))
-    identity = identity_from_attributes(attributes, builder.assets.controls)  # type: ignore[attr-defined]
+    identity = identity_from_attributes(attributes, builder.assets.controls)
     cameras, looks = random_cameras(plan, rng), draw_looks(plan, rng)
-    pictures, first = [], []
+    pictures: list[np.ndarray] = []
+    first: list[AvatarImage] = []
     for look in looks:
         style = None if look == ORIGINAL else style_named(look)
-        avatar = builder.build(identity, style)  # type: ignore[attr-defined]
+        avatar = builder.build(identity, style)
         shots = [avatar.render(camera, plan.size, plan.supersampling) for camera in cameras]
         pictures.append(np.stack([shot.rgb for shot in shots]))
         first = first or shots

@@ -1,9 +1,9 @@
 """One recipe per network. A recipe module offers:
 
-    Options                     frozen dataclass: data folders, batch, loss weights
-    LOOP                        a LoopConfig with this recipe's optimiser settings and no budget
-    build(options) -> Recipe
-    export(recipe, result, out) write the averaged weights in the form the package embeds
+Options                     frozen dataclass: data folders, batch, loss weights
+LOOP                        a LoopConfig with this recipe's optimiser settings and no budget
+build(options) -> Recipe
+export(recipe, result, out) write the averaged weights in the form the package embeds
 """
 
 from __future__ import annotations

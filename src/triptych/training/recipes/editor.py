@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from triptych.data.avatars.phrases import vocabulary
@@ -63,6 +64,8 @@ class Options:
         late_share: Share of the timesteps drawn from the noisiest 40 %, where edits are decided.
         drop_text, drop_both, drop_image: How often the conditions are withheld, for guidance.
         change_weight: Extra weight of the parts of a latent that the edit changes.
+        pooling: Latents are averaged over blocks of so many places a side. Small latents cost
+            little and decide colour and outline: begin with 2, go on with 1.
         filtered_views, filtered_combinations: See `EncodingPlan`.
     """
 
@@ -81,6 +84,7 @@ class Options:
     drop_both: float = 0.05
     drop_image: float = 0.05
     change_weight: float = 1.0
+    pooling: int = 1
     filtered_views: int = 2
     filtered_combinations: int = 2
 
@@ -165,8 +169,8 @@ class EditorRecipe:
     ) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         chosen = self.sampler.draw(self.options.batch, rng)
-        source = self.pairs.latents[self.pairs.source[chosen]].float()
-        target = self.pairs.latents[self.pairs.target[chosen]].float()
+        source = self._latents(self.pairs.source[chosen])
+        target = self._latents(self.pairs.target[chosen])
         tokens, shown = self._conditions([self.pairs.looks[i] for i in chosen], rng)
         clean = target * self.vae.config.scaling_factor
         noise = torch.randn(clean.shape, generator=generator)
@@ -190,6 +194,11 @@ class EditorRecipe:
             "error_early": _mean_where(error.detach(), ~late),
         }
         return (error * weight).mean(), figures
+
+    def _latents(self, rows: np.ndarray) -> Tensor:
+        """Return encoded pictures [b,c,h,w], averaged over blocks when the options say so."""
+        latents = self.pairs.latents[rows].float()
+        return F.avg_pool2d(latents, self.options.pooling) if self.options.pooling > 1 else latents
 
     def _conditions(self, looks: list[str], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return tokens [b,t] of the instructions and whether the source is shown [b], 0 or 1."""

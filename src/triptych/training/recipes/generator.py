@@ -23,9 +23,7 @@ from triptych.render.rays import Rays
 from triptych.render.renderer import RenderedRays, render_at_depths
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 
-LOOP = LoopConfig(
-    learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99), ema_decay=0.998
-)
+LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99), ema_decay=0.998)
 
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
 REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 1.5, 1.2, 0.8)
@@ -123,7 +121,9 @@ class GeneratorRecipe:
         self.region_weights = torch.tensor(REGION_WEIGHTS)
         self.perceptual = _perceptual(options)
 
-    def loss(self, progress: Progress, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         batch = self._draw(generator)
         origins, directions, length = rays_through(
             batch.cam2world, batch.pixels, self.shards.size, FOCAL
@@ -219,7 +219,9 @@ class GeneratorRecipe:
             weight=weight,
         )
 
-    def _patch(self, regions: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _patch(
+        self, regions: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Choose the columns and rows of a patch, often round a part of the face."""
         size, side = regions.shape[0], self.options.patch
         if rng.random() < self.options.face_share:

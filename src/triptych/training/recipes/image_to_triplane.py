@@ -179,9 +179,7 @@ class ImageToTriplaneRecipe:
         cameras = random_views(views, (-yaw, yaw), (-pitch, pitch), generator)
         pixels, _ = draw_patches(views, size, options.patch, options.strides, generator)
         chosen = rays_of(camera_rays(cameras, size), pixels)
-        return Rays(
-            chosen.origins.reshape(heads, -1, 3), chosen.directions.reshape(heads, -1, 3)
-        )
+        return Rays(chosen.origins.reshape(heads, -1, 3), chosen.directions.reshape(heads, -1, 3))
 
     def _depths(self, field: Any, rays: Rays, generator: torch.Generator) -> Tensor:
         """Choose samples by the true field: some spread out, most where the surface is."""
@@ -190,9 +188,7 @@ class ImageToTriplaneRecipe:
             raise UserError("the prior needs fixed ray limits; its ray_start is 'auto'")
         shape = rays.origins.shape[:2]
         jitter = torch.rand(*shape, options.coarse, generator=generator)
-        coarse = stratified_depths(
-            config.ray_start, config.ray_end, options.coarse, jitter=jitter
-        )
+        coarse = stratified_depths(config.ray_start, config.ray_end, options.coarse, jitter=jitter)
         points = rays.points(coarse).flatten(1, 2)
         density = field.density(points).reshape(coarse.shape).float()
         weights = interval_weights(density, coarse, density_gain=config.density_gain)

@@ -1,0 +1,185 @@
+"""`triptych stylize` around its pipeline: files, resuming, stopping, refusing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from PIL import Image
+
+from triptych.camera import Camera, frontal_camera, grid_of_views
+from triptych.cli import stylize as verb
+from triptych.cli import stylize_results
+from triptych.errors import UserError
+from triptych.pipelines.stylize import RESUME_FOLDER, VIEWS_FOLDER, Stylized
+from triptych.pipelines.stylize_views import EditedViews, OriginalViews
+from triptych.portrait import Portrait
+
+SIDE = 32
+COMMAND = ("stylize", "a wizard", "--out", "wizard", "--identity", "7")
+RESULTS = ["mesh.glb", "portrait.safetensors", "run.json", "turntable.mp4", "views", "views.png"]
+
+
+class Editor:
+    """Knows one word."""
+
+    def notes_for(self, prompt: str) -> list[str]:
+        return [f"unknown words: {prompt}"]
+
+
+class Pipeline:
+    """Returns the ball after it has written a view; fails if told to."""
+
+    editor = Editor()
+
+    def __init__(self, portrait: Portrait) -> None:
+        self.portrait = portrait
+        self.failure: BaseException | None = None
+        self.fails_at_once = False
+        self.calls: list[dict] = []
+        self.found: list[str] = []
+
+    def __call__(self, prompt, *, work_dir: Path, progress, **options) -> Stylized:
+        self.calls.append({"prompt": prompt, **options})
+        if self.fails_at_once:
+            raise self.failure
+        self.found = sorted(os.listdir(work_dir))
+        (work_dir / VIEWS_FOLDER).mkdir(exist_ok=True)
+        (work_dir / RESUME_FOLDER).mkdir(exist_ok=True)
+        (work_dir / VIEWS_FOLDER / "view_000.png").write_bytes(b"picture")
+        (work_dir / RESUME_FOLDER / "checkpoint").write_bytes(b"state")
+        progress("editing views", 1, 1)
+        if self.failure is not None:
+            raise self.failure
+        report = {"prompt": prompt, "seconds": {"editing": 1.0}, "dropped_views": [2]}
+        return Stylized(self.portrait, self.portrait, edited_views(), report)
+
+
+def edited_views() -> EditedViews:
+    """Return 1 + 9 grey views, of which one was dropped; view i has the value i / 20."""
+    cameras = Camera.stack([frontal_camera(), grid_of_views(3, 3)])
+    grey = (torch.arange(10.0) / 20).reshape(10, 1, 1, 1).expand(10, 3, SIDE, SIDE)
+    flat = torch.ones(10, 1, SIDE, SIDE)
+    kept = torch.arange(10) != 2
+    return EditedViews(OriginalViews(cameras, grey, flat, flat), grey, torch.ones(10), kept)
+
+
+@pytest.fixture
+def pipeline(ball, monkeypatch) -> Pipeline:
+    stub = Pipeline(ball)
+    monkeypatch.setattr(verb.Stylize, "_pipeline", lambda self: stub)
+    monkeypatch.setattr(verb, "_embedded_models", list)
+    monkeypatch.setattr(stylize_results, "NUM_FRAMES", 4)
+    few_frames = {"num_frames": 4, "size": SIDE, "step": None}
+    monkeypatch.setattr("triptych.export.video.save_turntable.__kwdefaults__", few_frames)
+    coarse = {"resolution": 24, "level": None}
+    monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__kwdefaults__", coarse)
+    return stub
+
+
+def test_everything_is_left_in_the_folder(run, pipeline, tmp_path):
+    outcome = run(*COMMAND, "--quality", "draft", "--seed", "5", "--yaw-range-deg", "20")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == "wizard\n"
+    assert "warning: unknown words: a wizard" in outcome.err
+    folder = tmp_path / "wizard"
+    assert sorted(os.listdir(folder)) == RESULTS
+    assert Portrait.load(folder / "portrait.safetensors").image_size == 64
+    mesh = trimesh.load(folder / "mesh.glb", force="mesh", skip_materials=True)
+    assert mesh.is_watertight
+    assert (folder / "turntable.mp4").stat().st_size > 500
+    assert os.listdir(folder / "views") == ["view_000.png"]
+    record = json.loads((folder / "run.json").read_text())
+    assert record["prompt"] == "a wizard"
+    assert record["dropped_views"] == [2]
+    assert {"editing", "sheet", "turntable", "mesh"} <= record["seconds"].keys()
+    assert record["plan"]["identity"] == "7"
+    call = pipeline.calls[0]
+    assert call["identity"] == 7
+    assert call["seed"] == 5
+    assert call["settings"].num_yaw == 5
+    assert call["settings"].yaw_range == pytest.approx(np.pi / 9)
+
+
+def test_the_sheet_shows_kept_views_nearest_to_its_angles(pipeline):
+    views = edited_views()
+    stylized = Stylized(pipeline.portrait, pipeline.portrait, views, {"prompt": "a wizard"})
+    sheet = stylize_results.views_sheet(stylized)
+    assert sheet.shape[1] == 4 + 5 * (SIDE + 4)
+    label = 11 + 8
+    top = 4 + 2 * (label + 4) + SIDE
+    row = sheet[top + SIDE // 2, 4 + SIDE // 2 :: SIDE + 4, 0]
+    # yaw -1, -.5, 0, .5, 1 and pitch 0, .5, 0, -.5, 0 of the range, on a 3 x 3 grid behind the
+    # front: the view below the front (index 2) was dropped
+    shown = ((row.astype(float) / 127.5 - 1) * 20).round().astype(int).tolist()
+    assert shown[0] == 4
+    assert shown[2] in (0, 5)
+    assert shown[4] == 6
+    assert 2 not in shown
+
+
+def test_a_stopped_run_says_so_and_goes_on(run, pipeline, tmp_path):
+    pipeline.failure = KeyboardInterrupt()
+    stopped = run(*COMMAND)
+    assert stopped.code == 130
+    assert stopped.err.splitlines()[-1].startswith("triptych: stopped; the same command goes on")
+    assert "Traceback" not in stopped.err
+    assert [name for name in os.listdir(tmp_path / "wizard") if not name.startswith(".")] == []
+
+    pipeline.failure = None
+    resumed = run(*COMMAND)
+    assert resumed.code == 0, resumed.err
+    assert "going on with the run that was stopped" in resumed.err
+    assert pipeline.found == [RESUME_FOLDER, VIEWS_FOLDER]
+    assert sorted(os.listdir(tmp_path / "wizard")) == RESULTS
+
+    done = run(*COMMAND)
+    assert done.code == 0
+    assert "nothing to do" in done.err
+    assert len(pipeline.calls) == 2
+
+
+def test_another_prompt_needs_overwrite_and_replaces_all(run, pipeline, tmp_path):
+    run(*COMMAND)
+    other = ("stylize", "a zombie", "--out", "wizard", "--identity", "7")
+    refused = run(*other)
+    assert refused.code == 2
+    assert "--overwrite" in refused.complaint
+    assert json.loads((tmp_path / "wizard/run.json").read_text())["prompt"] == "a wizard"
+    assert run(*other, "--overwrite").code == 0
+    assert json.loads((tmp_path / "wizard/run.json").read_text())["prompt"] == "a zombie"
+    assert sorted(os.listdir(tmp_path / "wizard")) == RESULTS
+
+
+def test_a_failed_overwrite_leaves_the_earlier_results(run, pipeline, tmp_path):
+    run(*COMMAND)
+    before = (tmp_path / "wizard/portrait.safetensors").read_bytes()
+    pipeline.failure = RuntimeError("broken")
+    failed = run("stylize", "a zombie", "--out", "wizard", "--overwrite")
+    assert failed.code == 1
+    assert "RuntimeError: broken" in failed.err
+    assert (tmp_path / "wizard/portrait.safetensors").read_bytes() == before
+    assert json.loads((tmp_path / "wizard/run.json").read_text())["prompt"] == "a wizard"
+
+
+def test_a_mistake_found_late_leaves_no_folder(run, pipeline, tmp_path):
+    pipeline.failure, pipeline.fails_at_once = UserError("the prompt is odd; say it simply"), True
+    outcome = run(*COMMAND)
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == "triptych: the prompt is odd; say it simply"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_portrait_can_be_the_head(run, pipeline, portrait_file):
+    assert run("stylize", "a wizard", "--out", "x", "--identity", portrait_file).code == 0
+    assert isinstance(pipeline.calls[0]["identity"], Portrait)
+
+
+def test_the_sheet_on_disk_is_a_picture(run, pipeline, tmp_path):
+    run(*COMMAND)
+    assert Image.open(tmp_path / "wizard/views.png").size[0] == 4 + 5 * (SIDE + 4)
