@@ -252,7 +252,8 @@ class _Run:
         """Fraction of this run's budget that is spent, by whichever limit is nearer."""
         fraction = 0.0
         if self.config.steps is not None:
-            fraction = (self.step - first_step) / max(1, self.config.steps)
+            done = self.step - first_step
+            fraction = done / self.config.steps if self.config.steps > 0 else 1.0
         if self.config.minutes is not None:
             elapsed = time.monotonic() - started
             fraction = max(fraction, elapsed / (60 * max(1e-9, self.config.minutes)))

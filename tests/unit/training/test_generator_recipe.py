@@ -1,0 +1,59 @@
+"""The generator recipe on made-up shards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from triptych.training.loop import LoopConfig, Progress, train
+from triptych.training.recipes import generator as recipe_module
+from triptych.training.recipes.generator import Options
+
+
+@pytest.fixture
+def recipe(made_up_shards):
+    train_set = made_up_shards(100_000, ["original"], heads=3, views=3, size=64)
+    test_set = made_up_shards(0, ["original"], heads=2, views=3, size=64)
+    options = Options(str(train_set), str(test_set), batch_heads=2, batch_views=2, patch=8)
+    return recipe_module.build(options)
+
+
+def test_patches_come_from_the_pictures(recipe):
+    batch = recipe._draw(torch.Generator().manual_seed(3))
+    shards = recipe.shards
+    pictures = np.stack([shards.get("rgb", head)[0] for head in range(len(shards))])
+    column, row = batch.pixels[0, 5].long().tolist()
+    shown = ((batch.rgb[0, 5] + 1) * 127.5).round().numpy()
+    assert any((pictures[h, v, row, column] == shown).all() for h in range(3) for v in range(3))
+
+
+def test_patch_grid_has_one_stride_and_stays_inside(recipe):
+    rng = np.random.default_rng(0)
+    regions = recipe.shards.get("regions", 0)[0]
+    for _ in range(40):
+        columns, rows = recipe._patch(regions, rng)
+        assert len(np.unique(np.diff(columns))) == 1
+        assert min(columns.min(), rows.min()) >= 0
+        assert max(columns.max(), rows.max()) < 64
+
+
+def test_loss_reaches_every_parameter(recipe):
+    loss, figures = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
+    loss.backward()
+    missing = [name for name, p in recipe.generator.named_parameters() if p.grad is None]
+    assert missing == []
+    assert set(figures) == {"l1", "psnr", "opacity", "depth", "gradient"}
+
+
+@pytest.mark.slow
+def test_training_lowers_the_loss_and_exports(recipe, tmp_path):
+    from triptych.weights.loading import load_generator
+
+    lines: list[str] = []
+    config = LoopConfig(steps=30, learning_rate=1.4e-3, weight_rate_gain=16.0, log_every_s=0.0)
+    result = train(recipe, config, tmp_path, report=lines.append)
+    losses = [float(line.split("loss ")[1].split()[0]) for line in lines if "loss" in line]
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+    recipe_module.export(recipe, result, tmp_path / "generator.safetensors")
+    assert load_generator(tmp_path / "generator.safetensors").config == recipe.generator.config

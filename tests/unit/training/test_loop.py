@@ -1,0 +1,132 @@
+"""The training loop: budgets, rates, averages, resuming, cutting."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from triptych.errors import UserError
+from triptych.training.loop import LoopConfig, Progress, train
+from triptych.training.threads import ThreadBudget
+
+QUIET = LoopConfig(steps=5, learning_rate=0.1, warmup_steps=1, threads=1, log_every_s=0.0)
+
+
+class Line:
+    """Fit a weight of one number to a target; every batch is the same."""
+
+    name = "line"
+
+    def __init__(self, target: float = 3.0, stop_at: int | None = None) -> None:
+        self.module = nn.Linear(1, 1)
+        with torch.no_grad():
+            self.module.weight.zero_()
+            self.module.bias.zero_()
+        self.modules: dict[str, nn.Module] = {"line": self.module}
+        self.target, self.stop_at = target, stop_at
+        self.seen: list[Progress] = []
+
+    def loss(self, progress: Progress, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        if progress.step == self.stop_at:
+            raise KeyboardInterrupt
+        self.seen.append(progress)
+        error = self.module(torch.ones(1, 1)) - self.target
+        return error.square().sum(), {"draw": float(torch.rand((), generator=generator))}
+
+    def evaluate(self, averaged: dict[str, nn.Module]) -> dict[str, float]:
+        line = averaged["line"]
+        assert isinstance(line, nn.Linear)
+        return {"weight": float(line.weight)}
+
+    def sheet(self, averaged: dict[str, nn.Module], path: Path) -> None:
+        path.write_bytes(b"picture")
+
+
+def _lines(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_steps_are_counted_and_written_down(tmp_path):
+    recipe = Line()
+    result = train(recipe, QUIET, tmp_path)
+    assert result.step == len(recipe.seen) == 5
+    assert [progress.fraction for progress in recipe.seen] == [0.0, 0.2, 0.4, 0.6, 0.8]
+    assert (tmp_path / "sheets" / "step_000005.png").exists()
+    evaluations = [line for line in _lines(tmp_path) if "evaluation" in line]
+    assert evaluations[-1]["evaluation"] == result.metrics
+
+
+def test_a_budget_is_required(tmp_path):
+    with pytest.raises(UserError, match="--minutes or --steps"):
+        train(Line(), LoopConfig(), tmp_path)
+
+
+def test_minutes_end_a_run(tmp_path):
+    result = train(Line(), replace(QUIET, steps=None, minutes=0.005), tmp_path)
+    assert result.step > 0
+
+
+def test_first_step_of_adam_moves_by_the_rate_and_weights_by_their_gain(tmp_path):
+    recipe = Line()
+    train(recipe, replace(QUIET, steps=1, weight_rate_gain=4.0), tmp_path)
+    # Adam's first step has the length of the rate, whatever the gradient.
+    assert recipe.module.weight.item() == pytest.approx(0.4, rel=1e-3)
+    assert recipe.module.bias.item() == pytest.approx(0.1, rel=1e-3)
+
+
+def test_average_follows_the_weights(tmp_path):
+    recipe = Line()
+    result = train(recipe, replace(QUIET, steps=1), tmp_path)
+    # decay = min(0.998, (1 + 1) / (10 + 1)), and the average began at zero.
+    assert result.metrics["weight"] == pytest.approx(0.1 * (1 - 2 / 11), rel=1e-3)
+
+
+def test_a_cut_run_saves_and_goes_on(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(stop_at=3), QUIET, tmp_path)
+    second = Line()
+    result = train(second, replace(QUIET, steps=2), tmp_path)
+    assert result.step == 5
+    assert [progress.step for progress in second.seen] == [3, 4]
+
+
+def test_resumed_weights_are_those_that_were_saved(tmp_path):
+    first = Line()
+    train(first, QUIET, tmp_path)
+    second = Line()
+    train(second, replace(QUIET, steps=0), tmp_path)
+    assert torch.equal(first.module.weight, second.module.weight)
+
+
+def test_without_resume_a_run_begins_anew(tmp_path):
+    train(Line(), QUIET, tmp_path)
+    assert train(Line(), replace(QUIET, steps=1), tmp_path, resume=False).step == 1
+
+
+def test_checkpoint_of_another_recipe_is_refused(tmp_path):
+    train(Line(), QUIET, tmp_path)
+    other = Line()
+    other.modules = {"line": nn.Linear(2, 2)}
+    with pytest.raises(UserError, match="does not belong"):
+        train(other, QUIET, tmp_path)
+
+
+def test_steps_with_endless_gradients_are_left_out(tmp_path):
+    recipe = Line(target=float("inf"))
+    train(recipe, replace(QUIET, steps=2), tmp_path)
+    assert float(recipe.module.weight) == 0.0
+
+
+def test_one_thread_is_never_taken_away():
+    before = torch.get_num_threads()
+    try:
+        budget = ThreadBudget(maximum=1)
+        budget.start()
+        assert budget.adapt() == 1
+    finally:
+        torch.set_num_threads(before)
