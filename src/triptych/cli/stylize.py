@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from triptych.pipelines.stylize_settings import StylizeSettings
     from triptych.portrait import Portrait
 
-LONGEST_PROMPT = 1000
-
 
 @dataclass(frozen=True)
 class Stylize:
@@ -60,7 +58,9 @@ class Stylize:
 
     def run(self) -> None:
         """Do the work."""
-        _check_prompt(self.prompt)
+        from triptych.pipelines.stylize_prompt import check_prompt
+
+        check_prompt(self.prompt)
         check_range("--seed", self.seed, 0, 2**31 - 1)
         settings = self._settings()
         identity = _identity(self.identity)
@@ -144,16 +144,6 @@ class Stylize:
             "editor": self.editor,
             "settings": to_dict(settings),
         }
-
-
-def _check_prompt(prompt: str) -> None:
-    if not prompt.strip():
-        raise UserError('the prompt is empty; say what the head becomes, for instance "a zombie"')
-    if len(prompt) > LONGEST_PROMPT:
-        raise UserError(
-            f"the prompt is too long: got {len(prompt)} characters; "
-            f"expected at most {LONGEST_PROMPT}; shorten it"
-        )
 
 
 def _identity(text: str) -> int | Path:

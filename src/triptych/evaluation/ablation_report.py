@@ -107,7 +107,7 @@ def fit_variants(
         seed: Seed of the edit's noise and of the fitting.
         progress: Called with (stage, done, total).
     """
-    full = replace(settings, use_i2t="full")
+    full = replace(settings, use_i2t="full", anchor="none")
     result = pipeline(
         prompt, identity=identity, seed=seed, settings=full, work_dir=folder, progress=progress
     )
@@ -118,7 +118,7 @@ def fit_variants(
             continue
         file = folder / f"{variant}.safetensors"
         if not file.exists():
-            changed = replace(settings, use_i2t=variant)
+            changed = replace(settings, use_i2t=variant, anchor="none")
             planes = _fitted_planes(pipeline, result, changed, seed, folder, progress)
             with_planes(head, planes).portrait.save(file)
         fitted[variant] = with_planes(head, Portrait.load(file).planes)

@@ -23,6 +23,7 @@ from triptych.pipelines.stylize_fitting import (
     fit,
 )
 from triptych.pipelines.stylize_networks import trainable_plane_source
+from triptych.pipelines.stylize_prompt import check_prompt
 from triptych.pipelines.stylize_run import (
     RESUME_FOLDER,
     VIEWS_FOLDER,
@@ -39,7 +40,6 @@ from triptych.priors.image_editor import ImageEditor
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 _CHECKPOINT, _FINISHED = "fitting.safetensors", "planes.safetensors"
-_LONGEST_PROMPT = 1000
 
 __all__ = [
     "RESUME_FOLDER",
@@ -248,11 +248,7 @@ class StylizePipeline:
         return Portrait.from_generator(self.generator, ws, provenance=provenance)
 
     def _check(self, prompt: str, identity: int | Portrait, seed: int) -> None:
-        if len(prompt) > _LONGEST_PROMPT:
-            raise UserError(
-                f"the prompt is too long: got {len(prompt)} characters; "
-                f"expected at most {_LONGEST_PROMPT}; shorten it"
-            )
+        check_prompt(prompt)
         self.editor.check(prompt)
         if not isinstance(identity, Portrait):
             check_range("identity", identity, 0, LAST_SEED)

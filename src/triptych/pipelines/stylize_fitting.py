@@ -136,6 +136,7 @@ class _Fitting:
         self.generator = torch.Generator().manual_seed(self.seed)
         self.source.train()
         self.averaged = copy.deepcopy(self.source).requires_grad_(False).eval()
+        self.offset = self._missed_of_the_head()
         self.parameters = [p for p in self.source.parameters() if p.requires_grad]
         # Adam's moments are written as floats: torch refuses (0, 0.99).
         self.optimiser = torch.optim.Adam(
@@ -176,9 +177,19 @@ class _Fitting:
         return self._planes(self.averaged).detach()
 
     def _planes(self, source: nn.Module) -> Tensor:
-        front = self.views.front
+        return self._answer(source, self.views.front) + self.offset
+
+    def _answer(self, source: nn.Module, front: Tensor) -> Tensor:
         with half_precision_where_fast(front.device, self.settings.mixed_precision):
-            return source(front)
+            return source(front).float()
+
+    @torch.no_grad()
+    def _missed_of_the_head(self) -> Tensor:
+        """Return what the untuned source misses of the unedited head's planes, or nothing."""
+        planes = self.portrait.planes
+        if self.settings.anchor == "none" or self.settings.use_i2t not in ("full", "vector"):
+            return torch.zeros_like(planes)
+        return planes - self._answer(self.averaged, self.views.originals.images[:1])
 
     def _set_rate(self) -> None:
         settings = self.settings

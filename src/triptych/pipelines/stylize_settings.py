@@ -31,6 +31,9 @@ class StylizeSettings:
         use_i2t: "full": the paper's network; "vector": its code averaged over positions;
             "no_pretraining": fresh weights; "none": the frozen generator with two trainable
             modulation layers. The last three are the paper's ablation (Table 2).
+        anchor: "head": what the pre-trained network misses of the unedited head's planes, which are
+            known, is added to every answer of "full" and "vector", so that the fitting starts at
+            the head itself; "none": the paper.
         steps: Most optimiser steps.
         batch_views: Views per step.
         patch: Side of a view's patch in rays; the whole view when it is not larger.
@@ -65,6 +68,7 @@ class StylizeSettings:
     outlier_ratio: float = 2.5
     held_out_fraction: float = 0.1
     use_i2t: PlaneSource = "full"
+    anchor: Literal["head", "none"] = "head"
     steps: int = 350
     batch_views: int = 4
     patch: int = 64

@@ -55,7 +55,12 @@ class TestSmallPack:
         assert steps == [125, 0, -1]
 
     def test_bindings_are_rigid_or_weighted(self, pack):
-        assert pack["px/hair/bob01/bind_idx"].tolist() == [[0, 0, 0], [1, 1, 1], [0, 1, 2], [3, 3, 3]]
+        assert pack["px/hair/bob01/bind_idx"].tolist() == [
+            [0, 0, 0],
+            [1, 1, 1],
+            [0, 1, 2],
+            [3, 3, 3],
+        ]
         assert pack["px/hair/bob01/bind_w"][2].tolist() == [50000, 25000, 25000]
         assert pack["px/hair/bob01/bind_off"][2].tolist() == [10000, 20000, 30000]
         assert pack["px/hair/bob01/uv"].max() == 20000

@@ -12,7 +12,8 @@ from triptych.data.avatars.assets import load_assets
 from triptych.data.avatars.builder import AvatarBuilder
 from triptych.data.avatars.filters import FILTERS
 from triptych.data.avatars.identity import EYE_SCALE_BIAS, identity_from_seed
-from triptych.data.avatars.look import look_from_attributes
+from triptych.data.avatars.look import MaterialLook, look_from_attributes
+from triptych.data.avatars.shade_params import shade_params
 from triptych.data.avatars.styles import (
     STYLES,
     can_combine,
@@ -165,6 +166,20 @@ def test_styles_only_use_controls_that_exist(builder, heads, name):
         target.rpartition("/")[2] for target in builder.assets.targets if target.startswith("expr/")
     }
     assert set(identity.expressions) <= units
+
+
+@pytest.mark.parametrize(
+    "pattern", ["patina", "veins", "clouds", "rings", "speckles", "metallic", "glow"]
+)
+def test_every_material_pattern_shows_on_the_head(builder, heads, pattern):
+    look = look_from_attributes(heads[0].attributes)
+    plain = MaterialLook(rgb=(0.3, 0.3, 0.3), accent_rgb=(0.7, 0.1, 0.1), gloss=0.5)
+    avatar = builder.build(heads[0])
+    pictures = []
+    for material in (plain, replace(plain, **{pattern: 0.9})):
+        params = shade_params(replace(look, material=material), heads[0].beard)
+        pictures.append(replace(avatar, look=params).render(FRONT, SIZE))
+    assert _distance(*pictures) > 1.5
 
 
 class TestCombinations:

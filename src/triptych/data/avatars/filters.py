@@ -110,7 +110,7 @@ def _charcoal(picture: Tensor) -> Tensor:
 
 
 def _black_and_white(picture: Tensor) -> Tensor:
-    return smooth_step(0.0, 1.0, 0.5 + 1.0 * (grey(picture) - 0.55)).expand_as(picture)
+    return smooth_step(0.05, 1.05, grey(picture)).expand_as(picture)
 
 
 def _sepia(picture: Tensor) -> Tensor:

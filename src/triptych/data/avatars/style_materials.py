@@ -127,7 +127,8 @@ def _in_colour(rgb: Rgb) -> Transform:
 
     def transform(identity: Identity, look: Look) -> tuple[Identity, Look]:
         base = look.material or MaterialLook(rgb=rgb, cavity=0.15, gloss=0.35)
-        accent = _towards_white(rgb, 0.55) if base.clouds > 0.0 else _darker(rgb)
+        is_pale = base.clouds > 0.0 or base.veins > 0.0
+        accent = _towards_white(rgb, 0.55) if is_pale else _darker(rgb)
         material = replace(base, rgb=rgb, accent_rgb=accent)
         return replace(identity, lashes=False), replace(look, material=material)
 
