@@ -12,6 +12,8 @@ from toy_portraits import sphere_portrait, tiny_generator, tiny_portrait
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import Portrait
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test may download
+
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -16,13 +16,27 @@ from triptych.camera import Camera, frontal_camera, grid_of_views
 from triptych.cli import stylize as verb
 from triptych.cli import stylize_results
 from triptych.errors import UserError
+from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.pipelines.stylize import RESUME_FOLDER, VIEWS_FOLDER, Stylized
 from triptych.pipelines.stylize_views import EditedViews, OriginalViews
 from triptych.portrait import Portrait
+from triptych.priors.style_classifier import AvatarStyleClassifier
 
 SIDE = 32
 COMMAND = ("stylize", "a wizard", "--out", "wizard", "--identity", "7")
 RESULTS = ["mesh.glb", "portrait.safetensors", "run.json", "turntable.mp4", "views", "views.png"]
+
+
+STYLES = ("original", "bronze", "wizard", "zombie")
+
+
+def toy_judge() -> AvatarFeatures:
+    """Return an untrained network that tells four styles apart."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return AvatarFeatures(
+            FeatureNetworkConfig(STYLES, attribute_dim=2, channels=(2, 2, 4, 4, 4), identity_dim=2)
+        )
 
 
 class Editor:
@@ -75,6 +89,8 @@ def pipeline(ball, monkeypatch) -> Pipeline:
     monkeypatch.setattr(verb.Stylize, "_pipeline", lambda self: stub)
     monkeypatch.setattr(verb, "_embedded_models", list)
     monkeypatch.setattr(stylize_results, "NUM_FRAMES", 4)
+    judge = AvatarStyleClassifier(toy_judge())
+    monkeypatch.setattr(AvatarStyleClassifier, "from_pretrained", lambda: judge)
     few_frames = {"num_frames": 4, "size": SIDE, "step": None}
     monkeypatch.setattr("triptych.export.video.save_turntable.__kwdefaults__", few_frames)
     coarse = {"resolution": 24, "level": None}
@@ -99,6 +115,10 @@ def test_everything_is_left_in_the_folder(run, pipeline, tmp_path):
     assert record["dropped_views"] == [2]
     assert {"editing", "sheet", "turntable", "mesh"} <= record["seconds"].keys()
     assert record["plan"]["identity"] == "7"
+    scores = record["scores"]["likeliest_styles"]
+    assert scores.keys() <= set(STYLES)
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+    assert len(scores) == 3
     call = pipeline.calls[0]
     assert call["identity"] == 7
     assert call["seed"] == 5

@@ -83,7 +83,7 @@ class Stylize:
 
     def _make(self, folder: OutputFolder, identity: int | Path, settings: StylizeSettings) -> None:
         from triptych.cli.run_record import run_record
-        from triptych.cli.stylize_results import save_results
+        from triptych.cli.stylize_results import save_results, style_scores
         from triptych.pipelines.stylize import RESUME_FOLDER
         from triptych.portrait import Portrait
 
@@ -104,6 +104,8 @@ class Stylize:
             seconds = save_results(stylized, folder.staging, progress)
         record = {**run_record(started), **stylized.report}
         record["seconds"] = {**stylized.report["seconds"], **seconds}
+        if self.model == "avatar":
+            record["scores"] = {"likeliest_styles": style_scores(stylized.portrait)}
         folder.publish(record, drop=(RESUME_FOLDER,))
 
     def _pipeline(self) -> StylizePipeline:
@@ -171,5 +173,6 @@ def _embedded_models() -> list[dict[str, str]]:
         model_record("avatar-generator", "generator"),
         model_record("avatar-i2t", "image-to-triplane"),
         model_record("avatar-features", "features"),
+        model_record("avatar-classifier", "features"),
         model_record("avatar-editor", "editor"),
     ]

@@ -15,10 +15,14 @@ from triptych.export.pictures import colour_picture, save_png, view_pictures
 from triptych.export.sheets import picture_sheet
 from triptych.export.video import NUM_FRAMES, save_turntable
 from triptych.pipelines.stylize import EditedViews, Stylized
+from triptych.portrait import Portrait
 
 _SHOWN_VIEWS = ((-1.0, 0.0), (-0.5, 0.5), (0.0, 0.0), (0.5, -0.5), (1.0, 0.0))
 """Yaw and pitch of the views on the sheet, as shares of the edited range."""
 _NEW_ANGLES_DEG = ((-45.0, 0.0), (-25.0, 20.0), (0.0, -20.0), (25.0, 20.0), (45.0, 0.0))
+
+_JUDGED_YAWS_DEG = (-30.0, -15.0, 0.0, 15.0, 30.0)
+_NUM_SCORES = 3
 
 
 def save_results(stylized: Stylized, folder: Path, progress: Progress) -> dict[str, float]:
@@ -59,6 +63,25 @@ def save_results(stylized: Stylized, folder: Path, progress: Progress) -> dict[s
     progress("making the mesh", 1, 1)
     timed("mesh", started)
     return seconds
+
+
+def style_scores(portrait: Portrait) -> dict[str, float]:
+    """Return the styles that the embedded judge most likely sees, with its probabilities.
+
+    The judge was trained on avatar renders only; it looks from five angles within +-30 degrees.
+    """
+    from triptych.priors.style_classifier import AvatarStyleClassifier
+
+    judge = AvatarStyleClassifier.from_pretrained()
+    yaws = torch.deg2rad(torch.tensor(_JUDGED_YAWS_DEG))
+    with torch.no_grad():
+        images = portrait.render(portrait.config.view.camera(yaws)).image
+        probabilities = judge.probabilities(images.clamp(-1, 1)).mean(dim=0)
+    likeliest = probabilities.topk(min(_NUM_SCORES, len(judge.names)))
+    return {
+        judge.names[int(index)]: round(float(probability), 3)
+        for probability, index in zip(likeliest.values, likeliest.indices, strict=True)
+    }
 
 
 def views_sheet(stylized: Stylized) -> np.ndarray:

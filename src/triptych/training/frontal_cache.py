@@ -15,6 +15,7 @@ from triptych.data.latents import latent_from_seed
 from triptych.files import atomic_write, make_writable_folder
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import Portrait
+from triptych.weights.safetensors_file import content_hash
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class FrontalCache:
     """Pictures of heads `first_seed`, `first_seed + 1`, ... in files of a hundred.
 
     Rendering one picture takes as long as a training step, so each is used many times. A folder
-    that was cut short is completed.
+    that was cut short is completed; another generator gets files of its own.
 
     Args:
         folder: Where the files are or will be; made when absent.
@@ -46,10 +47,12 @@ class FrontalCache:
         self.first_seed = first_seed
         path = Path(folder)
         make_writable_folder(path)
+        # Another generator shows other heads under the same seeds.
+        of = content_hash(generator.state_dict())[:8]
         files = []
         for start in range(0, num_heads, _HEADS_PER_FILE):
             stop = min(start + _HEADS_PER_FILE, num_heads)
-            file = path / f"front_{first_seed + start:07d}_{stop - start}.npy"
+            file = path / f"front_{of}_{first_seed + start:07d}_{stop - start}.npy"
             if not file.exists():
                 _render(file, generator, range(first_seed + start, first_seed + stop))
                 (report or logger.info)(f"rendered {stop} of {num_heads} frontal pictures")

@@ -147,9 +147,15 @@ def find_present(name: str, kind: Kind | None = None) -> Path:
             f"the embedded model '{name}' is missing from this installation ({entry.path}); "
             f"install triptych again, or train it: see {entry.page}"
         )
+    if entry.repository is not None:
+        raise UserError(
+            f"the official model '{name}' is not on this machine; it comes from {entry.page} "
+            f"({entry.licence}) and is downloaded only where it is asked for by name"
+        )
     raise UserError(
         f"the official model '{name}' is not on this machine; it comes from {entry.page} "
-        f"under the {entry.licence}; its converted file belongs at {entry.path}"
+        f"under the {entry.licence}; this version has no converter for it yet; a converted file "
+        f"would belong at {entry.path}"
     )
 
 

@@ -83,6 +83,9 @@ def test_cache_is_rendered_once(tmp_path):
     FrontalCache(tmp_path, generator, 2, 100_000, lines.append)
     assert lines == ["rendered 2 of 2 frontal pictures"]
     assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == first
+    other = TriPlaneGenerator(TINY_PRIOR, rng=torch.Generator().manual_seed(5)).eval()
+    FrontalCache(tmp_path, other, 2, 100_000, lines.append)
+    assert len(lines) == 2
 
 
 def test_network_learns_the_planes_of_a_few_heads(options):
