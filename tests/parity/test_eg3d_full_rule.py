@@ -90,9 +90,7 @@ def test_ffhq512_128(outputs):
     fill_by_rule(model, f"{TAG}/ffhq512")
     model.decoder.net[2].bias[0] += 4
     z = rule("z", (1, 512), TAG, -ROOT3, ROOT3)
-    ws = model.mapping(
-        z, outputs["ffhq512_c_cond"], truncation_psi=0.8, truncation_cutoff=7
-    )
+    ws = model.mapping(z, outputs["ffhq512_c_cond"], truncation_psi=0.8, truncation_cutoff=7)
     assert_close(ws[:, [0, 13]], outputs["ffhq512_ws_layer0_13"])
     planes = model.planes(ws)
     flat = planes.flatten(1, 2)

@@ -115,9 +115,7 @@ def test_planes_without_noise(generator, inputs, outputs):
 
 @pytest.mark.parametrize("modulation", ["weights", "activations"])
 @pytest.mark.parametrize("up_convolution", ["two_step", "composed"])
-def test_planes_by_every_way_of_computing(
-    generator, inputs, outputs, modulation, up_convolution
-):
+def test_planes_by_every_way_of_computing(generator, inputs, outputs, modulation, up_convolution):
     backbone = replace(SMALL.backbone, modulation=modulation, up_convolution=up_convolution)
     model = TriPlaneGenerator(replace(SMALL, backbone=backbone)).eval().requires_grad_(False)
     model.load_state_dict(generator.state_dict())
@@ -155,9 +153,7 @@ def test_rendering_variants(generator, planes, camera, outputs, name):
 
 def test_corrected_limits_of_missed_rays_differ(generator, planes, camera, outputs):
     """The small box has rays that miss it, so the rule for those rays shows."""
-    config = replace(
-        SMALL.rendering, ray_start="auto", ray_end="auto", missed_rays="corrected"
-    )
+    config = replace(SMALL.rendering, ray_start="auto", ray_end="auto", missed_rays="corrected")
     field = replace(generator.field(planes[:1]), box_size=0.45)
     rendered = render_rays(field, camera_rays(camera[0], 16), config)
     difference = (rendered.features - outputs["variant_auto_smallbox_features"]).abs().max()
@@ -206,9 +202,7 @@ def test_point_queries(generator, inputs, planes, outputs):
     sample = generator.field(planes).query(inputs["coordinates"])
     assert_close(sample.density, outputs["sample_mixed_sigma"])
     assert_close(sample.features, outputs["sample_mixed_rgb"])
-    ws = generator.mapping(
-        inputs["z"], inputs["c_cond"], truncation_psi=0.7, truncation_cutoff=9
-    )
+    ws = generator.mapping(inputs["z"], inputs["c_cond"], truncation_psi=0.7, truncation_cutoff=9)
     field = generator.field(generator.planes(ws))
     assert_close(field.query(inputs["coordinates"]).density, outputs["sample_z_sigma"])
     assert_close(field.density(inputs["coordinates"]), outputs["sample_z_sigma"])
@@ -223,9 +217,7 @@ def test_corrected_axes_are_another_function(generator, inputs, planes, outputs)
 def test_gradient(generator, inputs, camera, outputs):
     ws = inputs["ws_plus"][:1].clone().requires_grad_()
     result = generator.synthesis(ws, camera[0], render_size=16)
-    loss = (
-        result.image.square().mean() + result.image_raw.square().mean() + result.depth.mean()
-    )
+    loss = result.image.square().mean() + result.image_raw.square().mean() + result.depth.mean()
     (gradient,) = torch.autograd.grad(loss, ws)
     assert_close(loss.detach()[None], outputs["grad_loss"])
     assert_close(gradient, outputs["grad_ws"])

@@ -109,9 +109,7 @@ class TriPlaneField:
         """Return features averaged over the planes [b * n, c]."""
         if self.planes.shape[0] == 1:
             points = points.reshape(1, -1, 3)
-        sampled = sample_planes(
-            self.planes, points, box_size=self.box_size, axes=self.plane_axes
-        )
+        sampled = sample_planes(self.planes, points, box_size=self.box_size, axes=self.plane_axes)
         # The mean, divided after the sum: its gradient is a third as large in memory.
         mean = sampled.sum(dim=1) / sampled.shape[1]
         return mean.transpose(1, 2).flatten(0, 1)

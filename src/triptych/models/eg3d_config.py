@@ -228,9 +228,7 @@ def avatar_config(z_dim: int) -> EG3DConfig:
             up_convolution="composed",
         ),
         decoder=DecoderConfig(num_hidden=64, num_features=3),
-        rendering=RenderConfig(
-            num_coarse=24, num_fine=24, background=0.5, density_gain=30.0
-        ),
+        rendering=RenderConfig(num_coarse=24, num_fine=24, background=0.5, density_gain=30.0),
         superresolution=None,
     )
 

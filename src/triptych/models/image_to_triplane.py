@@ -167,8 +167,7 @@ class _StyleEncoder(nn.Module):
         widths = config.encoder_channels
         self.stem = nn.Conv2d(3, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
-            _HalvingBlock(wide, wider)
-            for wide, wider in zip(widths[:-1], widths[1:], strict=True)
+            _HalvingBlock(wide, wider) for wide, wider in zip(widths[:-1], widths[1:], strict=True)
         )
         self.attention = nn.ModuleList(
             _AttentionBlock(widths[-1], config.code_size) for _ in range(config.encoder_attention)

@@ -151,8 +151,7 @@ class DualDiscriminator(nn.Module):
         self.register_buffer("resample_filter", fir_kernel(RESAMPLE_FILTER))
         sizes = [2**level for level in range(int(math.log2(config.image_size)), 2, -1)]
         widths = {
-            size: channels_at(size, config.channel_base, config.channel_max)
-            for size in [*sizes, 4]
+            size: channels_at(size, config.channel_base, config.channel_max) for size in [*sizes, 4]
         }
         last_width = widths[4]
         self.sizes = sizes

@@ -240,9 +240,9 @@ class StylizePipeline:
         if isinstance(identity, Portrait):
             return identity
         config = self.generator.config
-        latent = latent_from_seed(
-            identity, config.z_dim, normalised=config.mapping.normalize_z
-        ).to(next(self.generator.parameters()).device)
+        latent = latent_from_seed(identity, config.z_dim, normalised=config.mapping.normalize_z).to(
+            next(self.generator.parameters()).device
+        )
         provenance = {"pipeline": "generate", "model": self.name, "seed": identity}
         ws = self.generator.mapping(latent)
         return Portrait.from_generator(self.generator, ws, provenance=provenance)

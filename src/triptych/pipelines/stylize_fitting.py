@@ -143,9 +143,7 @@ class _Fitting:
             self.parameters, lr=settings.learning_rate, betas=settings.betas
         )
         self.renderer = ViewRenderer(self.portrait, self.views, settings)
-        self.fitted, self.held_out = split_views(
-            self.views, settings.held_out_fraction, self.seed
-        )
+        self.fitted, self.held_out = split_views(self.views, settings.held_out_fraction, self.seed)
 
     @property
     def finished(self) -> bool:
@@ -203,9 +201,7 @@ class _Fitting:
         """Return L_total = rec_weight * L_rec + density_weight * L_dr (Eq. 7)."""
         settings = self.settings
         planes = self._planes(self.source)
-        chosen = torch.randint(
-            len(self.fitted), (settings.batch_views,), generator=self.generator
-        )
+        chosen = torch.randint(len(self.fitted), (settings.batch_views,), generator=self.generator)
         visit = self.renderer.visit(planes, self.fitted[chosen], self.generator)
         l1, distance = self._differences(visit)
         loss = settings.rec_weight * (l1 + settings.perceptual_weight * distance)

@@ -115,9 +115,7 @@ class _Samples:
         order: Permutation that sorts the depths.
     """
 
-    def __init__(
-        self, field: Field, rays: Rays, config: RenderConfig, grid: OccupancyGrid
-    ) -> None:
+    def __init__(self, field: Field, rays: Rays, config: RenderConfig, grid: OccupancyGrid) -> None:
         self._field, self._rays, self._config, self._grid = field, rays, config, grid
         none = rays.origins.new_zeros(rays.origins.shape[0], 0)
         self.depths, self.density, self.decoded = none, none, none.bool()

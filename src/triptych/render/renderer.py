@@ -83,9 +83,7 @@ class Draws:
     def random(cls, rays: Rays, config: RenderConfig, generator: torch.Generator) -> Draws:
         """Draw numbers for all rays, in the order in which EG3D draws."""
         shape = rays.origins.shape[:2]
-        coarse = torch.rand(
-            *shape, config.num_coarse, generator=generator, device=generator.device
-        )
+        coarse = torch.rand(*shape, config.num_coarse, generator=generator, device=generator.device)
         fine = torch.rand(*shape, config.num_fine, generator=generator, device=generator.device)
         return cls(coarse.to(rays.origins), fine.to(rays.origins))
 
@@ -212,9 +210,7 @@ def plan_samples(
     near: Tensor | float
     far: Tensor | float
     if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
-        near, far = automatic_limits(
-            rays, box_size, missed=config.missed_rays, scope=config.scope
-        )
+        near, far = automatic_limits(rays, box_size, missed=config.missed_rays, scope=config.scope)
     else:
         near, far = config.ray_start, config.ray_end
     depths = stratified_depths(

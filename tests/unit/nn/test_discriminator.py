@@ -10,8 +10,9 @@ CONFIG = DiscriminatorConfig(image_size=16, channel_base=64, channel_max=8, num_
 
 def images(batch: int = 4) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     rng = torch.Generator().manual_seed(19)
-    image, raw = torch.randn(batch, 3, 16, 16, generator=rng), torch.randn(
-        batch, 3, 8, 8, generator=rng
+    image, raw = (
+        torch.randn(batch, 3, 16, 16, generator=rng),
+        torch.randn(batch, 3, 8, 8, generator=rng),
     )
     return image, raw, torch.randn(batch, 25, generator=rng)
 

@@ -18,9 +18,7 @@ def test_order_of_scale_noise_bias_activation_gain_and_clamp():
     x = torch.randn(2, 3, 4, 5, generator=rng) * 3
     bias, scale = torch.randn(3, generator=rng), torch.rand(2, 3, generator=rng)
     noise = torch.randn(2, 1, 4, 5, generator=rng)
-    result = bias_act(
-        x, bias, scale=scale, noise=noise, activation="lrelu", gain=0.7, clamp=1.5
-    )
+    result = bias_act(x, bias, scale=scale, noise=noise, activation="lrelu", gain=0.7, clamp=1.5)
     expected = by_the_definition(x, bias, scale, noise, gain=0.7, clamp=1.5)
     torch.testing.assert_close(result, expected)
     assert (expected.abs() == 1.5).any()

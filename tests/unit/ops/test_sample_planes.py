@@ -23,9 +23,7 @@ def linear_planes(slopes):
 def test_linear_functions_are_reproduced(axes, pairs, box_size):
     slopes = [(1.0, -2.0), (0.5, 3.0), (-1.5, 0.25)]
     points = (torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(5)) - 0.5) * 0.9
-    sampled = sample_planes(
-        linear_planes(slopes), points * box_size, box_size=box_size, axes=axes
-    )
+    sampled = sample_planes(linear_planes(slopes), points * box_size, box_size=box_size, axes=axes)
     assert sampled.shape == (1, 3, 1, 50)
     for plane, ((u, v), (a, b)) in enumerate(zip(pairs, slopes, strict=True)):
         expected = a * points[0, :, u] + b * points[0, :, v]

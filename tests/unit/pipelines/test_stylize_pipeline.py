@@ -65,9 +65,7 @@ def test_report_says_how_it_was_made(pipeline, settings, tmp_path):
 @pytest.mark.parametrize(
     ("stage", "count"), [("rendering views", 4), ("editing views", 8), ("fitting", 23)]
 )
-def test_cut_run_goes_on_and_ends_the_same(
-    stage, count, pipeline, editor, settings, tmp_path
-):
+def test_cut_run_goes_on_and_ends_the_same(stage, count, pipeline, editor, settings, tmp_path):
     settings = dataclasses.replace(settings, steps=30)
     whole = pipeline("blue", identity=3, settings=settings)
     pipeline.seconds_between_checkpoints = 0.0

@@ -28,9 +28,7 @@ def originals(head, settings, tmp_path):
 
 def _edit(originals, editor, settings, tmp_path):
     record = {"prompt": "blue", "seed": 5}
-    return edit_views(
-        originals, editor, "blue", settings, 5, tmp_path / "views", record, _silent
-    )
+    return edit_views(originals, editor, "blue", settings, 5, tmp_path / "views", record, _silent)
 
 
 def test_front_is_first_and_exact_beside_the_grid(head, settings):

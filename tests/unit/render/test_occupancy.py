@@ -179,6 +179,4 @@ def test_grids_belong_to_one_portrait_and_one_box():
             occupancy=model.occupancy(planes),
         )
     with pytest.raises(UserError, match="cube"):
-        render_rays_with_occupancy(
-            Ball(box_size=1.5), RAYS, CONFIG, occupancy_grid(Ball(), CONFIG)
-        )
+        render_rays_with_occupancy(Ball(box_size=1.5), RAYS, CONFIG, occupancy_grid(Ball(), CONFIG))

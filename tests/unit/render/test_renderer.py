@@ -75,9 +75,7 @@ def test_background_mixes_by_opacity(white):
 @pytest.mark.parametrize("limits", [(2.25, 3.3), ("auto", "auto")])
 def test_ball_depth_and_normal(limits):
     """Depth of the surface along each ray, from the quadratic equation; features show position."""
-    config = replace(
-        CONFIG, num_coarse=64, num_fine=64, ray_start=limits[0], ray_end=limits[1]
-    )
+    config = replace(CONFIG, num_coarse=64, num_fine=64, ray_start=limits[0], ray_end=limits[1])
     seen = rays(size=15)
     rendered = render_rays(Ball(), seen, config)
     along = -(seen.origins * seen.directions).sum(dim=-1, keepdim=True)

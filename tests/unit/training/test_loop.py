@@ -31,7 +31,9 @@ class Line:
         self.target, self.stop_at = target, stop_at
         self.seen: list[Progress] = []
 
-    def loss(self, progress: Progress, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         if progress.step == self.stop_at:
             raise KeyboardInterrupt
         self.seen.append(progress)

@@ -47,8 +47,8 @@ class ShardPlan:
         supersampling: Samples per pixel and axis.
         yaw_range: Largest yaw of a camera in radians.
         pitch_range: Largest pitch of a camera in radians.
-        style_weights: How often each style is drawn (name, weight); see `default_style_weights`. A name may
-            join two styles by a plus sign ("old+elf").
+        style_weights: How often each style is drawn (name, weight); `default_style_weights` when
+            None. A name may join two styles by a plus sign ("old+elf").
     """
 
     first_seed: int
@@ -188,7 +188,8 @@ class ShardSet:
         shards = sorted(Path(folder).glob("shard_*"))
         if not shards:
             raise UserError(
-                f"no avatar shards in {folder}; render some with: triptych data shards --out {folder}"
+                f"no avatar shards in {folder}; "
+                f"render some with: triptych data shards --out {folder}"
             )
         self._shards = [
             {name: np.load(shard / f"{name}.npy", mmap_mode="r") for name in _FIELDS}
