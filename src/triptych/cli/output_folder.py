@@ -64,10 +64,10 @@ class OutputFolder:
                 "choose another folder, or add --overwrite to replace earlier results"
             )
         staging = path / f"{STAGING_PREFIX}{_fingerprint(plan)}"
+        for left_over in path.glob(f"{STAGING_PREFIX}*"):
+            if finished or left_over != staging:
+                shutil.rmtree(left_over, ignore_errors=True)
         if not finished:
-            for other in path.glob(f"{STAGING_PREFIX}*"):
-                if other != staging:
-                    shutil.rmtree(other, ignore_errors=True)
             staging.mkdir(exist_ok=True)
         return cls(path, staging, plan, finished=finished)
 
@@ -83,9 +83,7 @@ class OutputFolder:
             run: What `run.json` shall say; the plan and the list of files are added.
             drop: Names of entries in staging that are not results, such as checkpoints.
         """
-        for name in drop:
-            _remove(self.staging / name)
-        names = sorted(entry.name for entry in self.staging.iterdir() if entry.name != RUN_FILE)
+        names = sorted({entry.name for entry in self.staging.iterdir()} - {RUN_FILE, *drop})
         write_json(self.staging / RUN_FILE, {**run, "plan": self._plan, "files": names})
         _swap(self.staging, self.path, [*names, RUN_FILE], self._earlier)
         shutil.rmtree(self.staging)

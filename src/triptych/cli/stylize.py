@@ -73,6 +73,7 @@ class Stylize:
         try:
             self._make(folder, identity, settings)
         except KeyboardInterrupt:
+            folder.discard_if_empty()
             raise KeyboardInterrupt(
                 "stopped; the same command goes on from here; earlier results are untouched"
             ) from None

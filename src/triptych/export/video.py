@@ -81,14 +81,18 @@ def save_video(
         "ffmpeg_log_level": "error",
         "output_params": ["-crf", str(_QUALITY), "-movflags", "+faststart"],
     }
-    # closing() also after an error, when imageio would leave the encoder running
     with atomic_path(path) as temporary:
-        opened: Any = imageio.get_writer(temporary, **options)
-        with contextlib.closing(opened) as writer:
-            empty = True
+        writer: Any = imageio.get_writer(temporary, **options)
+        empty = True
+        try:
             for frame in frames:
                 writer.append_data(_with_even_sides(frame))
                 empty = False
+        except BaseException:
+            with contextlib.suppress(OSError):  # what went wrong first is what matters
+                writer.close()
+            raise
+        writer.close()
         if empty:
             raise UserError("a video needs at least one frame")
 
