@@ -148,8 +148,12 @@ def test_a_reader_that_leaves_is_no_fault():
 def test_ctrl_c_leaves_nothing_half_written(tmp_path, model_file):
     folder = tmp_path / "people"
     words = ["generate", "--seeds", "0-500", "--model", str(model_file), "--out", str(folder)]
+    # A background job's children are born deaf to Ctrl-C; this one must hear it.
     process = subprocess.Popen(
-        [sys.executable, "-m", "triptych", *words], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "triptych", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 180
     while not list(folder.glob(".unfinished-*/seed00001*")) and time.monotonic() < deadline:

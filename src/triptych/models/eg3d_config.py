@@ -205,7 +205,7 @@ def avatar_config(z_dim: int) -> EG3DConfig:
 
     Its latent is the vector of avatar attributes, so it is neither normalised nor conditioned on a
     camera; planes are enlarged with a short filter in one convolution; rays are cast at the image
-    size over light grey.
+    size over light grey. Unlike released EG3D models it samples all three coordinate planes.
 
     Args:
         z_dim: Number of avatar attributes.
@@ -216,6 +216,7 @@ def avatar_config(z_dim: int) -> EG3DConfig:
         label_dim=0,
         image_size=128,
         render_size=128,
+        plane_axes="corrected",
         mapping=MappingConfig(num_layers=3, lr_multiplier=1.0, normalize_z=False),
         backbone=BackboneConfig(
             plane_size=128,

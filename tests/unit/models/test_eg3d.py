@@ -188,3 +188,7 @@ def test_sizes_that_do_not_fit_are_refused():
         EG3DConfig(superresolution=SuperResolutionConfig(kind="4X"))
     with pytest.raises(UserError, match="label_dim"):
         EG3DConfig(label_dim=3)
+
+
+def test_avatars_see_all_three_coordinate_planes():
+    assert AVATAR.plane_axes == "corrected"
