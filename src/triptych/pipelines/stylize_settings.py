@@ -49,6 +49,9 @@ class StylizeSettings:
             delta (EG3D).
         density_std: Standard deviation of delta.
         density_points: Points per step of the density regularisation.
+        background_margin: Edited pixels farther from the unedited head than this many pixels of its
+            rays are taken for plain background: an editor leaves faint clouds there, which would
+            become specks in space. None believes every pixel (the paper).
         num_spread: Samples per ray over the whole range.
         num_guided: Samples per ray round the surface last seen there.
         guided_deviation: Spread of the guided samples in world units.
@@ -69,7 +72,7 @@ class StylizeSettings:
     held_out_fraction: float = 0.1
     use_i2t: PlaneSource = "full"
     anchor: Literal["head", "none"] = "head"
-    steps: int = 350
+    steps: int = 260
     batch_views: int = 4
     patch: int = 64
     strides: tuple[int, ...] = (1, 2)
@@ -83,6 +86,7 @@ class StylizeSettings:
     density_perturbation: Literal["relative", "additive"] = "relative"
     density_std: float = 0.004
     density_points: int = 1000
+    background_margin: int | None = 14
     num_spread: int = 8
     num_guided: int = 6
     guided_deviation: float = 0.02

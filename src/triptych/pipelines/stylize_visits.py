@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from triptych.errors import UserError
@@ -35,6 +36,24 @@ class Visit:
     wanted: Tensor
 
 
+def plain_far_from_the_head(
+    images: Tensor, alpha: Tensor, margin: int | None, background: float
+) -> Tensor:
+    """Paint pictures [v, 3, H, W] plain where no pixel within `margin` shows the unedited head.
+
+    Args:
+        images: Edited pictures in [-1, 1].
+        alpha: Opacity of the unedited head [v, 1, h, w].
+        margin: Distance in pixels of `alpha`, along rows and columns; None paints nothing.
+        background: Value of the plain background.
+    """
+    if margin is None:
+        return images
+    near = F.max_pool2d((alpha > 0.5).float(), 2 * margin + 1, stride=1, padding=margin)
+    near = F.interpolate(near, size=images.shape[-2:], mode="nearest")
+    return torch.where(near > 0, images, torch.full_like(images, background))
+
+
 class ViewRenderer:
     """Renders planes where the edited views look, with few samples per ray.
 
@@ -60,9 +79,11 @@ class ViewRenderer:
             near=config.ray_start,
             far=config.ray_end,
         )
-        self.wanted = views.images
+        self.wanted = plain_far_from_the_head(
+            views.images, views.originals.alpha, settings.background_margin, config.background
+        )
         if portrait.superresolution is not None and views.images.shape[-1] != portrait.image_size:
-            self.wanted = resize(views.images, portrait.image_size)
+            self.wanted = resize(self.wanted, portrait.image_size)
 
     def visit(self, planes: Tensor, views: Tensor, generator: torch.Generator) -> Visit:
         """Render views [b] of planes [1, 3, c, h, w] and return them beside what is wanted."""
