@@ -22,6 +22,7 @@ from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_thro
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderedRays, render_at_depths
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.sheets import save_sheet
 
 LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99), ema_decay=0.998)
 
@@ -248,13 +249,8 @@ class GeneratorRecipe:
 
     @torch.no_grad()
     def sheet(self, averaged: Modules, path: Path) -> None:
-        from PIL import Image
-
         pictures = self._compare_whole(averaged["generator"], heads=8, views=(0, 2))
-        rows = pictures.reshape(-1, 4, *pictures.shape[2:])
-        grid = torch.cat([torch.cat(list(row), -1) for row in rows], -2)
-        values = ((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).numpy()
-        Image.fromarray(values).save(path)
+        save_sheet(list(pictures.reshape(-1, 4, *pictures.shape[2:])), path)
 
     def _compare_whole(self, module: nn.Module, heads: int, views: tuple[int, ...]) -> Tensor:
         """Return true and generated pictures [heads * views, 2, 3, h, w] of unseen heads."""
