@@ -265,7 +265,7 @@ class GeneratorRecipe:
             for view in views:
                 cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
                 camera = Camera(cam2world, intrinsics)
-                made = model.render(planes, ws, camera).image[0]
+                made = model.render(planes, ws, camera, render_size=shards.size).image[0]
                 rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))
                 pairs.append(torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, made]))
         return torch.stack(pairs)
