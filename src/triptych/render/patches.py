@@ -11,7 +11,7 @@ from triptych.render.rays import Rays
 def draw_patches(
     num: int, size: int, patch: int, strides: tuple[int, ...], generator: torch.Generator
 ) -> tuple[Tensor, int]:
-    """Draw square patches of pixels.
+    """Draw square patches of pixels, as often near the borders as in the middle.
 
     Args:
         num: How many patches b.
@@ -35,8 +35,22 @@ def rays_of(rays: Rays, pixels: Tensor) -> Rays:
     return Rays(rays.origins.gather(1, index), rays.directions.gather(1, index))
 
 
+def corner_round(centre: int, extent: int, size: int) -> int:
+    """Return the first row (or column) of a patch round a pixel, moved inside the picture.
+
+    Corners drawn evenly would hardly ever show the outermost pixels; centres drawn evenly do.
+
+    Args:
+        centre: Row or column of the pixel, in [0, size).
+        extent: Rows that the patch spans.
+        size: Side of the picture.
+    """
+    return min(max(centre - extent // 2, 0), size - extent)
+
+
 def _one(size: int, side: int, stride: int, generator: torch.Generator) -> Tensor:
-    room = size - stride * (side - 1)
-    top, left = torch.randint(room, (2,), generator=generator).tolist()
+    extent = stride * (side - 1) + 1
+    centres = torch.randint(size, (2,), generator=generator).tolist()
+    top, left = (corner_round(centre, extent, size) for centre in centres)
     steps = stride * torch.arange(side)
     return ((top + steps)[:, None] * size + (left + steps)[None]).flatten()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from triptych.camera import frontal_camera
-from triptych.render.patches import draw_patches, rays_of
+from triptych.render.patches import corner_round, draw_patches, rays_of
 from triptych.render.rays import camera_rays
 
 
@@ -32,6 +32,18 @@ def test_patches_are_squares_with_one_stride():
     assert pixels.min() >= 0
     assert pixels.max() < 256
     assert len(pixels[:, 0].unique()) > 10
+
+
+def test_borders_are_drawn_almost_as_often_as_the_middle():
+    pixels, _ = draw_patches(4000, 32, 8, (1, 2), _generator())
+    rows = torch.bincount(pixels.flatten() // 32, minlength=32)
+    assert rows[[0, 31]].min() > rows[12:20].float().mean() / 3
+
+
+def test_patch_round_a_pixel_stays_inside():
+    assert corner_round(0, 5, 16) == 0
+    assert corner_round(8, 5, 16) == 6
+    assert corner_round(15, 5, 16) == 11
 
 
 def test_strides_that_do_not_fit_are_not_drawn():

@@ -117,7 +117,7 @@ def test_loss_of_a_perfect_prediction_is_zero(trained, monkeypatch):
         return SimpleNamespace(sample=seen["velocity"].clone().requires_grad_())
 
     monkeypatch.setattr(recipe.scheduler, "get_velocity", velocity, raising=False)
-    monkeypatch.setattr(recipe, "unet", oracle)
+    monkeypatch.setattr(recipe, "denoiser", oracle)
     loss, figures = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
     assert float(loss.detach()) == 0
     assert figures["error"] == 0

@@ -19,6 +19,7 @@ from triptych.camera import FOCAL, Camera, frontal_camera
 from triptych.data.avatars.shards import ShardSet
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
 from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_through
+from triptych.render.patches import corner_round
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderedRays, render_at_depths
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
@@ -27,7 +28,7 @@ from triptych.training.sheets import save_sheet
 LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99), ema_decay=0.998)
 
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
-REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 1.5, 1.2, 0.8)
+REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 1.5, 1.2, 1.2)
 _FACE_PARTS = (2, 3, 4, 5)
 
 
@@ -225,21 +226,15 @@ class GeneratorRecipe:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Choose the columns and rows of a patch, often round a part of the face."""
         size, side = regions.shape[0], self.options.patch
-        if rng.random() < self.options.face_share:
-            stride = int(rng.choice(self.options.strides[:2]))
-            parts = np.flatnonzero(np.isin(regions, _FACE_PARTS))
-        else:
-            stride, parts = int(rng.choice(self.options.strides)), np.empty(0, int)
-        last = size - stride * (side - 1) - 1
-        if len(parts):
-            row, column = np.divmod(int(rng.choice(parts)), size)
-            jitter = rng.integers(-side * stride // 3, side * stride // 3 + 1, 2)
-            corner = np.array([row, column]) - stride * side // 2 + jitter
-        else:
-            corner = rng.integers(0, last + 1, 2)
-        top, left = np.clip(corner, 0, last)
+        parts = np.flatnonzero(np.isin(regions, _FACE_PARTS))
+        round_a_part = len(parts) > 0 and rng.random() < self.options.face_share
+        stride = int(rng.choice(self.options.strides[:2] if round_a_part else self.options.strides))
+        centre = rng.choice(parts) if round_a_part else rng.integers(size * size)
+        extent = stride * (side - 1) + 1
+        jitter = rng.integers(-extent // 3, extent // 3 + 1, 2) if round_a_part else (0, 0)
+        row, column = np.divmod(int(centre), size) + np.asarray(jitter)
         steps = stride * np.arange(side)
-        return left + steps, top + steps
+        return corner_round(column, extent, size) + steps, corner_round(row, extent, size) + steps
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
