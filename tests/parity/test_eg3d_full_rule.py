@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from closeness import IMAGE, assert_close
+from reference_numbers import ReferenceNumbers, assert_all_compared
 from rule_weights import ROOT3, fill_by_rule, rule, uniform01
-from safetensors.torch import load_file
 
 from triptych.camera import Camera
 from triptych.models.eg3d import TriPlaneGenerator, ffhq512_128_config
@@ -24,7 +24,7 @@ TAG = "public-1"
 
 @pytest.fixture(scope="module")
 def outputs(eg3d_small):
-    return load_file(eg3d_small / "rule" / "rule_outputs.safetensors")
+    return ReferenceNumbers(eg3d_small / "rule" / "rule_outputs.safetensors")
 
 
 def check_spread(image, outputs, name, limit):
@@ -103,3 +103,7 @@ def test_ffhq512_128(outputs):
     assert_close(result.image[:, :, 3::8, 5::8], outputs["ffhq512_image_sub"], IMAGE)
     assert_close(result.image[:, :, 240:272, 240:272], outputs["ffhq512_image_crop"], IMAGE)
     check_spread(result.image, outputs, "ffhq512_image", IMAGE)
+
+
+def test_every_stored_number_was_used(outputs, request):
+    assert_all_compared(outputs, request)

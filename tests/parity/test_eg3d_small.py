@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from closeness import IMAGE, assert_close
+from reference_numbers import ReferenceNumbers, assert_all_compared
 from rule_weights import rule
 from safetensors.torch import load_file
 
@@ -42,12 +43,12 @@ VARIANTS: dict[str, tuple[dict, float]] = {
 
 @pytest.fixture(scope="module")
 def inputs(eg3d_small):
-    return load_file(eg3d_small / "inputs.safetensors")
+    return ReferenceNumbers(eg3d_small / "inputs.safetensors")
 
 
 @pytest.fixture(scope="module")
 def outputs(eg3d_small):
-    return load_file(eg3d_small / "outputs.safetensors")
+    return ReferenceNumbers(eg3d_small / "outputs.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +236,8 @@ def test_camera_labels(inputs, outputs):
         for yaw, vertical, x, y, z, radius, fov in inputs["camera_spec"].tolist()
     ]
     assert_close(Camera.stack(cameras).label25(), outputs["camera_labels"])
+
+
+def test_every_stored_number_was_used(inputs, outputs, request):
+    assert_all_compared(inputs, request)
+    assert_all_compared(outputs, request)

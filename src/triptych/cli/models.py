@@ -4,50 +4,79 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from triptych.cli import console
+
+if TYPE_CHECKING:
+    from triptych.weights.registry import ModelEntry
 
 
 @dataclass(frozen=True)
 class Models:
-    """List the models: embedded or official, licence, size, present or not."""
+    """List the models: embedded or official, licence, size, present or not; or one in detail."""
 
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = ""
+    """Show all about this model: files, addresses, hashes, expected configuration."""
     json: bool = False
-    """Write JSON, with hashes and pages, instead of a table."""
+    """Write JSON, with hashes, pages and configurations, instead of a table."""
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.weights.registry import MODELS
+        from triptych.weights.registry import MODELS, find
 
+        entries = [find(self.name)] if self.name else list(MODELS.values())
         if self.json:
-            entries = [
-                {
-                    "name": entry.name,
-                    "kind": entry.kind,
-                    "origin": entry.origin,
-                    "licence": entry.licence,
-                    "bytes": entry.num_bytes(),
-                    "present": entry.present(),
-                    "sha256": entry.sha256(),
-                    "page": entry.page,
-                }
-                for entry in MODELS.values()
-            ]
-            console.result(json.dumps(entries, indent=2))
-            return
-        rows = [
-            (
-                entry.name,
-                entry.kind,
-                entry.origin,
-                _size(entry.num_bytes()),
-                "yes" if entry.present() else "no",
-                entry.licence,
-                entry.page,
-            )
-            for entry in MODELS.values()
-        ]
-        console.table(("name", "kind", "origin", "size", "present", "licence", "page"), rows)
+            described = [_description(entry) for entry in entries]
+            console.result(json.dumps(described[0] if self.name else described, indent=2))
+        elif self.name:
+            for key, value in _description(entries[0]).items():
+                shown = json.dumps(value) if isinstance(value, dict | list) else value
+                console.result(f"{key}: {'-' if shown in ('', None) else shown}")
+        else:
+            _table(entries)
+
+
+def _table(entries: list[ModelEntry]) -> None:
+    rows = [
+        (
+            entry.name,
+            entry.kind,
+            entry.origin,
+            _size(entry.num_bytes()),
+            "yes" if entry.present() else "no",
+            entry.licence,
+            entry.page,
+        )
+        for entry in entries
+    ]
+    console.table(("name", "kind", "origin", "size", "present", "licence", "page"), rows)
+
+
+def _description(entry: ModelEntry) -> dict[str, Any]:
+    """Return all that is known about a model, as JSON values."""
+    from triptych.config import to_dict
+
+    described: dict[str, Any] = {
+        "name": entry.name,
+        "kind": entry.kind,
+        "origin": entry.origin,
+        "licence": entry.licence,
+        "licence_page": entry.licence_page,
+        "page": entry.page,
+        "file": str(entry.path),
+        "present": entry.present(),
+        "bytes": entry.num_bytes(),
+        "sha256": entry.sha256(),
+    }
+    config = entry.expected_config()
+    if entry.published is not None:
+        described["published"] = to_dict(entry.published)
+    if config is not None:
+        described["expected_config"] = to_dict(config)
+    return described
 
 
 def _size(num_bytes: int) -> str:

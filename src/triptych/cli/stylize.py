@@ -44,7 +44,7 @@ class Stylize:
     seed: int = 0
     """Seed of the edit; another one gives another rendition of the same words."""
     model: str = "avatar"
-    """avatar, or a folder with generator, i2t, features and editor."""
+    """avatar; a folder with generator, i2t, features and editor; or a generator's file."""
     editor: str = "avatar"
     """Who edits the pictures: avatar, instruct-pix2pix (downloads several GB), or a folder."""
     yaw_range_deg: MaybeFloat = None
@@ -92,6 +92,8 @@ class Stylize:
         pipeline = self._pipeline()
         for remark in pipeline.editor.notes_for(self.prompt):
             console.warn(remark)
+        if Path(self.model).is_file():
+            console.warn("this generator has no Image-to-Triplane network; its own codes are tuned")
         head: int | Portrait = identity if isinstance(identity, int) else Portrait.load(identity)
         with console.stages() as progress:
             stylized = pipeline(
@@ -143,10 +145,18 @@ class Stylize:
             "identity": self.identity,
             "seed": self.seed,
             "model": self.model,
-            "models": _embedded_models() if self.model == "avatar" else [],
+            "models": self._models(),
             "editor": self.editor,
             "settings": to_dict(settings),
         }
+
+    def _models(self) -> list[dict[str, str]]:
+        from triptych.cli.run_record import model_record
+
+        if self.model == "avatar":
+            return _embedded_models()
+        is_file = Path(self.model).is_file()
+        return [model_record(Path(self.model), "generator")] if is_file else []
 
 
 def _identity(text: str) -> int | Path:

@@ -24,8 +24,15 @@ VERBS: dict[str, VerbEntry] = {
     "generate": VerbEntry("generate", "Generate", "seeds -> plain 3D portraits"),
     "render": VerbEntry("render", "Render", "portrait + camera -> one picture"),
     "export": VerbEntry("export", "Export", "portrait -> mesh (.glb .ply .obj) and video (.mp4)"),
+    "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
     "models": VerbEntry("models", "Models", "what is embedded, what is official, licences, sizes"),
+    "download": VerbEntry(
+        "download", "Download", "an official model by name, once its licence is accepted"
+    ),
+    "convert": VerbEntry(
+        "convert", "Convert", "a checkpoint of EG3D -> a safe file, running none of its code"
+    ),
     "train": VerbEntry("train", "Train", "train one of the embedded models anew"),
-    "data": VerbEntry("data", "Data", "build the head asset pack and avatar data sets"),
+    "data": VerbEntry("data", "Data", "build the head asset pack, avatar and photo data sets"),
     "evaluate": VerbEntry("evaluate", "Evaluate", "measure a model and write a report"),
 }

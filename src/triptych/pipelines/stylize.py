@@ -74,7 +74,9 @@ class StylizePipeline:
 
     Args:
         generator: The prior that makes heads from seeds; frozen.
-        image_to_triplane: Pre-trained on that prior's heads; copied for every style.
+        image_to_triplane: Pre-trained on that prior's heads; copied for every style. Where there
+            is none, the generator's own codes and planes are tuned instead, as in the paper's
+            ablation without it.
         editor: Carries out the words on pictures.
         perceptual: Distance [b] of two batches of pictures; None leaves the term out.
         name: Goes into records.
@@ -85,7 +87,7 @@ class StylizePipeline:
     def __init__(
         self,
         generator: TriPlaneGenerator,
-        image_to_triplane: ImageToTriplane,
+        image_to_triplane: ImageToTriplane | None,
         editor: ImageEditor,
         perceptual: Perceptual | None = None,
         *,
@@ -94,7 +96,9 @@ class StylizePipeline:
         seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
     ) -> None:
         self.generator = generator.eval().requires_grad_(False)
-        self.image_to_triplane = image_to_triplane.eval().requires_grad_(False)
+        self.image_to_triplane = (
+            None if image_to_triplane is None else image_to_triplane.eval().requires_grad_(False)
+        )
         self.editor = editor
         self.perceptual = perceptual
         self.name = name
@@ -108,8 +112,8 @@ class StylizePipeline:
         """Assemble the pipeline from the embedded models or from a folder of your own.
 
         Args:
-            model: "avatar", or a folder with `generator.safetensors`, `i2t.safetensors`,
-                `features.safetensors` and `editor/`.
+            model: "avatar"; a folder with `generator.safetensors`, `i2t.safetensors`,
+                `features.safetensors` and `editor/`; or the file of a generator alone.
             editor: Used instead of the model's own.
 
         Raises:
@@ -156,7 +160,7 @@ class StylizePipeline:
             UserError: The prompt, the head or the settings are of no use, or the folder belongs to
                 another request.
         """
-        settings = settings or preset(quality)
+        settings = self._possible(settings or preset(quality))
         self._check(prompt, identity, seed)
         report_progress = progress or _silent
         with work_folder(work_dir) as folder:
@@ -254,13 +258,20 @@ class StylizePipeline:
             check_range("identity", identity, 0, LAST_SEED)
         check_range("seed", seed, 0, 2**31 - 1)
 
+    def _possible(self, settings: StylizeSettings) -> StylizeSettings:
+        if self.image_to_triplane is None:
+            return dataclasses.replace(settings, use_i2t="none")
+        return settings
+
     def _check_planes(self, portrait: Portrait) -> None:
-        config = self.image_to_triplane.config
+        network = self.image_to_triplane
+        config = self.generator.config.backbone if network is None else network.config
         expected = (1, 3, config.plane_channels, config.plane_size, config.plane_size)
         if tuple(portrait.planes.shape) != expected:
             raise UserError(
-                f"the head has planes {list(portrait.planes.shape)}; the Image-to-Triplane network "
-                f"of '{self.name}' makes {list(expected)}; use a head of the same prior"
+                f"the head has planes {list(portrait.planes.shape)}; the "
+                f"{'generator' if network is None else 'Image-to-Triplane network'} of "
+                f"'{self.name}' makes {list(expected)}; use a head of the same prior"
             )
 
 

@@ -14,6 +14,11 @@ from torch import Tensor, nn
 
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.precision import half_precision_where_fast
+from triptych.pipelines.stylize_checkpoint import (
+    optimiser_tensors,
+    restore_optimiser,
+    with_prefix,
+)
 from triptych.pipelines.stylize_losses import density_roughness, points_in_box
 from triptych.pipelines.stylize_settings import StylizeSettings
 from triptych.pipelines.stylize_views import EditedViews, Progress
@@ -155,9 +160,8 @@ class _Fitting:
     def advance(self) -> None:
         """Do one step, and look at the held-out views when it is time."""
         self._set_rate()
-        loss = self._loss()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self._add_gradients()
         nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip)
         self.optimiser.step()
         self.step += 1
@@ -197,17 +201,25 @@ class _Fitting:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 
-    def _loss(self) -> Tensor:
-        """Return L_total = rec_weight * L_rec + density_weight * L_dr (Eq. 7)."""
+    def _add_gradients(self) -> None:
+        """Differentiate L_total = rec_weight * L_rec + density_weight * L_dr (Eq. 7).
+
+        Views meet only in the planes, so their gradients are gathered there, a few views at a
+        time: whole pictures at 512 pixels would otherwise need gigabytes each.
+        """
         settings = self.settings
         planes = self._planes(self.source)
+        gathered = planes.detach().requires_grad_()
         chosen = torch.randint(len(self.fitted), (settings.batch_views,), generator=self.generator)
-        visit = self.renderer.visit(planes, self.fitted[chosen], self.generator)
-        l1, distance = self._differences(visit)
-        loss = settings.rec_weight * (l1 + settings.perceptual_weight * distance)
+        for part in chosen.split(self.renderer.views_at_once):
+            visit = self.renderer.visit(gathered, self.fitted[part], self.generator)
+            l1, distance = self._differences(visit)
+            share = len(part) / len(chosen)
+            loss = settings.rec_weight * share * (l1 + settings.perceptual_weight * distance)
+            loss.backward()
         if settings.density_weight > 0:
-            loss = loss + settings.density_weight * self._roughness(planes)
-        return loss
+            (settings.density_weight * self._roughness(gathered)).backward()
+        planes.backward(gathered.grad)
 
     def _differences(self, visit: Visit) -> tuple[Tensor, Tensor]:
         """Return L1 and perceptual distance of rendered and edited pictures (Eq. 5)."""
@@ -232,7 +244,7 @@ class _Fitting:
         """Measure the averaged network on the held-out views, always through the same rays."""
         planes, generator = self.averaged_planes(), torch.Generator().manual_seed(self.seed)
         l1s, distances = [], []
-        for part in self.held_out.split(_HELD_OUT_AT_ONCE):
+        for part in self.held_out.split(min(_HELD_OUT_AT_ONCE, self.renderer.views_at_once)):
             visit = self.renderer.visit(planes, part, generator)
             l1, distance = self._differences(visit)
             l1s.append(float(l1) * len(part))
@@ -249,7 +261,7 @@ class _Fitting:
             **{f"source.{name}": t for name, t in self.source.state_dict().items()},
             **{f"averaged.{name}": t for name, t in self.averaged.state_dict().items()},
             **{f"surface.{name}": t for name, t in self.renderer.surface.state().items()},
-            **_optimiser_tensors(self.optimiser),
+            **optimiser_tensors(self.optimiser),
             "generator": self.generator.get_state(),
             "curve": torch.tensor(
                 [(k.step, k.l1, k.perceptual, k.loss) for k in self.curve], dtype=torch.float64
@@ -264,10 +276,10 @@ class _Fitting:
         if not path.exists():
             return
         tensors, header = load_tensors(path, "StylizeFitting")
-        self.source.load_state_dict(_with_prefix(tensors, "source."))
-        self.averaged.load_state_dict(_with_prefix(tensors, "averaged."))
-        self.renderer.surface.restore(_with_prefix(tensors, "surface."))
-        _restore_optimiser(self.optimiser, tensors)
+        self.source.load_state_dict(with_prefix(tensors, "source."))
+        self.averaged.load_state_dict(with_prefix(tensors, "averaged."))
+        self.renderer.surface.restore(with_prefix(tensors, "surface."))
+        restore_optimiser(self.optimiser, tensors)
         self.generator.set_state(tensors["generator"])
         self.curve = [Look(int(row[0]), *map(float, row[1:])) for row in tensors["curve"]]
         self.best = tensors.get("best")
@@ -277,24 +289,3 @@ class _Fitting:
 def _looks_since_best(curve: list[Look]) -> int:
     losses = [look.loss for look in curve]
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
-
-
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"optimiser.{index}.{name}": value
-        for index, state in optimiser.state_dict()["state"].items()
-        for name, value in state.items()
-    }
-
-
-def _restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in _with_prefix(tensors, "optimiser.").items():
-        index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -1,4 +1,4 @@
-"""Finding the four models that stylising needs."""
+"""Finding the models that stylising needs."""
 
 from __future__ import annotations
 
@@ -16,35 +16,44 @@ from triptych.weights.registry import find, find_present
 
 @dataclass(frozen=True, eq=False)
 class StylizeModels:
-    """The models and the hash of each one's weights."""
+    """The models and the hash of each one's weights; not every generator has an I2T network."""
 
     generator: TriPlaneGenerator
-    image_to_triplane: ImageToTriplane
+    image_to_triplane: ImageToTriplane | None
     perceptual: Perceptual
     editor: ImageEditor | None
     hashes: dict[str, str]
 
 
 def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
-    """Load the embedded models ("avatar"), or those of a folder.
+    """Load the embedded models ("avatar"), those of a folder, or a generator of its own.
+
+    Args:
+        model: "avatar", a folder, or the file of a generator, which is used with the embedded
+            features and editor.
+        with_editor: Load the editor too.
 
     Raises:
         UserError: A model is missing or broken.
     """
     from triptych.priors.perceptual import AvatarPerceptualDistance
 
-    if model == "avatar":
-        files = {
-            "generator": find_present("avatar-generator", "generator"),
-            "image_to_triplane": find_present("avatar-i2t", "image-to-triplane"),
-            "features": find_present("avatar-features", "features"),
-        }
+    if model == "avatar" or Path(model).is_file():
+        files = {"features": find_present("avatar-features", "features")}
+        if model == "avatar":
+            files["generator"] = find_present("avatar-generator", "generator")
+            files["image_to_triplane"] = find_present("avatar-i2t", "image-to-triplane")
+        else:
+            files["generator"] = Path(model)
         editor_folder = find_present("avatar-editor", "editor") if with_editor else None
         editor_hash = find("avatar-editor").sha256() if with_editor else ""
     else:
         folder = Path(model)
         if not folder.is_dir():
-            raise UserError(f"model: got '{model}'; expected 'avatar' or a folder of models")
+            raise UserError(
+                f"model: got '{model}'; expected 'avatar' or a folder of models, or the file of "
+                "a generator"
+            )
         files = {
             "generator": folder / "generator.safetensors",
             "image_to_triplane": folder / "i2t.safetensors",
@@ -56,7 +65,11 @@ def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
         hashes["editor"] = editor_hash
     return StylizeModels(
         generator=load_generator(files["generator"]),
-        image_to_triplane=load_image_to_triplane(files["image_to_triplane"]),
+        image_to_triplane=(
+            load_image_to_triplane(files["image_to_triplane"])
+            if "image_to_triplane" in files
+            else None
+        ),
         perceptual=AvatarPerceptualDistance(load_features(files["features"])),
         editor=_editor(editor_folder) if editor_folder else None,
         hashes=hashes,

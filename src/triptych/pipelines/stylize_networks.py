@@ -14,7 +14,7 @@ from triptych.pipelines.stylize_settings import PlaneSource
 
 def trainable_plane_source(
     kind: PlaneSource,
-    image_to_triplane: ImageToTriplane,
+    image_to_triplane: ImageToTriplane | None,
     generator: TriPlaneGenerator,
     ws: Tensor,
     seed: int,
@@ -23,13 +23,14 @@ def trainable_plane_source(
 
     Args:
         kind: The paper's network or one of its ablations (FF3D, Table 2).
-        image_to_triplane: Pre-trained network; it is copied, never changed.
+        image_to_triplane: Pre-trained network; it is copied, never changed. "none" needs none.
         generator: The prior, used frozen by "none".
         ws: Style codes [1, k, d] of the head.
         seed: Decides the fresh weights of "no_pretraining".
     """
     if kind == "none":
         return ModulatedGenerator(generator, ws)
+    assert image_to_triplane is not None
     config = image_to_triplane.config
     if kind == "vector":
         config = dataclasses.replace(config, code_pooling="vector")

@@ -22,6 +22,9 @@ from triptych.render.rays import Rays, camera_rays
 from triptych.render.renderer import RenderedRays, render_at_depths
 from triptych.render.rendering import as_picture
 
+_PATCHES_AT_ONCE = 2**16
+_WHOLE_PIXELS_AT_ONCE = 2**18
+
 
 @dataclass(frozen=True, eq=False)
 class Visit:
@@ -62,6 +65,7 @@ class ViewRenderer:
 
     Attributes:
         surface: Where the surface was last seen.
+        views_at_once: How many views fit into memory together with their gradients.
     """
 
     def __init__(self, portrait: Portrait, views: EditedViews, settings: StylizeSettings) -> None:
@@ -71,6 +75,9 @@ class ViewRenderer:
         self.portrait, self.settings, self.config = portrait, settings, config
         self.cameras = views.cameras
         self.ray_size = int(views.originals.depth.shape[-1])
+        self.views_at_once = _PATCHES_AT_ONCE
+        if portrait.superresolution is not None:
+            self.views_at_once = max(1, _WHOLE_PIXELS_AT_ONCE // portrait.image_size**2)
         self.surface = SurfaceMemory(views.originals.depth, views.originals.alpha)
         self.sampling = GuidedSampling(
             num_spread=settings.num_spread,

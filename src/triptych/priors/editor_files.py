@@ -14,6 +14,7 @@ import torch
 from triptych.config import from_dict
 from triptych.errors import UserError
 from triptych.files import read_json, sha256_of
+from triptych.ops.precision import has_fast_bfloat16
 from triptych.priors.image_editor import EditorConfig, official_editor_config
 
 OFFICIAL_EDITOR = "timbrooks/instruct-pix2pix"
@@ -33,7 +34,11 @@ _AUTOENCODERS = ("AutoencoderKL", "AutoencoderTiny")
 
 @dataclass(frozen=True)
 class EditorParts:
-    """The loaded components of an editor, in float32, and its settings."""
+    """The loaded components of an editor and its settings.
+
+    All are float32, but for the UNet of an official model, which has 860 million weights: where
+    bfloat16 is fast it is kept in bfloat16, in half the memory and without a conversion each step.
+    """
 
     unet: Any
     vae: Any
@@ -43,10 +48,17 @@ class EditorParts:
     config: EditorConfig
 
 
-def load_editor_parts(name_or_folder: str | Path, *, allow_download: bool = False) -> EditorParts:
+def load_editor_parts(
+    name_or_folder: str | Path, *, allow_download: bool = False, keep_float32: bool = False
+) -> EditorParts:
     """Load the components of an editor from a folder or by a published name.
 
     A folder without `triptych_editor.json` is taken for a copy of an official model.
+
+    Args:
+        name_or_folder: Where the components are.
+        allow_download: Fetch a published model that is not here.
+        keep_float32: Load the UNet of an official model in float32 too.
 
     Raises:
         UserError: There is no such editor here, or its files are broken.
@@ -54,9 +66,11 @@ def load_editor_parts(name_or_folder: str | Path, *, allow_download: bool = Fals
     folder = editor_folder(name_or_folder, allow_download=allow_download)
     index = _read_index(folder)
     config = read_editor_config(folder)
+    is_official = not (folder / EDITOR_FILE).is_file()
+    halved = is_official and not keep_float32 and has_fast_bfloat16("cpu")
     try:
         with _quiet_transformers():
-            return _load(folder, index, config)
+            return _load(folder, index, config, torch.bfloat16 if halved else torch.float32)
     except UserError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -143,15 +157,18 @@ def _quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _load(folder: Path, index: dict[str, Any], config: EditorConfig) -> EditorParts:
+def _load(
+    folder: Path, index: dict[str, Any], config: EditorConfig, unet_dtype: torch.dtype
+) -> EditorParts:
     import diffusers
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    def network(kind: Any, name: str) -> Any:
-        # Without a wish for another precision diffusers loads in float32, transformers does not.
-        return kind.from_pretrained(str(folder / name), local_files_only=True, use_safetensors=True)
+    def network(kind: Any, name: str, dtype: torch.dtype) -> Any:
+        return kind.from_pretrained(
+            str(folder / name), local_files_only=True, use_safetensors=True, torch_dtype=dtype
+        )
 
-    unet = network(diffusers.UNet2DConditionModel, "unet")
+    unet = network(diffusers.UNet2DConditionModel, "unet", unet_dtype)
     if unet.config.in_channels != 2 * unet.config.out_channels:
         raise UserError(
             f"{folder}: the UNet reads {unet.config.in_channels} channels; an image editor's reads "
@@ -159,7 +176,7 @@ def _load(folder: Path, index: dict[str, Any], config: EditorConfig) -> EditorPa
         )
     return EditorParts(
         unet=unet,
-        vae=network(getattr(diffusers, index["vae"][1]), "vae"),
+        vae=network(getattr(diffusers, index["vae"][1]), "vae", torch.float32),
         text_encoder=CLIPTextModel.from_pretrained(
             str(folder / "text_encoder"),
             local_files_only=True,

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from triptych.errors import UserError
 from triptych.ops.precision import half_precision_where_fast
-from triptych.ops.resize import resize
 from triptych.priors.editor_prompt import decorated, prompt_notes
 from triptych.priors.image_editor import EditorConfig, EditorWarning, Progress
 from triptych.priors.noised_start import guided, plan_timesteps, shared_noise, start_latents
+from triptych.priors.picture_codec import PictureCodec, to_size
 
 Precision = Literal["auto", "float32"]
 
@@ -30,7 +30,8 @@ class InstructPix2PixEditor:
     Attributes:
         config: The editor's own defaults.
         name: Model name or folder, for records.
-        precision: "auto" multiplies in bfloat16 where the hardware is faster at it.
+        precision: "auto" multiplies in bfloat16 where the hardware is faster at it; a UNet whose
+            weights are bfloat16 computes in it anyway. The autoencoder always has full precision.
         views_per_batch: Pictures edited at once; each costs three UNet samples per step.
     """
 
@@ -80,7 +81,9 @@ class InstructPix2PixEditor:
         """
         from triptych.priors.editor_files import load_editor_parts
 
-        parts = load_editor_parts(name_or_folder, allow_download=allow_download)
+        parts = load_editor_parts(
+            name_or_folder, allow_download=allow_download, keep_float32=precision == "float32"
+        )
         return cls(
             unet=parts.unet,
             vae=parts.vae,
@@ -195,14 +198,15 @@ class InstructPix2PixEditor:
         seed: int,
         progress: Progress | None,
     ) -> Iterator[Tensor]:
+        codec = PictureCodec(self.vae, self.config.image_size)
         done, total = 0, len(images) * len(timesteps)
         for part in images.split(self.views_per_batch):
             with torch.no_grad():
-                source = self._encode(part)
+                source = codec.encode(part.to(self.device))
                 noise = shared_noise(tuple(source.shape[1:]), seed).to(source)
                 latents = start_latents(
                     scheduler,
-                    source * self.vae.config.scaling_factor,
+                    codec.scaled(source),
                     noise,
                     timesteps[0],
                     config.noise_level,
@@ -215,8 +219,8 @@ class InstructPix2PixEditor:
                     done += len(part)
                     if progress is not None:
                         progress(done, total)
-                edited = self._decode(latents)
-            yield _to_size(edited, part.shape[-1]).to(images)
+                edited = codec.decode(latents)
+            yield to_size(edited, part.shape[-1]).to(images)
 
     def _predict(
         self,
@@ -233,18 +237,12 @@ class InstructPix2PixEditor:
         pictures = torch.cat([source, source, torch.zeros_like(source)])
         texts = torch.cat([with_text.expand(views, -1, -1), without_text.expand(2 * views, -1, -1)])
         joined = torch.cat([noisy, pictures], dim=1).contiguous(memory_format=torch.channels_last)
+        kept = self.unet.dtype
         with half_precision_where_fast(self.device, self.precision == "auto"):
-            prediction = self.unet(joined, timestep, encoder_hidden_states=texts).sample
+            prediction = self.unet(
+                joined.to(kept), timestep, encoder_hidden_states=texts.to(kept)
+            ).sample
         return guided(prediction.float(), config.text_guidance, config.image_guidance)
-
-    def _encode(self, images: Tensor) -> Tensor:
-        """Return the unscaled mode of the latents, which is what the UNet is shown."""
-        sized = _to_size(images.to(self.device, torch.float32), self.config.image_size)
-        encoded = self.vae.encode(sized)
-        return encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
-
-    def _decode(self, latents: Tensor) -> Tensor:
-        return self.vae.decode(latents / self.vae.config.scaling_factor).sample.clamp(-1, 1)
 
     @torch.no_grad()
     def _embed(self, text: str) -> Tensor:
@@ -286,7 +284,3 @@ def _check_images(images: Tensor) -> None:
         raise UserError(
             f"images: got shape {shape}; expected square pictures [views, 3, size, size]"
         )
-
-
-def _to_size(images: Tensor, size: int) -> Tensor:
-    return images if images.shape[-1] == size else resize(images, size).clamp(-1, 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 from torch import Tensor
 
 from triptych.errors import UserError
+from triptych.weights.untrusted.known_calls import is_plain
+from triptych.weights.untrusted.stored_networks import tensor_table
+from triptych.weights.untrusted.untrusted_file import read_untrusted
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -18,20 +20,31 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """
     import safetensors
     import safetensors.torch
-    import torch
 
     file = Path(path)
+    if not file.is_file():
+        raise UserError(f"cannot read {file}: there is no such file")
     try:
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        return _read_state_dict(file)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror or error}") from error
-    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (safetensors.SafetensorError, UserError) as error:
         raise UserError(
-            f"{file} is broken or holds more than named tensors, which is refused: {first_line}"
+            f"{file} is broken or holds more than named tensors, which is refused: {error}"
         ) from error
-    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise UserError(f"{file} holds something else than named tensors")
-    return dict(found)
+
+
+def _read_state_dict(file: Path) -> dict[str, Tensor]:
+    found = read_untrusted(file)
+    found.refuse_dangerous_names()
+    foreign = sorted(str(name) for name in found.names if not is_plain(name))
+    if foreign:
+        raise UserError(f"it names {foreign[0]}")
+    table = tensor_table(found.content)
+    if table is None:
+        raise UserError("it holds something else than named tensors")
+    if sum(tensor.num_bytes for tensor in table.values()) > found.num_bytes:
+        raise UserError("it unfolds to more than it holds")
+    return {name: tensor.read().clone() for name, tensor in table.items()}

@@ -14,7 +14,9 @@ from triptych.weights.safetensors_file import fill_module, load_tensors
 if TYPE_CHECKING:
     from triptych.models.eg3d import TriPlaneGenerator
     from triptych.models.image_to_triplane import ImageToTriplane
+    from triptych.nn.discriminator import DualDiscriminator
     from triptych.nn.feature_network import AvatarFeatures
+    from triptych.nn.head_pose_network import HeadPoseNetwork
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -46,6 +48,20 @@ def load_features(name_or_path: str | Path = "avatar-features") -> AvatarFeature
     from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 
     return _load(weight_file(name_or_path, "features"), AvatarFeatures, FeatureNetworkConfig)
+
+
+def load_head_pose(name_or_path: str | Path = "avatar-landmarks") -> HeadPoseNetwork:
+    """Return a head pose network; see `load_generator`."""
+    from triptych.nn.head_pose_network import HeadPoseConfig, HeadPoseNetwork
+
+    return _load(weight_file(name_or_path, "landmarks"), HeadPoseNetwork, HeadPoseConfig)
+
+
+def load_discriminator(path: str | Path) -> DualDiscriminator:
+    """Return EG3D's discriminator from a converted file; see `load_generator`."""
+    from triptych.nn.discriminator import DiscriminatorConfig, DualDiscriminator
+
+    return _load(Path(path), DualDiscriminator, DiscriminatorConfig)
 
 
 def _load(path: Path, module_class: type[M], config_class: type) -> M:

@@ -6,16 +6,24 @@ import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from triptych.errors import UserError
 from triptych.files import sha256_of, user_cache_folder
+from triptych.weights.published import (
+    EG3D_FILES,
+    EG3D_LICENCE,
+    EG3D_LICENCE_PAGE,
+    EG3D_PAGE,
+    PublishedFile,
+)
+
+if TYPE_CHECKING:
+    from triptych.models.eg3d_config import EG3DConfig
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
-Kind = Literal["generator", "image-to-triplane", "features", "editor"]
+Kind = Literal["generator", "image-to-triplane", "features", "editor", "landmarks", "encoder"]
 
-_EG3D_LICENCE = "NVIDIA Source Code License for EG3D (non-commercial)"
-_EG3D_PAGE = "https://catalog.ngc.nvidia.com/orgs/nvidia/teams/research/models/eg3d"
 _TRIPTYCH_PAGE = "docs/training.md"
 
 
@@ -30,8 +38,9 @@ class ModelEntry:
         file: File or folder name where the model is kept.
         licence: Under which terms it may be used.
         page: Where it comes from.
+        licence_page: Where the terms can be read; empty for embedded models.
         repository: Hub repository that is downloaded when the model is asked for by name.
-        published_bytes: Size of an official model's download; 0 if unknown or embedded.
+        published: The file that an official model is converted from.
     """
 
     name: str
@@ -40,8 +49,9 @@ class ModelEntry:
     file: str
     licence: str
     page: str
+    licence_page: str = ""
     repository: str | None = None
-    published_bytes: int = 0
+    published: PublishedFile | None = None
 
     @property
     def path(self) -> Path:
@@ -61,7 +71,13 @@ class ModelEntry:
             return self.path.stat().st_size
         if self.path.is_dir():
             return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
-        return self.published_bytes
+        return self.published.num_bytes if self.published else 0
+
+    def expected_config(self) -> EG3DConfig | None:
+        """Configuration that an official generator is known to have; None for other models."""
+        from triptych.models.eg3d_config import OFFICIAL_CONFIGS
+
+        return OFFICIAL_CONFIGS[self.name]() if self.name in OFFICIAL_CONFIGS else None
 
     def sha256(self) -> str:
         """Hash of the file, or of all files of the folder; empty when there is none here."""
@@ -80,8 +96,16 @@ def _embedded(name: str, kind: Kind, file: str) -> ModelEntry:
 
 
 def _eg3d(name: str) -> ModelEntry:
-    file = f"{name}.safetensors"
-    return ModelEntry(name, "generator", "official", file, _EG3D_LICENCE, _EG3D_PAGE)
+    return ModelEntry(
+        name,
+        "generator",
+        "official",
+        f"{name}.safetensors",
+        EG3D_LICENCE,
+        EG3D_PAGE,
+        EG3D_LICENCE_PAGE,
+        published=EG3D_FILES[name],
+    )
 
 
 _ENTRIES = (
@@ -90,12 +114,8 @@ _ENTRIES = (
     _embedded("avatar-features", "features", "avatar-features.safetensors"),
     _embedded("avatar-classifier", "features", "avatar-classifier.safetensors"),
     _embedded("avatar-editor", "editor", "avatar-editor"),
-    _eg3d("ffhq512-64"),
-    _eg3d("ffhq512-128"),
-    _eg3d("ffhqrebalanced512-64"),
-    _eg3d("ffhqrebalanced512-128"),
-    _eg3d("afhqcats512-128"),
-    _eg3d("shapenetcars128-64"),
+    _embedded("avatar-landmarks", "landmarks", "avatar-landmarks.safetensors"),
+    *(_eg3d(name) for name in EG3D_FILES),
     ModelEntry(
         name="instruct-pix2pix",
         kind="editor",
@@ -103,6 +123,7 @@ _ENTRIES = (
         file="instruct-pix2pix",
         licence="MIT; Stable Diffusion base: CreativeML OpenRAIL-M",
         page="https://huggingface.co/timbrooks/instruct-pix2pix",
+        licence_page="https://huggingface.co/timbrooks/instruct-pix2pix",
         repository="timbrooks/instruct-pix2pix",
     ),
 )
@@ -147,16 +168,30 @@ def find_present(name: str, kind: Kind | None = None) -> Path:
             f"the embedded model '{name}' is missing from this installation ({entry.path}); "
             f"install triptych again, or train it: see {entry.page}"
         )
-    if entry.repository is not None:
-        raise UserError(
-            f"the official model '{name}' is not on this machine; it comes from {entry.page} "
-            f"({entry.licence}) and is downloaded only where it is asked for by name"
-        )
     raise UserError(
         f"the official model '{name}' is not on this machine; it comes from {entry.page} "
-        f"under the {entry.licence}; this version has no converter for it yet; a converted file "
-        f"would belong at {entry.path}"
+        f"under the {entry.licence}; {how_to_get(entry)}"
     )
+
+
+def how_to_get(entry: ModelEntry) -> str:
+    """Return what to type so that an official model can be used by name."""
+    by_name = f"get it with: triptych download {entry.name} --accept-licence"
+    if entry.published is None:
+        return by_name
+    if not entry.published.addresses:
+        return f"{entry.published.remark}; {by_hand(entry)}"
+    return f"{by_name}; {by_hand(entry)}"
+
+
+def by_hand(entry: ModelEntry) -> str:
+    """Return what to do with a browser where a download by name does not work."""
+    assert entry.published is not None
+    file, page = entry.published.name, entry.page
+    convert = f"triptych convert {file} {entry.path} --accept-licence"
+    if not entry.published.addresses:
+        return f"whoever has {file} converts it with: {convert}"
+    return f"or fetch {file} with a browser from {page} and convert it with: {convert}"
 
 
 def weight_file(name_or_path: str | Path, kind: Kind) -> Path:

@@ -19,19 +19,11 @@ from torch import Tensor, nn
 from triptych.config import to_dict
 from triptych.errors import UserError
 from triptych.files import atomic_write
+from triptych.weights.file_kinds import CHECKPOINT_KINDS, first_bytes, kind_of_file
+from triptych.weights.tensor_fit import check_fit
 
 FORMAT = "triptych"
 FORMAT_VERSION = 1
-_SHOWN = 5
-_NOT_SAFETENSORS = (
-    (b"PK\x03\x04", "a zip archive, as torch.save and .npz make"),
-    (b"\x80", "a Python pickle"),
-    (b"version https://git-lfs", "a Git LFS pointer instead of the file itself"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"glTF", "a glTF mesh"),
-    (b"{", "a JSON text"),
-    (b"<", "a web page"),
-)
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ def save_tensors(
     """
     import safetensors.torch
 
-    stored = {name: _as_stored(name, tensor, dtype) for name, tensor in tensors.items()}
+    stored = _unshared({name: _as_stored(name, t, dtype) for name, t in tensors.items()})
     fields = {"format": FORMAT, **asdict(header), "sha256": content_hash(stored)}
     metadata = {FORMAT: json.dumps(fields, sort_keys=True)}
     with atomic_write(path) as stream:
@@ -186,30 +178,14 @@ def fill_module(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -
         source: File they come from, for the error message.
 
     Raises:
-        UserError: Names are missing or left over, or shapes differ; all are named in one table.
+        TensorsDoNotFit: Names are missing or left over, or shapes differ.
     """
-    expected = module.state_dict()
-    missing = sorted(expected.keys() - tensors.keys())
-    unexpected = sorted(tensors.keys() - expected.keys())
-    misshapen = [
-        f"{name} is {list(tensors[name].shape)}, not {list(expected[name].shape)}"
-        for name in sorted(expected.keys() & tensors.keys())
-        if tensors[name].shape != expected[name].shape
-    ]
-    problems = [
-        f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
-        for what, names in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("misshapen", misshapen),
-        )
-        if names
-    ]
-    if problems:
-        raise UserError(
-            f"the tensors of {source} do not fit a {type(module).__name__}:\n  "
-            + "\n  ".join(problems)
-        )
+    check_fit(
+        {name: tensor.shape for name, tensor in module.state_dict().items()},
+        {name: tensor.shape for name, tensor in tensors.items()},
+        network=type(module).__name__,
+        source=source,
+    )
     module.load_state_dict(dict(tensors))
     module.eval().requires_grad_(False)
 
@@ -227,30 +203,41 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
 def _as_stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     tensor = tensor.detach().cpu()
     if dtype is None or not tensor.is_floating_point():
-        return tensor.clone(memory_format=torch.contiguous_format)
+        return tensor.contiguous()
     stored = tensor.to(dtype, copy=True, memory_format=torch.contiguous_format)
     if not torch.equal(stored.isfinite(), tensor.isfinite()):
         raise UserError(f"the values of {name} do not fit into {dtype}; store it as float32")
     return stored
 
 
+def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors of which no two share memory, which the format cannot express."""
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        memory = tensor.untyped_storage()
+        if memory.nbytes() != tensor.nbytes or memory.data_ptr() in seen:
+            tensors[name] = tensor.clone()
+        else:
+            seen.add(memory.data_ptr())
+    return tensors
+
+
 def _open(path: str | Path) -> Any:
     """Open a safetensors file, or say what the file is instead."""
     import safetensors
 
-    try:
-        with open(path, "rb") as stream:
-            start = stream.read(64)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not start:
-        raise UserError(f"{path} is empty")
+    start = first_bytes(path)
     try:
         return safetensors.safe_open(str(path), framework="pt")
     except safetensors.SafetensorError as error:
-        for magic, kind in _NOT_SAFETENSORS:
-            if start.startswith(magic):
-                raise UserError(f"{path} is {kind}; expected a safetensors file") from error
+        kind = kind_of_file(start)
+        if kind in CHECKPOINT_KINDS:
+            raise UserError(
+                f"{path} is {kind}; expected a safetensors file; if it is a checkpoint of EG3D, "
+                f"convert it first: triptych convert {path} OUT.safetensors"
+            ) from error
+        if kind not in (None, "a safetensors file"):
+            raise UserError(f"{path} is {kind}; expected a safetensors file") from error
         raise UserError(
             f"{path} is not a whole safetensors file (cut off, or something else): {error}"
         ) from error

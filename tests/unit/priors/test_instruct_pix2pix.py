@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from triptych.errors import UserError
+from triptych.priors import picture_codec
 from triptych.priors.image_editor import EditorConfig, EditorWarning, official_editor_config
 from triptych.priors.instruct_pix2pix import InstructPix2PixEditor
 from triptych.priors.noised_start import plan_timesteps, shared_noise
@@ -152,6 +155,57 @@ def test_progress_counts_the_steps_of_all_views(editor):
     assert len(calls) == 2 * 9
     assert calls[0] == (2, 27)
     assert calls[-1] == (27, 27)
+
+
+def test_large_pictures_pass_the_autoencoder_one_by_one(tiny_editor_parts, monkeypatch):
+    """At 512 pixels eight pictures at once would need sixteen gigabytes."""
+    images = pictures(2)
+    editor = make_editor(tiny_editor_parts)
+    request = {"text_guidance": 3.0, "num_steps": 3, "seed": 1}
+    together = editor.edit(images, "a cat", **request)
+    seen = []
+    encode, decode = editor.vae.encode, editor.vae.decode
+    monkeypatch.setattr(picture_codec, "PIXELS_AT_ONCE", 32**2)
+    monkeypatch.setattr(editor.vae, "encode", lambda x: seen.append(len(x)) or encode(x))
+    monkeypatch.setattr(editor.vae, "decode", lambda x: seen.append(len(x)) or decode(x))
+    assert (editor.edit(images, "a cat", **request) - together).abs().max() < 1e-4
+    assert seen == [1, 1, 1, 1]
+
+
+def test_a_unet_kept_in_bfloat16_edits_alike(tiny_editor_parts):
+    request = {"text_guidance": 3.0, "num_steps": 4, "seed": 1}
+    exact = make_editor(tiny_editor_parts).edit(pictures(2), "a cat", **request)
+    parts = SimpleNamespace(**vars(tiny_editor_parts))
+    parts.unet = copy.deepcopy(parts.unet).to(torch.bfloat16)
+    rounded = make_editor(parts).edit(pictures(2), "a cat", **request)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    assert (rounded - exact).abs().mean() < 0.05 * exact.std()
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_an_official_folder_is_kept_in_bfloat16_where_that_is_fast(
+    tiny_editor_parts, tmp_path, monkeypatch, fast
+):
+    from diffusers import StableDiffusionInstructPix2PixPipeline
+
+    StableDiffusionInstructPix2PixPipeline(
+        **vars(tiny_editor_parts),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(tmp_path)
+    monkeypatch.setattr("triptych.priors.editor_files.has_fast_bfloat16", lambda device: fast)
+    editor = InstructPix2PixEditor.from_pretrained(tmp_path, config=CONFIG)
+    assert editor.unet.dtype == (torch.bfloat16 if fast else torch.float32)
+    assert editor.vae.dtype == editor.text_encoder.dtype == torch.float32
+    kept = InstructPix2PixEditor.from_pretrained(tmp_path, config=CONFIG, precision="float32")
+    assert kept.unet.dtype == torch.float32
+    request = {"text_guidance": 3.0, "num_steps": 3, "seed": 1}
+    own = make_editor(tiny_editor_parts).edit(pictures(1), "a cat", **request)
+    assert torch.equal(kept.edit(pictures(1), "a cat", **request), own)
+    edited = editor.edit(pictures(1), "a cat", **request)
+    assert (edited - own).abs().mean() < 0.05 * own.std()
 
 
 def test_pictures_of_another_size_come_back_in_their_own_size(editor):

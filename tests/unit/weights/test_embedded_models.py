@@ -9,7 +9,7 @@ from triptych.pipelines.generate import GeneratePipeline
 from triptych.weights import load_features, load_image_to_triplane, read_header, registry
 
 EMBEDDED = [entry for entry in registry.MODELS.values() if entry.origin == "embedded"]
-LARGEST_MB = {"avatar-generator": 20, "avatar-editor": 45}
+LARGEST_MB = {"avatar-generator": 20, "avatar-editor": 45, "avatar-landmarks": 3}
 LARGEST_SUM_MB = 120
 
 

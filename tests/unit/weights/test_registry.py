@@ -17,6 +17,7 @@ def test_names_are_these():
         "avatar-features",
         "avatar-classifier",
         "avatar-editor",
+        "avatar-landmarks",
         "ffhq512-64",
         "ffhq512-128",
         "ffhqrebalanced512-64",
@@ -48,9 +49,30 @@ def test_an_absent_official_model_says_where_to_get_it(tmp_path, monkeypatch):
     entry = registry.find("ffhq512-128")
     assert not entry.present()
     assert entry.sha256() == ""
-    assert entry.num_bytes() == 0
-    with pytest.raises(UserError, match="not on this machine.*catalog.ngc.nvidia.com.*NVIDIA"):
+    assert entry.num_bytes() == entry.published.num_bytes > 0
+    with pytest.raises(UserError, match="not on this machine.*catalog.ngc.nvidia.com.*NVIDIA") as e:
         load_generator("ffhq512-128")
+    assert "triptych download ffhq512-128 --accept-licence" in str(e.value)
+    assert f"triptych convert ffhq512-128.pkl {entry.path}" in str(e.value)
+    with pytest.raises(UserError, match="not among the published files") as e:
+        load_generator("ffhq512-64")
+    assert "triptych download" not in str(e.value)
+
+
+def test_what_is_known_of_published_files_is_whole_or_absent():
+    files = [entry.published for entry in registry.MODELS.values() if entry.published]
+    assert [file.name for file in files if not file.addresses] == ["ffhq512-64.pkl"]
+    for file in files:
+        assert file.addresses or file.remark
+        assert all(
+            address.startswith("https://") and file.name in address for address in file.addresses
+        )
+        stated = (bool(file.num_bytes), bool(file.sha256), file.stated_by.startswith("https://"))
+        assert stated in ((True,) * 3, (False,) * 3)
+        if file.sha256:
+            assert len(file.sha256) == 64
+            assert int(file.sha256, 16) > 0
+    assert len({file.name for file in files}) == len(files)
 
 
 def test_an_absent_embedded_model_says_what_to_do(tmp_path, monkeypatch):

@@ -68,6 +68,16 @@ def test_the_same_content_gives_the_same_bytes(tmp_path, tensors):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_tensors_that_share_memory_are_stored_apart(tmp_path):
+    base = torch.arange(6.0)
+    shared = {"a": base, "again": base, "part": base[2:4], "turned": base.view(2, 3).T}
+    save_tensors(tmp_path / "a", {**shared, "none": base[:0]}, HEADER)
+    loaded, _ = load_tensors(tmp_path / "a")
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in shared.items())
+    assert loaded["none"].shape == (0,)
+    assert torch.equal(base, torch.arange(6.0))
+
+
 def test_values_beyond_half_precision_are_refused(tmp_path):
     with pytest.raises(UserError, match="big do not fit into torch.float16"):
         save_tensors(tmp_path / "a", {"big": torch.tensor([1e6])}, HEADER, dtype=torch.float16)

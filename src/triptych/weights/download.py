@@ -1,0 +1,269 @@
+"""Fetching a published file: resumed where it broke off, checked, and whole or absent."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from triptych.errors import UserError
+from triptych.files import NEEDED_BYTES, make_writable_folder, sha256_of
+from triptych.weights.http_reply import (
+    BeyondEndError,
+    BrokenOffError,
+    NotServedError,
+    Reply,
+    request,
+)
+from triptych.weights.partial_file import PartialFile
+from triptych.weights.published import PublishedFile
+
+MOST_BYTES = 4 << 30
+"""More than any published model; a file without known length may not pass it."""
+
+_PICKLE_START, _PICKLE_END = b"\x80", b"."
+_NOTABLE_BYTES = 1 << 20
+
+Progress = Callable[[int, int], None]
+
+
+class NotDownloadedError(UserError):
+    """The publisher's server did not give the file; a person with a browser may still get it."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to bear with a server.
+
+    Attributes:
+        silence_s: Longest time without a byte.
+        tries: Failures in a row, without a megabyte gained between them, after which to give up.
+        pause_s: Wait after the first failure; after the n-th, n times as long.
+    """
+
+    silence_s: float = 30.0
+    tries: int = 5
+    pause_s: float = 2.0
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A file that is here.
+
+    Attributes:
+        path: Where.
+        sha256: Its hash.
+        checked: Whether that is the hash which a public page states.
+    """
+
+    path: Path
+    sha256: str
+    checked: bool
+
+
+def download(
+    published: PublishedFile,
+    folder: Path,
+    *,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> Downloaded:
+    """Fetch a published file into a folder; one that is there already is only checked.
+
+    A transfer that broke off, in this call or an earlier one, goes on where it stopped if the
+    server still has that very version of the file. The file gets its name when it is whole and
+    its length and hash are right.
+
+    Args:
+        published: What to fetch.
+        folder: Made if absent.
+        progress: Called with bytes here and bytes in all (0 while nobody knows).
+        patience: With a slow or failing server.
+
+    Raises:
+        NotDownloadedError: The file cannot be had, or is not the one that was published.
+        UserError: It cannot be kept.
+    """
+    target = folder / published.name
+    if not published.addresses:
+        raise NotDownloadedError(f"{published.name} cannot be downloaded: {published.remark}")
+    make_writable_folder(folder)
+    if target.exists():
+        return _already_here(published, target)
+    with PartialFile(target) as partial:
+        _check_room(folder, published.num_bytes - partial.length)
+        transfer = _Transfer(published, partial, progress or _silent, patience or Patience())
+        digest = transfer.run()
+        partial.publish()
+    return Downloaded(target, digest, bool(published.sha256))
+
+
+class _Transfer:
+    """The attempts to get one file."""
+
+    def __init__(
+        self,
+        published: PublishedFile,
+        partial: PartialFile,
+        progress: Progress,
+        patience: Patience,
+    ) -> None:
+        self.published, self.partial = published, partial
+        self.progress, self.patience = progress, patience
+        self.joined = False  # whether the bytes came in more than one answer
+
+    def run(self) -> str:
+        """Try one address after the other; return the hash of the whole, checked file."""
+        refusals = []
+        for address in self.published.addresses:
+            try:
+                return self._from(address)
+            except NotServedError as refusal:
+                refusals.append(str(refusal))
+        raise NotDownloadedError(
+            f"{self.published.name} could not be downloaded: {'; '.join(dict.fromkeys(refusals))}"
+        )
+
+    def _from(self, address: str) -> str:
+        self.joined = self.partial.can_go_on_from(address)
+        self._complete(address)
+        digest = sha256_of(self.partial.path)
+        if self.joined and self._is_wrong(digest):
+            # Earlier bytes were damaged meanwhile, or were of another version after all.
+            self.partial.forget()
+            self._complete(address)
+            digest = sha256_of(self.partial.path)
+        if self._is_wrong(digest):
+            self.partial.forget()
+            raise NotServedError(
+                f"the file there is not the published one: its SHA-256 is {digest}; "
+                f"expected {self.published.sha256} as {self.published.stated_by} states"
+            )
+        return digest
+
+    def _is_wrong(self, digest: str) -> bool:
+        return bool(self.published.sha256) and digest != self.published.sha256
+
+    def _complete(self, address: str) -> None:
+        """Get all bytes, in as many attempts as it takes while there is progress."""
+        failures, most = 0, self.partial.length
+        while True:
+            try:
+                self._attempt(address)
+            except BrokenOffError as failure:
+                failures += 1
+                # Counted against the most that was ever here: a server that always begins anew
+                # and always breaks off is given up too.
+                if self.partial.length >= most + _NOTABLE_BYTES:
+                    failures, most = 1, self.partial.length
+                if failures >= self.patience.tries:
+                    raise self._given_up(failure) from failure
+                time.sleep(failures * self.patience.pause_s)
+            else:
+                return
+
+    def _attempt(self, address: str) -> None:
+        partial = self.partial
+        goes_on = partial.can_go_on_from(address)
+        start, validator = (partial.length, partial.validator) if goes_on else (0, "")
+        if not (goes_on and partial.length == (self.published.num_bytes or partial.total)):
+            try:
+                with request(address, start, validator, self.patience.silence_s) as reply:
+                    self._accept(address, reply)
+                    for block in reply.blocks():
+                        self._take(block)
+            except BeyondEndError as error:
+                if error.total != partial.length:
+                    partial.forget()
+                    raise BrokenOffError(str(error)) from error
+        self._check_end()
+
+    def _accept(self, address: str, reply: Reply) -> None:
+        """Take note of what will follow, or refuse it."""
+        expected = self.published.num_bytes
+        if expected and reply.total is not None and reply.total != expected:
+            raise NotServedError(
+                f"the file there has {reply.total} bytes; the published one has {expected}"
+            )
+        partial = self.partial
+        if reply.start == 0:
+            partial.begin(address, reply.validator, reply.total)
+            return
+        another_length = None not in (reply.total, partial.total) and reply.total != partial.total
+        if another_length or reply.validator != partial.validator:
+            partial.forget()
+            raise BrokenOffError("the file there has changed meanwhile")
+        partial.total = reply.total if partial.total is None else partial.total
+        self.joined = True
+
+    def _take(self, block: bytes) -> None:
+        partial, expected = self.partial, self.published.num_bytes
+        most = expected or partial.total or MOST_BYTES
+        if partial.length + len(block) > most:
+            partial.forget()
+            raise NotServedError(f"the server sends more than the {most} bytes of the file")
+        if partial.length == 0 and not block.startswith(_PICKLE_START):
+            partial.forget()
+            raise NotServedError(f"the server answered with {_described(block)}, not a model")
+        partial.append(block)
+        self.progress(partial.length, expected or partial.total or 0)
+
+    def _check_end(self) -> None:
+        """See that the last byte that came is the last byte of the file."""
+        partial = self.partial
+        expected = self.published.num_bytes or partial.total
+        if expected is not None and partial.length < expected:
+            raise BrokenOffError(f"it ended after {partial.length} of {expected} bytes")
+        if not self.published.sha256 and partial.last_byte() != _PICKLE_END:
+            # A claimed length may be wrong, and without one the end of the bytes proves nothing.
+            if expected is None:
+                raise BrokenOffError("it ended in the middle of the file")
+            partial.forget()
+            raise NotServedError(f"the {expected} bytes that the server offers are no whole model")
+
+    def _given_up(self, failure: BrokenOffError) -> UserError:
+        kept = self.partial.length if self.partial.validator else 0
+        hint = f"; {kept} bytes are kept: the same command goes on from there" if kept else ""
+        return NotDownloadedError(
+            f"{self.published.name} could not be downloaded: {failure} "
+            f"({self.patience.tries} times){hint or '; try again later'}"
+        )
+
+
+def _already_here(published: PublishedFile, path: Path) -> Downloaded:
+    length = path.stat().st_size
+    digest = sha256_of(path)
+    if published.num_bytes and length != published.num_bytes:
+        found, expected = f"{length} bytes", f"{published.num_bytes} bytes"
+    elif published.sha256 and digest != published.sha256:
+        found, expected = f"SHA-256 {digest}", published.sha256
+    else:
+        return Downloaded(path, digest, bool(published.sha256))
+    raise UserError(
+        f"{path} exists but is not the published file: got {found}; expected {expected}; "
+        "remove it, or choose another folder with --to"
+    )
+
+
+def _check_room(folder: Path, missing: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < missing + NEEDED_BYTES:
+        raise UserError(
+            f"no space left for {folder}: {free >> 20} MB are free; "
+            f"{(missing + NEEDED_BYTES) >> 20} MB are needed"
+        )
+
+
+def _described(block: bytes) -> str:
+    start = block[:256].lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, perhaps one to log in"
+    if start.startswith((b"{", b"[")):
+        return "a JSON text, perhaps a notice"
+    return "something else"
+
+
+def _silent(done: int, total: int) -> None:
+    """Report nothing."""

@@ -1,0 +1,181 @@
+"""One request to a web server for a file, or for what is still missing of it."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import triptych
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)$")
+_UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d+)$")
+
+
+class NotServedError(Exception):
+    """This address does not give the file, and will not if it is asked again."""
+
+
+class BrokenOffError(Exception):
+    """Something went wrong that may pass: a lost connection, a busy server."""
+
+
+class BeyondEndError(Exception):
+    """The position asked for is not inside the file; `total` is its length, None if not told."""
+
+    def __init__(self, total: int | None) -> None:
+        super().__init__("the file there is shorter than what is here of it")
+        self.total = total
+
+
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """A server's answer.
+
+    Attributes:
+        start: Position in the file of the first byte that follows.
+        total: Length of the whole file as the server claims it; None if it does not say.
+        validator: What names this very version of the file to the server; empty if nothing does.
+        stream: The bytes.
+    """
+
+    start: int
+    total: int | None
+    validator: str
+    stream: http.client.HTTPResponse
+
+    def blocks(self, size: int = 1 << 18) -> Iterator[bytes]:
+        """Yield the bytes as they arrive.
+
+        Raises:
+            BrokenOffError: The connection was lost, or nothing came for too long.
+        """
+        while True:
+            try:
+                block = self.stream.read1(size)
+            except (OSError, http.client.HTTPException) as error:
+                raise BrokenOffError(_reason(error)) from error
+            if not block:
+                return
+            yield block
+
+
+@contextmanager
+def request(address: str, start: int, validator: str, timeout_s: float) -> Iterator[Reply]:
+    """Ask for a file from a position on.
+
+    The server is told which version of the file the earlier bytes belong to, so it sends the rest
+    of that version or the whole of another one, never the rest of another one.
+
+    Args:
+        address: https, or http on this very machine.
+        start: How many bytes are here already.
+        validator: What `Reply.validator` was when they came.
+        timeout_s: Longest silence.
+
+    Raises:
+        NotServedError: The server refuses, the file is not there, or an address is not safe.
+        BrokenOffError: The server cannot be reached now, or is busy.
+        BeyondEndError: The file there is not longer than `start`.
+    """
+    _check_address(address, loopback=_is_loopback(address))
+    headers = {"User-Agent": f"triptych/{triptych.__version__}", "Accept-Encoding": "identity"}
+    if start:
+        headers |= {"Range": f"bytes={start}-", "If-Range": validator}
+    asked = urllib.request.Request(address, headers=headers)
+    try:
+        stream = urllib.request.build_opener(_SafeRedirects).open(asked, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise _refusal(error) from error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise NotServedError(f"the server cannot prove who it is: {error.reason}") from error
+        raise BrokenOffError(_reason(error.reason)) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise BrokenOffError(_reason(error)) from error
+    with stream:
+        yield _reply(stream, start)
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to another address only where nobody can change the bytes on the way."""
+
+    max_redirections = 5
+    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+        _check_address(newurl, loopback=_is_loopback(req.full_url))
+        known = 307 if code == 308 else code  # Python 3.10 does not know 308
+        return super().redirect_request(req, fp, known, msg, headers, newurl)
+
+
+def _check_address(address: str, *, loopback: bool) -> None:
+    scheme = urllib.parse.urlsplit(address).scheme
+    if scheme == "https" or (scheme == "http" and loopback and _is_loopback(address)):
+        return
+    raise NotServedError(f"the address {_shown(address)} is not safe: expected https")
+
+
+def _is_loopback(address: str) -> bool:
+    return urllib.parse.urlsplit(address).hostname in _LOOPBACK
+
+
+def _refusal(error: urllib.error.HTTPError) -> Exception:
+    """Return what a status means."""
+    code = error.code
+    if code == 416:
+        described = _UNSATISFIED_RANGE.match(error.headers.get("Content-Range", ""))
+        return BeyondEndError(int(described[1]) if described else None)
+    if code in _MAY_PASS:
+        return BrokenOffError(f"the server answered {code} {error.reason}")
+    if code in (401, 403):
+        return NotServedError(f"the server refuses ({code}); it may want a login")
+    if code in (404, 410):
+        return NotServedError(f"the file is not there ({code})")
+    return NotServedError(f"the server answered {code} {error.reason}")
+
+
+def _reply(stream: http.client.HTTPResponse, start: int) -> Reply:
+    encoding = stream.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise NotServedError(f"the server sends the file in another form ({encoding})")
+    validator = _validator(stream.headers)
+    if stream.status == 200:
+        return Reply(0, stream.length, validator, stream)
+    if stream.status != 206:
+        raise NotServedError(f"the server answered {stream.status} without a file")
+    described = _CONTENT_RANGE.match(stream.headers.get("Content-Range", ""))
+    if described is None or int(described[1]) != start:
+        raise BrokenOffError("the server sent another part of the file than was asked for")
+    total = None if described[2] == "*" else int(described[2])
+    return Reply(start, total, validator, stream)
+
+
+def _validator(headers: http.client.HTTPMessage) -> str:
+    """Return a strong entity tag, else the date of change, else nothing."""
+    tag = headers.get("ETag", "")
+    return tag if tag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, TimeoutError):
+        return "nothing came from the server for too long"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection was lost"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _shown(address: str) -> str:
+    """Return an address without its query, which may hold a signature."""
+    return urllib.parse.urlsplit(address)._replace(query="").geturl()

@@ -1,0 +1,145 @@
+"""A file that is still arriving: its bytes so far, and what they are the beginning of."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from triptych.errors import UserError
+from triptych.files import read_json, write_json
+
+
+class PartialFile:
+    """Bytes beside the file they will become, kept when a transfer breaks off.
+
+    A hidden file of notes says from where the bytes came and what named that version of the file,
+    so that bytes of two versions are never joined. Only one process may hold the file at a time.
+
+    Attributes:
+        target: The file to be.
+        path: Where the bytes are until then.
+        length: How many there are.
+        address: Where they came from; empty for none.
+        validator: What named that version of the file to the server; empty if nothing did.
+        total: Length of that version as the server claimed it; None if it did not.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f".{target.name}.partial")
+        self._notes = target.with_name(f".{target.name}.partial.json")
+        self.address, self.validator = "", ""
+        self.total: int | None = None
+        try:
+            self._stream = io.FileIO(self.path, "a+b")
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {error.strerror or error}") from error
+        self._hold_alone()
+        self.length = os.fstat(self._stream.fileno()).st_size
+        self._read_notes()
+
+    def __enter__(self) -> PartialFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let go of the file; bytes that no later call could go on from are removed."""
+        useless = self.length == 0 or not self.validator
+        self._stream.close()
+        if useless:
+            self._remove()
+
+    def can_go_on_from(self, address: str) -> bool:
+        """Say whether a server can be asked for the rest of these very bytes."""
+        return self.length > 0 and bool(self.validator) and self.address == address
+
+    def begin(self, address: str, validator: str, total: int | None) -> None:
+        """Throw away all bytes; those that follow begin a file."""
+        self._resize(0)
+        self.address, self.validator, self.total = address, validator, total
+        write_json(self._notes, {"address": address, "validator": validator, "total": self.total})
+
+    def forget(self) -> None:
+        """Throw away all bytes."""
+        self.begin("", "", None)
+
+    def append(self, block: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            UserError: They cannot be written; those before them are kept.
+        """
+        rest = memoryview(block)
+        try:
+            while rest:
+                written = self._stream.write(rest)
+                self.length += written
+                rest = rest[written:]
+        except OSError as error:
+            raise UserError(
+                f"cannot write {self.path}: {error.strerror or error}; the {self.length} bytes "
+                "that are here are kept: the same command goes on from there"
+            ) from error
+
+    def last_byte(self) -> bytes:
+        """Return the last byte, or nothing."""
+        self._stream.seek(max(0, self.length - 1))
+        return self._stream.read(1)
+
+    def publish(self) -> None:
+        """Give the file its name, at once and whole."""
+        try:
+            os.fsync(self._stream.fileno())
+            if os.name == "nt":  # there an open file cannot be renamed, nor has it been locked
+                self._stream.close()
+            os.replace(self.path, self.target)
+        except OSError as error:
+            raise UserError(f"cannot write {self.target}: {error.strerror or error}") from error
+        self._notes.unlink(missing_ok=True)
+        self.validator = ""
+
+    def _resize(self, length: int) -> None:
+        self._stream.truncate(length)
+        self._stream.seek(0, os.SEEK_END)
+        self.length = length
+
+    def _read_notes(self) -> None:
+        with suppress(UserError):
+            notes = read_json(self._notes)
+            if isinstance(notes, dict):
+                self.address = str(notes.get("address", ""))
+                self.validator = str(notes.get("validator", ""))
+                total = notes.get("total")
+                self.total = total if isinstance(total, int) else None
+
+    def _hold_alone(self) -> None:
+        """Refuse a file that another process is writing; its end, however it comes, lets go."""
+        try:
+            locks = importlib.import_module("fcntl")
+        except ImportError:  # not a Unix; two downloads at once are then the user's own affair
+            return
+        try:
+            locks.flock(self._stream.fileno(), locks.LOCK_EX | locks.LOCK_NB)
+            # Whoever held it until now may just have given these bytes their final name.
+            alone = os.path.samestat(os.fstat(self._stream.fileno()), os.stat(self.path))
+        except OSError:
+            alone = False
+        if not alone:
+            self._stream.close()
+            raise UserError(
+                f"{self.target.name} is being downloaded to {self.target.parent} already; "
+                "wait for it, or choose another folder"
+            )
+
+    def _remove(self) -> None:
+        for path in (self.path, self._notes):
+            with suppress(OSError):
+                path.unlink()

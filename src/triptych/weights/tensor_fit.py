@@ -1,0 +1,128 @@
+"""Do tensors fit a network? One table of all that is missing, left over or of another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from triptych.errors import UserError
+
+SHOWN_IN_MESSAGE = 5
+Shapes = Mapping[str, Sequence[int]]
+Problem = Literal["missing", "unexpected", "misshapen"]
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """One line of the table.
+
+    Attributes:
+        problem: What is wrong.
+        name: State-dict name of the tensor.
+        expected: Shape in the network; None for a tensor that it does not have.
+        found: Shape in the file; None for a tensor that is not there.
+    """
+
+    problem: Problem
+    name: str
+    expected: tuple[int, ...] | None
+    found: tuple[int, ...] | None
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return the line's columns as text."""
+        shapes = [
+            "-" if shape is None else str(list(shape)) for shape in (self.expected, self.found)
+        ]
+        return self.problem, self.name, shapes[0], shapes[1]
+
+
+class TensorsDoNotFit(UserError):
+    """The tensors of a file are not those of a network.
+
+    Attributes:
+        misfits: All lines of the table; the message shows the first of each kind.
+    """
+
+    TITLES = ("problem", "tensor", "expected", "in the file")
+
+    def __init__(self, source: str, network: str, misfits: Sequence[Misfit]) -> None:
+        self.misfits = tuple(misfits)
+        kinds: tuple[Problem, ...] = ("missing", "unexpected", "misshapen")
+        lines = [_line(kind, [m for m in misfits if m.problem == kind]) for kind in kinds]
+        super().__init__(
+            f"the tensors of {source} do not fit a {network}:\n  "
+            + "\n  ".join(line for line in lines if line)
+        )
+
+
+def _line(problem: Problem, misfits: Sequence[Misfit]) -> str:
+    if not misfits:
+        return ""
+    shown = ", ".join(
+        f"{m.name} is {list(m.found)}, not {list(m.expected)}"
+        if m.expected is not None and m.found is not None
+        else m.name
+        for m in misfits[:SHOWN_IN_MESSAGE]
+    )
+    return f"{len(misfits)} {problem}: {shown}{', ...' if len(misfits) > SHOWN_IN_MESSAGE else ''}"
+
+
+def check_fit(expected: Shapes, found: Shapes, *, network: str, source: str) -> None:
+    """See that two tables of shapes are the same.
+
+    Args:
+        expected: Shapes of the network's tensors by name.
+        found: Shapes in the file.
+        network: Class of the network, for the message.
+        source: File, for the message.
+
+    Raises:
+        TensorsDoNotFit: They differ.
+    """
+    misfits = [
+        Misfit("missing", name, tuple(expected[name]), None)
+        for name in sorted(expected.keys() - found.keys())
+    ]
+    misfits += [
+        Misfit("unexpected", name, None, tuple(found[name]))
+        for name in sorted(found.keys() - expected.keys())
+    ]
+    misfits += [
+        Misfit("misshapen", name, tuple(expected[name]), tuple(found[name]))
+        for name in sorted(expected.keys() & found.keys())
+        if tuple(expected[name]) != tuple(found[name])
+    ]
+    if misfits:
+        raise TensorsDoNotFit(source, network, misfits)
+
+
+def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors a network would have, without memory for any of them.
+
+    Args:
+        build: Makes the network.
+    """
+    with _ShapesOnly():
+        state = build().state_dict()
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+class _ShapesOnly(TorchFunctionMode):
+    """Gives new tensors a shape but no contents, on torch's device for that."""
+
+    _FILLED = (torch.randn, torch.rand, torch.zeros, torch.ones, torch.empty)
+    _SCALED = (torch.Tensor.div, torch.Tensor.mul, torch.Tensor.__truediv__, torch.Tensor.__mul__)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in self._FILLED or func is torch.full:
+            size = args[:1] if func is torch.full else args
+            return torch.empty(*size, device="meta")
+        if func in self._SCALED and args[0].is_meta and isinstance(args[1], float | int):
+            return args[0]  # torch would import its compiler to find out that the shape stays
+        return func(*args, **kwargs)

@@ -1,0 +1,1 @@
+"""Files of other programs, any of which may be hostile: read without running anything in them."""

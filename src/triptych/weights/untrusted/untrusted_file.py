@@ -1,0 +1,133 @@
+"""A checkpoint of another program, opened without running anything that is in it."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from triptych.errors import UserError
+from triptych.files import sha256_of
+from triptych.weights.file_kinds import CHECKPOINT_KINDS, first_bytes, is_text, kind_of_file
+from triptych.weights.untrusted.inert import GlobalName
+from triptych.weights.untrusted.known_calls import KNOWN_CALLS, is_dangerous
+from triptych.weights.untrusted.limits import Budget
+from triptych.weights.untrusted.pickle_machine import read_pickle
+from triptych.weights.untrusted.pickle_state import PickleContext
+from triptych.weights.untrusted.torch_legacy import is_legacy, read_legacy
+from triptych.weights.untrusted.torch_zip import read_torch_zip
+
+Form = Literal["pickle", "torch archive", "old torch file"]
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class UntrustedFile:
+    """What a file holds.
+
+    Attributes:
+        path: The file.
+        form: "pickle": a plain one; "torch archive", "old torch file": what torch.save writes.
+        num_bytes: Length of the file.
+        content: Containers, numbers, text, `StoredTensor`, `NumpyArray`; all else is inert.
+        names: Every class and function that the file names.
+    """
+
+    path: Path
+    form: Form
+    num_bytes: int
+    content: Any
+    names: frozenset[GlobalName]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the file."""
+        return sha256_of(self.path)
+
+    def refuse_dangerous_names(self) -> None:
+        """See that the file does not name functions that no checkpoint needs.
+
+        Raises:
+            UserError: It does. They were not run; but a file made to run them is not to be trusted.
+        """
+        _refuse_dangerous_names(self.path, self.names)
+
+
+def read_untrusted(path: str | Path) -> UntrustedFile:
+    """Read a pickle, or a file that torch.save wrote, running nothing.
+
+    Tensors are described; their numbers stay in the file until they are asked for.
+
+    Args:
+        path: The file, of any origin.
+
+    Raises:
+        UserError: It is absent, of another kind, cut off or broken, or costs more to read than
+            any checkpoint would.
+    """
+    file = Path(path)
+    start = first_bytes(file)
+    kind = kind_of_file(start)
+    if kind not in (None, *CHECKPOINT_KINDS):
+        raise UserError(f"{file} is {kind}; expected a checkpoint: .pkl, .pt or .pth")
+    data = _mapped(file)
+    context = PickleContext(Budget(bytes_to_copy=len(data)), KNOWN_CALLS)
+    try:
+        with _without_collecting_garbage():
+            form, content = _read(data, context)
+    except UserError as error:
+        _refuse_dangerous_names(file, context.names)
+        if kind is None:
+            what = "a text" if is_text(start) else "not a checkpoint"
+            raise UserError(
+                f"{file} is {what}; expected a checkpoint: .pkl, .pt or .pth ({error})"
+            ) from error
+        raise UserError(f"{file} cannot be read: {error}") from error
+    return UntrustedFile(file, form, len(data), content, frozenset(context.names))
+
+
+def _refuse_dangerous_names(path: Path, names: Iterable[GlobalName]) -> None:
+    found = sorted(str(name) for name in names if is_dangerous(name))
+    if found:
+        more = ", ..." if len(found) > _SHOWN else ""
+        raise UserError(
+            f"{path} asks Python to run {', '.join(found[:_SHOWN])}{more}, which no checkpoint "
+            "needs; nothing of it was run; do not trust this file"
+        )
+
+
+@contextmanager
+def _without_collecting_garbage() -> Iterator[None]:
+    """Reading makes many containers and no garbage; looking for some takes longer than reading."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read(data: memoryview, context: PickleContext) -> tuple[Form, Any]:
+    if data[:2] == b"PK":
+        return "torch archive", read_torch_zip(data, context)
+    if is_legacy(data):
+        return "old torch file", read_legacy(data, context)
+    return "pickle", read_pickle(data, context)[0]
+
+
+def _mapped(file: Path) -> memoryview:
+    """Return the bytes of a file; those that are never looked at are never loaded.
+
+    The mapping is private and writable because tensors want writable memory; nothing is written.
+    """
+    try:
+        with open(file, "rb") as stream:
+            return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {file}: {error}") from error
