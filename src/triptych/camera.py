@@ -82,6 +82,17 @@ class Camera:
         """Return the cameras on another device."""
         return Camera(self.cam2world.to(device), self.intrinsics.to(device))
 
+    def mirrored(self) -> Camera:
+        """Return the cameras of the left-right flipped images of a world flipped likewise.
+
+        The flip negates x in the world and in the image; a centred principal point stays.
+        """
+        flip = torch.tensor([-1.0, 1.0, 1.0, 1.0]).to(self.cam2world)
+        intrinsics = self.intrinsics.clone()
+        intrinsics[:, 0, 1] = -intrinsics[:, 0, 1]
+        intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
+        return Camera(flip[:, None] * self.cam2world * flip, intrinsics)
+
     def label25(self) -> Tensor:
         """Return EG3D labels [v, 25]: cam2world, then intrinsics, both row-major."""
         return torch.cat([self.cam2world.flatten(1), self.intrinsics.flatten(1)], dim=1)
@@ -138,7 +149,7 @@ def look_at_camera(
     direction = torch.stack(
         [yaws.sin() * pitches.cos(), pitches.sin(), yaws.cos() * pitches.cos()], dim=1
     )
-    return _camera_at(radius * direction, target, focal)
+    return camera_at(radius * direction, target, focal)
 
 
 def eg3d_look_at(
@@ -160,7 +171,7 @@ def eg3d_look_at(
     direction = torch.stack(
         [polar.sin() * turn.cos(), polar.cos(), polar.sin() * turn.sin()], dim=1
     )
-    return _camera_at(radius * direction, target, focal)
+    return camera_at(radius * direction, target, focal)
 
 
 def focal_from_fov_deg(fov_deg: float) -> float:
@@ -215,8 +226,14 @@ def _as_vector(angle: Angle) -> Tensor:
     return torch.as_tensor(angle, dtype=torch.float64).reshape(-1)
 
 
-def _camera_at(position: Tensor, target: Sequence[float], focal: float) -> Camera:
-    """Build float32 cameras at positions [v, 3] (float64) that look at `target`, head up."""
+def camera_at(position: Tensor, target: Sequence[float], focal: float) -> Camera:
+    """Return float32 cameras at world positions [v, 3] that look at `target`, head up.
+
+    Args:
+        position: Camera centres, float64 for the precision of the axes.
+        target: World point that projects to the image centre.
+        focal: Focal length in image widths.
+    """
     views = position.shape[0]
     forward = _normalised(position.new_tensor(list(target)) - position)
     world_up = position.new_tensor([0.0, 1.0, 0.0]).expand(views, 3)

@@ -24,7 +24,7 @@ class Train:
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """Recipe: generator, features, classifier, editor-vae, editor or i2t."""
+    """Recipe: generator, features, classifier, editor-vae, editor, i2t, landmarks or psp."""
     minutes: MaybeFloat = None
     """Wall-clock budget; this or --steps is needed."""
     steps: MaybeInt = None
@@ -65,8 +65,9 @@ class Train:
         result = train(recipe, loop, run_dir, resume=self.resume, report=console.note)
         suffix = "" if getattr(module, "WRITES_FOLDER", False) else ".safetensors"
         out = self.out or run_dir / f"{self.name}{suffix}"
-        module.export(recipe, result, out)
-        console.result(str(out))
+        if result.is_main:
+            module.export(recipe, result, out)
+            console.result(str(out))
 
 
 def _with_settings(loop: Any, options: Any, settings: tuple[str, ...]) -> tuple[Any, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from triptych.errors import UserError
+from triptych.nn.public_weights import load_public_tensors
 
 # Convolutions per block and their width (Simonyan and Zisserman 2015, configuration D).
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -65,14 +65,7 @@ class VGG16Features(nn.Module):
         Raises:
             UserError: A convolution is missing or has another shape.
         """
-        own = self.state_dict()
-        wrong = [name for name in own if name not in state or state[name].shape != own[name].shape]
-        if wrong:
-            raise UserError(
-                f"not a VGG16 weight file: {len(wrong)} of {len(own)} tensors are missing or have "
-                f"another shape, the first is {wrong[0]} {tuple(own[wrong[0]].shape)}"
-            )
-        self.load_state_dict({name: state[name].to(torch.float32) for name in own})
+        load_public_tensors(self, state, "VGG16")
 
 
 def _layers_and_taps() -> tuple[list[nn.Module], dict[int, str]]:

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from triptych.errors import UserError
 from triptych.files import atomic_path
+from triptych.training.ranger import Ranger
 from triptych.training.threads import ThreadBudget
 
 logger = logging.getLogger(__name__)
@@ -27,10 +28,19 @@ Modules = dict[str, nn.Module]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: optimiser steps done so far and the fraction of this run's budget."""
+    """Where a run stands.
+
+    Attributes:
+        step: Optimiser steps done so far.
+        fraction: Fraction of this run's budget that is spent.
+        process: Which of the processes this is.
+        num_processes: How many there are.
+    """
 
     step: int
     fraction: float
+    process: int = 0
+    num_processes: int = 1
 
 
 class Recipe(Protocol):
@@ -47,7 +57,11 @@ class Recipe(Protocol):
     def loss(
         self, progress: Progress, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Draw a batch and return the loss and the figures worth logging."""
+        """Draw a batch and return the loss and the figures worth logging.
+
+        Gradients are clear when it is called; it may send parts of the loss backward itself and
+        return what is left.
+        """
 
     def evaluate(self, averaged: Modules) -> dict[str, float]:
         """Measure the averaged modules on data never trained on."""
@@ -63,13 +77,14 @@ class LoopConfig:
     Attributes:
         minutes: Wall-clock budget of this run; None for no limit.
         steps: Optimiser steps of this run; None for no limit. Training needs one of the two.
+        optimiser: "adam", or "ranger" as in `training.ranger`.
         learning_rate: Peak rate; it warms up, then follows a cosine over the budget.
         weight_rate_gain: Factor on the rate of weights (parameters of two or more dimensions).
             Equalised layers keep weights of unit deviation and scale them down when used, so the
             rate that suits biases moves such weights too slowly.
         final_rate: Fraction of the peak rate at the end of the budget.
-        betas: Adam's two moment decays.
-        weight_decay: Decoupled weight decay (0: plain Adam).
+        betas: The optimiser's two moment decays.
+        weight_decay: Decoupled weight decay.
         warmup_steps: Steps of linear warm-up, counted from the start of this run.
         gradient_clip: Largest gradient norm.
         ema_decay: Upper limit of the decay of the weight average.
@@ -78,10 +93,13 @@ class LoopConfig:
         sheet_every_s: Seconds between sample sheets and evaluations.
         threads: Most threads to use; fewer while other programs are busy if `adaptive_threads`.
         seed: Seed of the batches.
+        shared_draws: Every process gets the same random numbers, for recipes that take their share
+            of one batch of all; otherwise each process draws its own batch.
     """
 
     minutes: float | None = None
     steps: int | None = None
+    optimiser: Literal["adam", "ranger"] = "adam"
     learning_rate: float = 1e-3
     weight_rate_gain: float = 1.0
     final_rate: float = 0.02
@@ -96,15 +114,24 @@ class LoopConfig:
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     adaptive_threads: bool = True
     seed: int = 0
+    shared_draws: bool = False
 
 
 @dataclass
 class TrainingResult:
-    """What a run leaves: the averaged modules, the step count and the last evaluation."""
+    """What a run leaves.
+
+    Attributes:
+        averaged: The averaged modules.
+        step: Optimiser steps done in all.
+        metrics: The last evaluation.
+        is_main: Whether this process is the one of several that measured and should write.
+    """
 
     averaged: Modules
     step: int
     metrics: dict[str, float]
+    is_main: bool = True
 
 
 def train(
@@ -117,7 +144,8 @@ def train(
 ) -> TrainingResult:
     """Train a recipe's modules until the budget is spent or the run is interrupted.
 
-    Several processes started by torchrun average their gradients; each draws its own batch.
+    Several processes started by torchrun average their gradients; each draws its own batch, or its
+    share of one (see `LoopConfig.shared_draws`). Their budget is spent when any one's is.
 
     Args:
         recipe: The networks, their loss and their pictures.
@@ -136,7 +164,8 @@ def train(
 
     if config.minutes is None and config.steps is None:
         raise UserError("training needs a budget: give --minutes or --steps")
-    accelerator = Accelerator()
+    # Told so, it joins the processes that torchrun starts on a machine without an accelerator.
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available())
     run = _Run(recipe, config, Path(run_dir), accelerator, report or logger.info)
     if resume:
         run.restore()
@@ -160,19 +189,7 @@ class _Run:
         self.parameters = [
             p for m in recipe.modules.values() for p in m.parameters() if p.requires_grad
         ]
-        optimiser = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
-        weights = [p for p in self.parameters if p.ndim > 1]
-        others = [p for p in self.parameters if p.ndim <= 1]
-        self.optimiser = optimiser(
-            [
-                {"params": weights, "rate_gain": config.weight_rate_gain},
-                {"params": others, "rate_gain": 1.0},
-            ],
-            lr=config.learning_rate,
-            betas=config.betas,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        self.optimiser = _optimiser(self.parameters, config)
         self.step = 0
         (run_dir / "sheets").mkdir(parents=True, exist_ok=True)
 
@@ -215,19 +232,28 @@ class _Run:
 
     def until_spent(self) -> TrainingResult:
         config = self.config
-        threads = ThreadBudget(config.threads, config.adaptive_threads)
+        share = max(1, config.threads // self.accelerator.num_processes)
+        threads = ThreadBudget(share, config.adaptive_threads)
         threads.start()
         first_step, started = self.step, time.monotonic()
         saved = sheeted = logged = started
         figures: list[dict[str, float]] = []
         metrics: dict[str, float] = {}
-        # Two processes draw different batches, and a resumed run does not repeat its first ones.
-        seed = config.seed + 7919 * self.accelerator.process_index + 104_729 * first_step
+        # Two processes draw different batches (unless they share one), and a resumed run does not
+        # repeat its first ones.
+        process = 0 if config.shared_draws else self.accelerator.process_index
+        seed = config.seed + 7919 * process + 104_729 * first_step
         generator = torch.Generator().manual_seed(seed)
         try:
             while (fraction := self._fraction(first_step, started)) < 1.0:
                 threads.adapt()
-                figures.append(self._optimise(Progress(self.step, fraction), first_step, generator))
+                progress = Progress(
+                    self.step,
+                    fraction,
+                    self.accelerator.process_index,
+                    self.accelerator.num_processes,
+                )
+                figures.append(self._optimise(progress, first_step, generator))
                 now = time.monotonic()
                 if now - logged > config.log_every_s:
                     self._log(figures, now - started)
@@ -246,7 +272,7 @@ class _Run:
         self.save()
         if self.step > first_step:
             metrics = self._show(time.monotonic() - started)
-        return TrainingResult(self.averaged, self.step, metrics)
+        return TrainingResult(self.averaged, self.step, metrics, self.is_main)
 
     def _fraction(self, first_step: int, started: float) -> float:
         """Fraction of this run's budget that is spent, by whichever limit is nearer."""
@@ -257,6 +283,10 @@ class _Run:
         if self.config.minutes is not None:
             elapsed = time.monotonic() - started
             fraction = max(fraction, elapsed / (60 * max(1e-9, self.config.minutes)))
+        if self.accelerator.num_processes > 1:
+            # Clocks differ; processes that disagree about the end would wait for each other.
+            spent = torch.tensor([fraction], device=self.accelerator.device)
+            fraction = float(self.accelerator.gather(spent).max())
         return fraction
 
     def _optimise(
@@ -268,8 +298,8 @@ class _Run:
         rate = config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * cosine)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["rate_gain"]
-        loss, figures = self.recipe.loss(progress, generator)
         self.optimiser.zero_grad(set_to_none=True)
+        loss, figures = self.recipe.loss(progress, generator)
         self.accelerator.backward(loss)
         self._share_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.gradient_clip)
@@ -291,7 +321,7 @@ class _Run:
     def _log(self, figures: list[dict[str, float]], elapsed: float) -> None:
         if not self.is_main:
             return
-        means = {key: sum(f[key] for f in figures) / len(figures) for key in figures[-1]}
+        means = _means(figures)
         line = {
             "step": self.step,
             "elapsed_s": round(elapsed, 1),
@@ -313,6 +343,29 @@ class _Run:
     def _append(self, line: dict[str, Any]) -> None:
         with open(self.run_dir / "metrics.jsonl", "a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
+
+
+def _means(figures: list[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of every figure over the steps that had it."""
+    values: dict[str, list[float]] = {}
+    for step in figures:
+        for key, value in step.items():
+            values.setdefault(key, []).append(value)
+    return {key: sum(found) / len(found) for key, found in values.items()}
+
+
+def _optimiser(parameters: list[nn.Parameter], config: LoopConfig) -> torch.optim.Optimizer:
+    """Return the optimiser; weights, of two or more dimensions, are a group of their own."""
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "rate_gain": config.weight_rate_gain},
+        {"params": [p for p in parameters if p.ndim <= 1], "rate_gain": 1.0},
+    ]
+    rate, betas, decay = config.learning_rate, config.betas, config.weight_decay
+    if config.optimiser == "ranger":
+        return Ranger(groups, rate, betas=betas, weight_decay=decay)
+    if decay:
+        return torch.optim.AdamW(groups, rate, betas=betas, weight_decay=decay, fused=True)
+    return torch.optim.Adam(groups, rate, betas=betas, fused=True)
 
 
 def _frozen_copy(module: nn.Module) -> nn.Module:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
 
 from triptych.errors import UserError
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
-from triptych.nn.vgg import VGG16Features
 from triptych.priors.perceptual import (
     AvatarPerceptualDistance,
-    VGGPerceptualDistance,
     lpips_distance,
     unit_channels,
 )
@@ -106,45 +103,3 @@ def test_stage_weights_choose_what_counts() -> None:
     torch.testing.assert_close(sum(apart), together)
     with pytest.raises(UserError, match="non-negative"):
         AvatarPerceptualDistance(network, (1.0, 1.0, 1.0, 1.0, -1.0))
-
-
-def _public_files() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    generator = torch.Generator().manual_seed(0)
-    vgg = VGG16Features()
-    weights = {
-        name: torch.randn(value.shape, generator=generator) * (2 / max(1, value[0].numel())) ** 0.5
-        for name, value in vgg.state_dict().items()
-    }
-    heads = {
-        f"lin{index}.model.1.weight": torch.rand(1, channels, 1, 1, generator=generator)
-        for index, channels in enumerate((64, 128, 256, 512, 512))
-    }
-    return weights, heads
-
-
-def test_published_lpips_is_the_same_formula_over_scaled_vgg_features() -> None:
-    weights, heads = _public_files()
-    distance = VGGPerceptualDistance.from_states(weights, heads)
-    first, second = torch.rand(2, 2, 3, 32, 32) * 2 - 1
-    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-
-    def imagenet(image: Tensor) -> Tensor:
-        return ((image + 1) / 2 - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
-
-    expected = torch.zeros(2)
-    pairs = zip(
-        distance.vgg(imagenet(first)).values(), distance.vgg(imagenet(second)).values(), strict=True
-    )
-    for index, (a, b) in enumerate(pairs):
-        a, b = (x / x.square().sum(1, keepdim=True).sqrt().clamp(min=1e-10) for x in (a, b))
-        expected += ((a - b) ** 2 * heads[f"lin{index}.model.1.weight"]).sum(1).mean((1, 2))
-    # LPIPS's scaling layer is ImageNet's normalisation, rounded to three digits.
-    torch.testing.assert_close(distance(first, second), expected, rtol=2e-3, atol=1e-4)
-    assert distance(first, first).tolist() == [0.0, 0.0]
-
-
-def test_foreign_head_files_are_refused() -> None:
-    weights, heads = _public_files()
-    heads["lin3.model.1.weight"] = torch.zeros(1, 3, 1, 1)
-    with pytest.raises(UserError, match=r"lin3.model.1.weight"):
-        VGGPerceptualDistance.from_states(weights, heads)

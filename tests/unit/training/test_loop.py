@@ -132,3 +132,44 @@ def test_one_thread_is_never_taken_away():
         assert budget.adapt() == 1
     finally:
         torch.set_num_threads(before)
+
+
+class Drawing(Line):
+    """Figures that come and go, and gradients that the recipe sends backward itself."""
+
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        assert all(p.grad is None for p in self.module.parameters())
+        loss, figures = super().loss(progress, generator)
+        (3 * loss).backward(retain_graph=True)
+        if progress.step % 2:
+            figures["odd"] = float(progress.step)
+        return loss, figures
+
+
+def test_figures_are_averaged_over_the_steps_that_had_them(tmp_path):
+    train(Drawing(), replace(QUIET, steps=4, log_every_s=1e9), tmp_path)
+    assert _lines(tmp_path)[0]["odd"] == pytest.approx(2.0)
+
+
+def test_gradients_that_the_recipe_sends_itself_are_kept(tmp_path):
+    plain, drawing = Line(), Drawing()
+    for recipe in (plain, drawing):
+        config = replace(QUIET, steps=1, gradient_clip=1e9, log_every_s=0.0)
+        train(recipe, config, tmp_path / type(recipe).__name__)
+    norms = [_lines(tmp_path / name)[0]["gradient_norm"] for name in ("Line", "Drawing")]
+    assert norms[1] == pytest.approx(4 * norms[0], rel=1e-3)
+
+
+def test_ranger_can_be_chosen(tmp_path):
+    recipe = Line()
+    config = replace(QUIET, steps=1, optimiser="ranger", betas=(0.95, 0.999), gradient_clip=1e9)
+    train(recipe, config, tmp_path)
+    # Its first step is the rate times the gradient, -6, of a bias; a weight of one input has a
+    # gradient without spread, which is removed.
+    assert recipe.module.bias.item() == pytest.approx(0.6, rel=1e-5)
+    assert recipe.module.weight.item() == 0.0
+    resumed = train(recipe, replace(config, steps=1), tmp_path)
+    assert resumed.step == 2
+    assert resumed.is_main

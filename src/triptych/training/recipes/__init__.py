@@ -20,6 +20,8 @@ RECIPES = {
     "editor-vae": "triptych.training.recipes.editor_vae",
     "editor": "triptych.training.recipes.editor",
     "i2t": "triptych.training.recipes.image_to_triplane",
+    "landmarks": "triptych.training.recipes.landmarks",
+    "psp": "triptych.training.recipes.psp",
 }
 
 

@@ -26,11 +26,10 @@ from triptych.models.image_to_triplane import (
 )
 from triptych.nn.spatial_modulation import Modulation
 from triptych.ops.precision import half_precision_where_fast
-from triptych.render.depth_samplers import importance_depths, stratified_depths
-from triptych.render.marcher import interval_weights
 from triptych.render.patches import draw_patches, rays_of
 from triptych.render.rays import Rays, camera_rays
 from triptych.render.renderer import render_at_depths
+from triptych.render.surface_depths import surface_depths
 from triptych.training.frontal_cache import FrontalCache
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
@@ -183,18 +182,10 @@ class ImageToTriplaneRecipe:
 
     def _depths(self, field: Any, rays: Rays, generator: torch.Generator) -> Tensor:
         """Choose samples by the true field: some spread out, most where the surface is."""
-        options, config = self.options, self.generator.config.rendering
-        if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
-            raise UserError("the prior needs fixed ray limits; its ray_start is 'auto'")
-        shape = rays.origins.shape[:2]
+        options, shape = self.options, rays.origins.shape[:2]
         jitter = torch.rand(*shape, options.coarse, generator=generator)
-        coarse = stratified_depths(config.ray_start, config.ray_end, options.coarse, jitter=jitter)
-        points = rays.points(coarse).flatten(1, 2)
-        density = field.density(points).reshape(coarse.shape).float()
-        weights = interval_weights(density, coarse, density_gain=config.density_gain)
         uniform = torch.rand(*shape, options.fine, generator=generator)
-        fine = importance_depths(coarse, weights, uniform)
-        return torch.cat([coarse[..., ::2], fine], -1).sort(-1).values
+        return surface_depths(field, rays, self.generator.config.rendering, jitter, uniform)
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:

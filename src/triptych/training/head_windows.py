@@ -1,0 +1,302 @@
+"""Windows of rendered heads with everything the head pose network is asked about them.
+
+A window is a random square of a picture: shifted, scaled, turned, mirrored, before any background
+and in any light. What is asked follows by geometry from the known camera and landmarks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from triptych.camera import FOCAL, TARGET
+from triptych.nn.head_pose_network import HeadPose
+from triptych.training.augmentation import Augmentation
+
+_PLAIN = 0.5  # the background of rendered heads, in [-1, 1]
+_PLAIN_TOLERANCE = 0.02
+_SHUFFLED_SHARE = 0.33
+_PIECES = 4  # per side
+_LEAVES = 14  # shapes of a cluttered background
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Pictures of heads with their cameras.
+
+    Attributes:
+        image: [n, 3, s, s] in [-1, 1], over the plain background.
+        alpha: Coverage of the head as it is, without style [n, 1, s, s], 0..1.
+        landmarks: World places [n, k, 3].
+        cam2world: [n, 4, 4].
+    """
+
+    image: Tensor
+    alpha: Tensor
+    landmarks: Tensor
+    cam2world: Tensor
+
+
+@dataclass(frozen=True)
+class WindowRanges:
+    """How windows are drawn.
+
+    Attributes:
+        near: Share of windows that nearly are what a second look sees; the others are first looks.
+        near_size, near_shift, near_roll: Largest relative change of size, shift in window widths
+            and turn in radians of the near ones.
+        side: Smallest and largest side of first looks, in widths of the picture.
+        shift: Largest distance of the head from the middle of a first look, in window widths.
+        roll: Largest turn of first looks, radians.
+        empty: Share of windows without a head. A third of them shows a head in shuffled pieces:
+            its colours and edges, but no face.
+        background: Share of windows before something else than the plain background.
+        occluded: Share of windows with a patch before the head.
+    """
+
+    near: float = 0.6
+    near_size: float = 0.15
+    near_shift: float = 0.07
+    near_roll: float = 0.15
+    side: tuple[float, float] = (0.55, 2.4)
+    shift: float = 0.28
+    roll: float = 0.7
+    empty: float = 0.15
+    background: float = 0.55
+    occluded: float = 0.15
+
+
+def draw_windows(
+    shots: Shots,
+    size: int,
+    window_units: float,
+    mirrored: tuple[int, ...],
+    ranges: WindowRanges,
+    light: Augmentation,
+    generator: torch.Generator,
+) -> tuple[Tensor, HeadPose]:
+    """Draw one window of each picture.
+
+    Args:
+        shots: The pictures.
+        size: Side of the windows in pixels.
+        window_units: Side of a second look in world units at the head.
+        mirrored: Which landmark each becomes in a mirrored picture.
+        ranges: How windows are drawn.
+        light: Changes of light, softness and noise; it must move nothing.
+        generator: Source of the randomness.
+
+    Returns:
+        Windows [n, 3, size, size] in [-1, 1] and what is true of them; the presence is 0 or 1.
+    """
+    count = len(shots.image)
+    anchor, per_unit = _seen_anchor(shots.cam2world)
+    centre, side, roll = _draw_squares(anchor, per_unit, window_units, ranges, generator)
+    empty = torch.rand(count, generator=generator) < ranges.empty
+    pieces = empty & (torch.rand(count, generator=generator) < _SHUFFLED_SHARE)
+    window = _cut(shots, centre, side, roll, size, empty & ~pieces, ranges, generator)
+    window[pieces] = _shuffled(window[pieces], generator)
+    turn = _turns(roll)
+    seen = _project(shots.landmarks, shots.cam2world)
+    truth = HeadPose(
+        landmarks=((seen - centre[:, None]) @ turn) / side[:, None, None],
+        anchor=((anchor - centre)[:, None] @ turn)[:, 0] / side[:, None],
+        log_scale=(per_unit / side).log(),
+        rotation=_camera_turns(roll) @ shots.cam2world[:, :3, :3].transpose(1, 2),
+        presence=(~empty).float(),
+    )
+    window, truth = _mirror_half(window, truth, mirrored, generator)
+    window = _recoloured(_occluded(window, ranges.occluded, generator), generator)
+    regions = torch.zeros(count, size, size, dtype=torch.uint8)
+    return light(window, regions, generator)[0], truth
+
+
+def _seen_anchor(cam2world: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where the anchor is seen [n, 2], in picture widths, and how long a unit is there."""
+    target = cam2world.new_tensor(TARGET).expand(len(cam2world), 1, 3)
+    in_camera = _to_camera(target, cam2world)[:, 0]
+    return FOCAL * in_camera[:, :2] / in_camera[:, 2:] + 0.5, FOCAL / in_camera[:, 2]
+
+
+def _to_camera(points: Tensor, cam2world: Tensor) -> Tensor:
+    return (points - cam2world[:, None, :3, 3]) @ cam2world[:, :3, :3]
+
+
+def _project(points: Tensor, cam2world: Tensor) -> Tensor:
+    in_camera = _to_camera(points, cam2world)
+    return FOCAL * in_camera[..., :2] / in_camera[..., 2:] + 0.5
+
+
+def _turns(roll: Tensor) -> Tensor:
+    """Matrices [n, 2, 2] whose columns are the axes of windows turned clockwise."""
+    cos, sin = roll.cos(), roll.sin()
+    return torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+
+
+def _camera_turns(roll: Tensor) -> Tensor:
+    """Rotations [n, 3, 3] from the camera's axes to those of the turned window."""
+    turn = torch.eye(3).repeat(len(roll), 1, 1)
+    turn[:, :2, :2] = _turns(roll).transpose(1, 2)
+    return turn
+
+
+def _draw_squares(
+    anchor: Tensor,
+    per_unit: Tensor,
+    window_units: float,
+    ranges: WindowRanges,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return centres [n, 2] and sides [n] in picture widths, and rolls [n]."""
+    count = len(anchor)
+    near = torch.rand(count, generator=generator) < ranges.near
+    low, high = (math.log(side) for side in ranges.side)
+    far_side = (low + (high - low) * torch.rand(count, generator=generator)).exp()
+    near_side = window_units * per_unit * (ranges.near_size * _even(generator, count)).exp()
+    side = torch.where(near, near_side, far_side)
+    shift = torch.where(near, ranges.near_shift, ranges.shift)[:, None]
+    roll = torch.where(near, ranges.near_roll, ranges.roll) * _even(generator, count)
+    offset = shift * _even(generator, count, 2) * side[:, None]
+    return anchor + offset, side, roll
+
+
+def _cut(
+    shots: Shots,
+    centre: Tensor,
+    side: Tensor,
+    roll: Tensor,
+    size: int,
+    empty: Tensor,
+    ranges: WindowRanges,
+    generator: torch.Generator,
+) -> Tensor:
+    """Lay the heads, resampled to their windows, before backgrounds."""
+    count = len(centre)
+    # A style may have grown something outside the head's own outline.
+    differs = (shots.image - _PLAIN).abs().amax(1, keepdim=True) > _PLAIN_TOLERANCE
+    cover = torch.maximum(shots.alpha, differs.float()) * (~empty)[:, None, None, None]
+    # Sampling is premultiplied, because zeros are what lies outside the picture.
+    layered = torch.cat([shots.image * cover, cover], dim=1)
+    affine = torch.zeros(count, 2, 3)
+    affine[:, :, :2] = _turns(roll) * side[:, None, None]
+    affine[:, :, 2] = 2 * centre - 1
+    grid = functional.affine_grid(affine, [count, 4, size, size], align_corners=False)
+    cut = torch.empty(count, 4, size, size)
+    small = side * shots.image.shape[-1] / size > 1.5  # source pixels per window pixel
+    for chosen, source in ((~small, layered), (small, functional.avg_pool2d(layered, 2))):
+        if chosen.any():
+            cut[chosen] = functional.grid_sample(source[chosen], grid[chosen], align_corners=False)
+    background = torch.full((count, 3, size, size), _PLAIN)
+    varied = torch.rand(count, generator=generator) < ranges.background
+    if varied.any():
+        background[varied] = random_backgrounds(int(varied.sum()), size, generator)
+    return cut[:, :3] + (1 - cut[:, 3:]) * background
+
+
+def random_backgrounds(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Return plain, shaded, blotchy and cluttered backgrounds [count, 3, size, size] in [-1, 1]."""
+    coarse = size // 2
+    background = _even(generator, count, 3, 1, 1).expand(count, 3, coarse, coarse).clone()
+    cluttered = (torch.rand(count, generator=generator) < 0.5).nonzero()[:, 0]
+    if len(cluttered):
+        background[cluttered] = _clutter(background[cluttered], generator)
+    for cells, strength in ((2, 0.8), (5, 0.5), (16, 0.4), (coarse, 0.2)):
+        grey = torch.rand(count, 1, 1, 1, generator=generator)
+        noise = torch.randn(count, 3, cells, cells, generator=generator)
+        noise = grey * noise[:, :1] + (1 - grey) * noise
+        amount = strength * torch.rand(count, 1, 1, 1, generator=generator).square()
+        background += amount * _enlarged(noise, coarse)
+    grey = background.mean(1, keepdim=True)
+    colourful = torch.rand(count, 1, 1, 1, generator=generator)
+    background = grey + colourful * (background - grey)
+    return _enlarged(background, size).clamp(-1, 1)
+
+
+def _clutter(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Lay overlapping shapes of many sizes over images: edges and areas as in photographs."""
+    count, size = len(image), image.shape[-1]
+    steps = (torch.arange(size) + 0.5) / size - 0.5
+    for _ in range(_LEAVES):
+        centre = 0.6 * _even(generator, count, 2, 1, 1)
+        half = 0.03 + 0.45 * torch.rand(count, 2, 1, 1, generator=generator).square()
+        angle = math.pi * torch.rand(count, 1, 1, generator=generator)
+        x, y = steps[None, None, :] - centre[:, 0], steps[None, :, None] - centre[:, 1]
+        along = ((angle.cos() * x + angle.sin() * y) / half[:, 0]).abs()
+        across = ((angle.cos() * y - angle.sin() * x) / half[:, 1]).abs()
+        round_one = torch.rand(count, 1, 1, generator=generator) < 0.6
+        far = torch.where(round_one, along.square() + across.square(), torch.maximum(along, across))
+        colour = _even(generator, count, 3, 1, 1)
+        shade = 0.4 * torch.randn(count, 1, 1, 1, generator=generator) * along[:, None].clamp(max=1)
+        image = torch.where(far[:, None] < 1, colour + shade, image)
+    return image
+
+
+def _shuffled(window: Tensor, generator: torch.Generator) -> Tensor:
+    """Cut windows [n, 3, s, s] into pieces and lay these in a random order."""
+    side = window.shape[-1] // _PIECES
+    pieces = functional.unfold(window, side, stride=side)  # [n, 3 * side * side, pieces]
+    order = torch.rand(len(window), 1, _PIECES**2, generator=generator).argsort(dim=2)
+    mixed = pieces.gather(2, order.expand_as(pieces))
+    return functional.fold(mixed, window.shape[-2:], side, stride=side)
+
+
+def _enlarged(image: Tensor, size: int) -> Tensor:
+    return functional.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def _mirror_half(
+    window: Tensor, truth: HeadPose, mirrored: tuple[int, ...], generator: torch.Generator
+) -> tuple[Tensor, HeadPose]:
+    flipped = torch.rand(len(window), generator=generator) < 0.5
+    other = truth.mirrored(mirrored)
+    window = torch.where(flipped[:, None, None, None], window.flip(3), window)
+
+    def choose(name: str) -> Tensor:
+        own, turned = getattr(truth, name), getattr(other, name)
+        return torch.where(flipped.view(-1, *[1] * (own.ndim - 1)), turned, own)
+
+    names = ("landmarks", "anchor", "log_scale", "rotation", "presence")
+    return window, HeadPose(*(choose(name) for name in names))
+
+
+def _occluded(window: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Lay a patch of some background over a part of some windows: a hand, hair, a mask."""
+    chosen = (torch.rand(len(window), generator=generator) < share).nonzero()[:, 0]
+    if not len(chosen):
+        return window
+    size = window.shape[-1]
+    steps = (torch.arange(size) + 0.5) / size - 0.5
+    centre = 0.4 * _even(generator, len(chosen), 2, 1, 1)
+    half = 0.06 + 0.16 * torch.rand(len(chosen), 2, 1, 1, generator=generator)
+    x = ((steps[None, None, :] - centre[:, 0]) / half[:, 0]).abs()
+    y = ((steps[None, :, None] - centre[:, 1]) / half[:, 1]).abs()
+    round_one = torch.rand(len(chosen), 1, 1, generator=generator) < 0.5
+    inside = torch.where(round_one, x.square() + y.square() < 1, torch.maximum(x, y) < 1)
+    patch = random_backgrounds(len(chosen), size, generator)
+    covered = window.clone()
+    covered[chosen] = torch.where(inside[:, None], patch, window[chosen])
+    return covered
+
+
+def _recoloured(window: Tensor, generator: torch.Generator) -> Tensor:
+    """Mix colour channels, bend the tone curve and shade from one side, each by chance."""
+    count = len(window)
+    mixing = torch.eye(3) + 0.12 * torch.randn(count, 3, 3, generator=generator)
+    grey = (torch.rand(count, generator=generator) < 0.15)[:, None, None]
+    mixing = torch.where(grey, torch.full((3, 3), 1 / 3), mixing)
+    window = (mixing @ window.flatten(2)).view_as(window)
+    gamma = (0.4 * _even(generator, count, 1, 1, 1)).exp()
+    window = 2 * ((window + 1) / 2).clamp(1e-3, 1) ** gamma - 1
+    steps = torch.linspace(-1, 1, window.shape[-1])
+    slope = 0.25 * torch.randn(count, 2, 1, 1, 1, generator=generator)
+    shade = slope[:, 0] * steps[None, None, None] + slope[:, 1] * steps[None, None, :, None]
+    return window * (1 + 0.6 * shade) + 0.3 * shade
+
+
+def _even(generator: torch.Generator, *shape: int) -> Tensor:
+    """Draw numbers evenly from [-1, 1)."""
+    return 2 * torch.rand(*shape, generator=generator) - 1

@@ -1,0 +1,123 @@
+"""The published 3DpSp encoder at full width, and its iteration, equal the reference numbers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from psp_rule import fill_by_rule, rule_image
+from torch.nn import functional
+
+from triptych.camera import Camera
+from triptych.models.psp import PspConfig, PspEncoder, official_config
+from triptych.models.restyle import mean_picture, restyle
+from triptych.ops.fit_size import fit_size
+
+ATOL = 2e-4
+TAPS = (0, 6, 20, 23)
+
+
+def fixture_file(shared, name: str) -> dict[str, np.ndarray]:
+    with np.load(shared / "fixtures" / "3dpsp_small" / f"{name}.npz") as file:
+        return dict(file)
+
+
+def published_tensors(shared) -> list[tuple[str, str]]:
+    """Return names and shapes of the published encoder, in order."""
+    with open(shared / "reference" / "3dpsp_state_dict.tsv", newline="") as file:
+        return [(row["key"], row["shape"]) for row in csv.DictReader(file, delimiter="\t")]
+
+
+def encoder_by_rule(config: PspConfig) -> PspEncoder:
+    encoder = PspEncoder(config).eval().requires_grad_(False)
+    fill_by_rule(encoder, 1000)
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def encoder(shared) -> PspEncoder:
+    return encoder_by_rule(official_config())
+
+
+def check(encoder: PspEncoder, expected: dict[str, np.ndarray], heads: Sequence[int]) -> None:
+    """Compare what four units of the body and some heads give."""
+    seen = rule_image(int(expected["meta/input_seed"]), 6)
+    camera = Camera.from_label25(torch.from_numpy(expected["in/camera"]))
+    maps = {}
+    hooks = [
+        encoder.body[tap].register_forward_hook(
+            lambda _module, _inputs, out, tap=tap: maps.__setitem__(tap, out)
+        )
+        for tap in TAPS
+    ]
+    with torch.no_grad():
+        made = encoder(seen[:, :3], seen[:, 3:], camera)
+    for tap in TAPS:
+        corner = torch.from_numpy(expected[f"out/body{tap}_slice"])
+        torch.testing.assert_close(maps[tap][0, :4, :4, :4], corner, atol=ATOL, rtol=0)
+        stats = [float(maps[tap].mean()), float(maps[tap].std())]
+        assert stats == pytest.approx(expected[f"out/body{tap}_stats"].tolist(), abs=1e-4)
+    codes = torch.from_numpy(expected["out/y"])[:, list(heads)]
+    torch.testing.assert_close(made, codes, atol=ATOL, rtol=0)
+    for hook in hooks:
+        hook.remove()
+
+
+def test_body_pyramid_and_one_head_of_each_level(shared):
+    order = [name for name, _ in published_tensors(shared)]
+    encoder = PspEncoder(PspConfig(heads=(1, 1, 1))).eval().requires_grad_(False)
+    heads = (0, 3, 7)
+
+    def published_name(name: str) -> str:
+        first, _, rest = name.partition(".")
+        if first != "styles":
+            return name
+        index, _, rest = rest.partition(".")
+        return f"styles.{heads[int(index)]}.{rest}"
+
+    fill_by_rule(encoder, 1000, order=order, published_name=published_name)
+    check(encoder, fixture_file(shared, "encoder_full_cam"), heads)
+
+
+@pytest.mark.slow
+def test_names_shapes_and_order_are_the_published_ones(shared, encoder):
+    own = [(name, str(list(tensor.shape))) for name, tensor in encoder.state_dict().items()]
+    assert own[:2] == [("latent_mean", "[14, 512]"), ("latent_std", "[14, 512]")]
+    assert own[2:] == published_tensors(shared)
+    assert sum(p.numel() for p in encoder.parameters()) == 230_163_968
+
+
+@pytest.mark.slow
+def test_encoder_with_camera(shared, encoder):
+    check(encoder, fixture_file(shared, "encoder_full_cam"), range(14))
+
+
+@pytest.mark.slow
+def test_encoder_without_camera(shared):
+    encoder = encoder_by_rule(PspConfig(camera_code=0))
+    assert sum(p.numel() for p in encoder.parameters()) == 228_888_960
+    check(encoder, fixture_file(shared, "encoder_full_nocam"), range(14))
+
+
+@pytest.mark.slow
+def test_three_restyle_steps(shared, encoder):
+    """The stand-in generator paints the first 3,072 latents as a picture of 32 pixels."""
+    expected = fixture_file(shared, "restyle_loop_stub")
+    encoder.latent_mean.copy_(torch.from_numpy(expected["in/latent_avg"])[0])
+
+    def stub(ws, camera, noise_mode="const"):
+        small = torch.tanh(0.02 * ws.flatten(1)[:, :3072]).view(-1, 3, 32, 32)
+        return functional.interpolate(small, (512, 512), mode="bilinear", align_corners=False)
+
+    target = rule_image(int(expected["meta/image_seed"]), 3)
+    camera = Camera.from_label25(torch.from_numpy(expected["in/camera"]))
+    mean = mean_picture(encoder, stub, camera)[0, :, ::64, ::64]
+    torch.testing.assert_close(mean, torch.from_numpy(expected["out/avg_slice"]))
+    steps = restyle(encoder, stub, target, camera, num_steps=3)
+    made = torch.stack([step.ws for step in steps])
+    torch.testing.assert_close(made, torch.from_numpy(expected["out/latents"]), atol=ATOL, rtol=0)
+    fed_back = torch.cat([fit_size(step.image, 256)[:, :, ::64, ::64] for step in steps])
+    torch.testing.assert_close(fed_back, torch.from_numpy(expected["out/y_small_slices"]))
