@@ -8,7 +8,7 @@ from source_tree import FILES, SOURCE, imported_modules, module_name
 _GROUND = {"errors", "config", "files"}
 _FIELDS = _GROUND | {"camera", "ops", "fields"}
 _NN = _GROUND | {"camera", "ops", "nn"}
-_MODELS = _FIELDS | _NN | {"render", "models"}
+_MODELS = _FIELDS | _NN | {"framing", "render", "models"}
 _PORTRAIT = _MODELS | {"weights", "portrait"}
 _LEARNING = {"data", "priors"}
 _PIPELINES = _PORTRAIT | _LEARNING | {"pipelines"}
@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "config": _GROUND,
     "files": _GROUND,
     "camera": _GROUND | {"camera"},
+    "framing": _GROUND | {"camera", "framing"},
     "ops": _GROUND | {"camera", "ops"},
     "fields": _FIELDS,
     "render": _FIELDS | {"render"},
@@ -28,8 +29,8 @@ MAY_IMPORT = {
     "pipelines": _PIPELINES,
     "evaluation": _PIPELINES | {"evaluation"},
     "export": _PIPELINES | {"export"},
-    "priors": _NN | {"weights", "priors"},
-    "data": _GROUND | {"camera", "ops", "data"},
+    "priors": _NN | {"framing", "weights", "data", "priors"},
+    "data": _GROUND | {"camera", "framing", "ops", "data"},
     "training": _PORTRAIT | _LEARNING | {"training"},
 }
 TOP_FLOOR = {"__init__", "__main__", "cli", "studio"}

@@ -1,4 +1,4 @@
-"""`triptych data`: build the head asset pack, write avatar data sets and training shards."""
+"""`triptych data`: build the head asset pack, write avatar data sets, shards, aligned photos."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tyro
 
 from triptych.cli import console
 from triptych.cli.option_types import MaybePath
+from triptych.cli.prepare import Prepare
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,13 @@ class Shards:
 
 @dataclass(frozen=True)
 class Data:
-    """Build the head asset pack, write avatar data sets and training shards."""
+    """Build the head asset pack, write avatar data sets, training shards and aligned photos."""
 
     command: tyro.conf.OmitSubcommandPrefixes[
         Annotated[MakeHuman, tyro.conf.subcommand("makehuman")]
         | Annotated[Avatars, tyro.conf.subcommand("avatars")]
         | Annotated[Shards, tyro.conf.subcommand("shards")]
+        | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     ]
 
     def run(self) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from triptych.camera import FOCAL, RADIUS, TARGET, Camera, look_at_camera
 from triptych.errors import UserError
+from triptych.framing import AVATAR_FRAMING, EG3D_FRAMING, FaceFraming
 from triptych.nn.superresolution import SuperResolutionConfig
 from triptych.nn.synthesis_block import Architecture
 from triptych.nn.synthesis_layers import LayerOptions
@@ -133,6 +134,8 @@ class EG3DConfig:
         rendering: Sampling and compositing of rays.
         superresolution: The head that enlarges; None casts rays at the image size.
         view: Default camera.
+        framing: How photos of faces are cropped for this model; None goes by its world, see
+            `photo_framing`.
     """
 
     z_dim: int = 512
@@ -148,6 +151,7 @@ class EG3DConfig:
     rendering: RenderConfig = RenderConfig()
     superresolution: SuperResolutionConfig | None = SuperResolutionConfig()
     view: ViewConfig = ViewConfig()
+    framing: FaceFraming | None = None
 
     def __post_init__(self) -> None:
         final = self.superresolution.image_size if self.superresolution else self.render_size
@@ -158,6 +162,21 @@ class EG3DConfig:
             )
         if self.label_dim not in (0, 25):
             raise UserError(f"label_dim must be 0 or 25: got {self.label_dim}")
+
+    def photo_framing(self) -> FaceFraming:
+        """Return how photos of faces are cropped for this model.
+
+        Files that do not say it are of avatars, whose latent holds attributes and is not
+        normalised, or of EG3D's faces.
+
+        Raises:
+            UserError: The model is not one of human faces.
+        """
+        if self.framing is not None:
+            return self.framing
+        if self.view.target != TARGET:
+            raise UserError("this model is not one of human faces; no photo can be aligned for it")
+        return EG3D_FRAMING if self.mapping.normalize_z else AVATAR_FRAMING
 
 
 def ffhq512_128_config() -> EG3DConfig:
@@ -231,6 +250,7 @@ def avatar_config(z_dim: int) -> EG3DConfig:
         decoder=DecoderConfig(num_hidden=64, num_features=3),
         rendering=RenderConfig(num_coarse=24, num_fine=24, background=0.5, density_gain=30.0),
         superresolution=None,
+        framing=AVATAR_FRAMING,
     )
 
 

@@ -65,10 +65,10 @@ class Augmentation:
         self, image: Tensor, regions: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         count = len(image)
-        scale = torch.exp(self.zoom * _even(generator, count))
+        scale = torch.exp(self.zoom * even_draws(generator, count))
         affine = torch.zeros(count, 2, 3)
         affine[:, 0, 0] = affine[:, 1, 1] = scale
-        affine[:, :, 2] = 2 * self.shift * _even(generator, count, 2)
+        affine[:, :, 2] = 2 * self.shift * even_draws(generator, count, 2)
         grid = functional.affine_grid(affine, list(image.shape), align_corners=False)
         grid = grid.to(image.device)
         # Sampling is relative to the background, because zeros are what lies outside.
@@ -80,9 +80,9 @@ class Augmentation:
 
     def _lit(self, image: Tensor, generator: torch.Generator) -> Tensor:
         count = len(image)
-        contrast = 1 + self.contrast * _even(generator, count, 1, 1, 1)
-        tint = 1 + self.tint * _even(generator, count, 3, 1, 1)
-        brightness = self.brightness * _even(generator, count, 1, 1, 1)
+        contrast = 1 + self.contrast * even_draws(generator, count, 1, 1, 1)
+        tint = 1 + self.tint * even_draws(generator, count, 3, 1, 1)
+        brightness = self.brightness * even_draws(generator, count, 1, 1, 1)
         return image * (contrast * tint).to(image.device) + brightness.to(image.device)
 
     def _softened(self, image: Tensor, generator: torch.Generator) -> Tensor:
@@ -106,6 +106,6 @@ class Augmentation:
         return image + (fine_strength * fine + coarse_strength * coarse).to(image.device)
 
 
-def _even(generator: torch.Generator, *shape: int) -> Tensor:
+def even_draws(generator: torch.Generator, *shape: int) -> Tensor:
     """Draw numbers evenly from [-1, 1)."""
     return 2 * torch.rand(*shape, generator=generator) - 1

@@ -15,13 +15,13 @@ from torch.nn import functional
 
 from triptych.camera import FOCAL, TARGET
 from triptych.nn.head_pose_network import HeadPose
-from triptych.training.augmentation import Augmentation
+from triptych.training.augmentation import Augmentation, even_draws
+from triptych.training.random_backgrounds import random_backgrounds
 
 _PLAIN = 0.5  # the background of rendered heads, in [-1, 1]
 _PLAIN_TOLERANCE = 0.02
 _SHUFFLED_SHARE = 0.33
 _PIECES = 4  # per side
-_LEAVES = 14  # shapes of a cluttered background
 
 
 @dataclass(frozen=True)
@@ -156,11 +156,11 @@ def _draw_squares(
     near = torch.rand(count, generator=generator) < ranges.near
     low, high = (math.log(side) for side in ranges.side)
     far_side = (low + (high - low) * torch.rand(count, generator=generator)).exp()
-    near_side = window_units * per_unit * (ranges.near_size * _even(generator, count)).exp()
+    near_side = window_units * per_unit * (ranges.near_size * even_draws(generator, count)).exp()
     side = torch.where(near, near_side, far_side)
     shift = torch.where(near, ranges.near_shift, ranges.shift)[:, None]
-    roll = torch.where(near, ranges.near_roll, ranges.roll) * _even(generator, count)
-    offset = shift * _even(generator, count, 2) * side[:, None]
+    roll = torch.where(near, ranges.near_roll, ranges.roll) * even_draws(generator, count)
+    offset = shift * even_draws(generator, count, 2) * side[:, None]
     return anchor + offset, side, roll
 
 
@@ -197,44 +197,6 @@ def _cut(
     return cut[:, :3] + (1 - cut[:, 3:]) * background
 
 
-def random_backgrounds(count: int, size: int, generator: torch.Generator) -> Tensor:
-    """Return plain, shaded, blotchy and cluttered backgrounds [count, 3, size, size] in [-1, 1]."""
-    coarse = size // 2
-    background = _even(generator, count, 3, 1, 1).expand(count, 3, coarse, coarse).clone()
-    cluttered = (torch.rand(count, generator=generator) < 0.5).nonzero()[:, 0]
-    if len(cluttered):
-        background[cluttered] = _clutter(background[cluttered], generator)
-    for cells, strength in ((2, 0.8), (5, 0.5), (16, 0.4), (coarse, 0.2)):
-        grey = torch.rand(count, 1, 1, 1, generator=generator)
-        noise = torch.randn(count, 3, cells, cells, generator=generator)
-        noise = grey * noise[:, :1] + (1 - grey) * noise
-        amount = strength * torch.rand(count, 1, 1, 1, generator=generator).square()
-        background += amount * _enlarged(noise, coarse)
-    grey = background.mean(1, keepdim=True)
-    colourful = torch.rand(count, 1, 1, 1, generator=generator)
-    background = grey + colourful * (background - grey)
-    return _enlarged(background, size).clamp(-1, 1)
-
-
-def _clutter(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Lay overlapping shapes of many sizes over images: edges and areas as in photographs."""
-    count, size = len(image), image.shape[-1]
-    steps = (torch.arange(size) + 0.5) / size - 0.5
-    for _ in range(_LEAVES):
-        centre = 0.6 * _even(generator, count, 2, 1, 1)
-        half = 0.03 + 0.45 * torch.rand(count, 2, 1, 1, generator=generator).square()
-        angle = math.pi * torch.rand(count, 1, 1, generator=generator)
-        x, y = steps[None, None, :] - centre[:, 0], steps[None, :, None] - centre[:, 1]
-        along = ((angle.cos() * x + angle.sin() * y) / half[:, 0]).abs()
-        across = ((angle.cos() * y - angle.sin() * x) / half[:, 1]).abs()
-        round_one = torch.rand(count, 1, 1, generator=generator) < 0.6
-        far = torch.where(round_one, along.square() + across.square(), torch.maximum(along, across))
-        colour = _even(generator, count, 3, 1, 1)
-        shade = 0.4 * torch.randn(count, 1, 1, 1, generator=generator) * along[:, None].clamp(max=1)
-        image = torch.where(far[:, None] < 1, colour + shade, image)
-    return image
-
-
 def _shuffled(window: Tensor, generator: torch.Generator) -> Tensor:
     """Cut windows [n, 3, s, s] into pieces and lay these in a random order."""
     side = window.shape[-1] // _PIECES
@@ -242,10 +204,6 @@ def _shuffled(window: Tensor, generator: torch.Generator) -> Tensor:
     order = torch.rand(len(window), 1, _PIECES**2, generator=generator).argsort(dim=2)
     mixed = pieces.gather(2, order.expand_as(pieces))
     return functional.fold(mixed, window.shape[-2:], side, stride=side)
-
-
-def _enlarged(image: Tensor, size: int) -> Tensor:
-    return functional.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)
 
 
 def _mirror_half(
@@ -270,7 +228,7 @@ def _occluded(window: Tensor, share: float, generator: torch.Generator) -> Tenso
         return window
     size = window.shape[-1]
     steps = (torch.arange(size) + 0.5) / size - 0.5
-    centre = 0.4 * _even(generator, len(chosen), 2, 1, 1)
+    centre = 0.4 * even_draws(generator, len(chosen), 2, 1, 1)
     half = 0.06 + 0.16 * torch.rand(len(chosen), 2, 1, 1, generator=generator)
     x = ((steps[None, None, :] - centre[:, 0]) / half[:, 0]).abs()
     y = ((steps[None, :, None] - centre[:, 1]) / half[:, 1]).abs()
@@ -289,14 +247,9 @@ def _recoloured(window: Tensor, generator: torch.Generator) -> Tensor:
     grey = (torch.rand(count, generator=generator) < 0.15)[:, None, None]
     mixing = torch.where(grey, torch.full((3, 3), 1 / 3), mixing)
     window = (mixing @ window.flatten(2)).view_as(window)
-    gamma = (0.4 * _even(generator, count, 1, 1, 1)).exp()
+    gamma = (0.4 * even_draws(generator, count, 1, 1, 1)).exp()
     window = 2 * ((window + 1) / 2).clamp(1e-3, 1) ** gamma - 1
     steps = torch.linspace(-1, 1, window.shape[-1])
     slope = 0.25 * torch.randn(count, 2, 1, 1, 1, generator=generator)
     shade = slope[:, 0] * steps[None, None, None] + slope[:, 1] * steps[None, None, :, None]
     return window * (1 + 0.6 * shade) + 0.3 * shade
-
-
-def _even(generator: torch.Generator, *shape: int) -> Tensor:
-    """Draw numbers evenly from [-1, 1)."""
-    return 2 * torch.rand(*shape, generator=generator) - 1

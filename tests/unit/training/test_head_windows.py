@@ -16,8 +16,8 @@ from triptych.training.head_windows import (
     WindowRanges,
     _shuffled,
     draw_windows,
-    random_backgrounds,
 )
+from triptych.training.random_backgrounds import random_backgrounds
 from triptych.training.recipes.landmarks import pose_terms
 
 SIZE, SOURCE, UNITS = 96, 128, 0.46

@@ -1,0 +1,1 @@
+"""Photos: reading them, framing the faces in them, and writing aligned data sets."""

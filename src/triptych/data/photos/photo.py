@@ -1,0 +1,188 @@
+"""Pictures of any kind as upright 8-bit RGB pixels."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from triptych.errors import UserError
+from triptych.ops.colour import from_uint8, to_uint8
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+SMALLEST_SIDE = 32
+MOST_PIXELS = 36_000_000
+"""Larger pictures are halved until they are not; a crop needs far fewer."""
+
+_BEHIND_ALPHA = 191  # light grey, the background of the embedded models
+_MOST_ANISOTROPIC = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture that is ready to be searched for faces.
+
+    Attributes:
+        pixels: uint8 [h, w, 3], upright.
+        name: What it is called in messages.
+        notes: What was done to it that a person may want to know.
+    """
+
+    pixels: NDArray[np.uint8]
+    name: str = "the picture"
+    notes: tuple[str, ...] = ()
+
+
+def read_photo(path: str | Path) -> Photo:
+    """Read a picture file: any mode, EXIF turn applied, transparency laid over light grey.
+
+    Raises:
+        UserError: The file is absent, no picture, cut off, or of an impossible size.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    file = Path(path)
+    if file.is_dir():
+        raise UserError(f"{file} is a folder; expected a picture")
+    try:
+        with warnings.catch_warnings():
+            # Up to 178 megapixels are fine here; beyond that Pillow itself refuses.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                return _photo_of(image, file.name)
+    except UserError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{file} is too large: {error}; make it smaller first") from error
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"{file} is not a picture that can be read; expected JPEG, PNG, WebP, BMP or TIFF"
+        ) from error
+    except OSError as error:
+        if error.strerror is not None:
+            raise UserError(f"cannot read {file}: {error.strerror}") from error
+        raise UserError(f"{file} is cut off or damaged: {error}; get it again") from error
+    except (SyntaxError, ValueError, EOFError, OverflowError) as error:
+        raise UserError(f"{file} is damaged: {error}; get it again") from error
+
+
+def as_photo(image: Any) -> Photo:
+    """Turn whatever a caller has into a Photo.
+
+    Args:
+        image: A Photo, a path, a Pillow image, pixels uint8 [h, w] or [h, w, 3 or 4], or a tensor
+            [3, h, w] or [1, 3, h, w] in [-1, 1].
+
+    Raises:
+        UserError: It is none of these.
+    """
+    from PIL import Image
+
+    if isinstance(image, Photo):
+        return image
+    if isinstance(image, str | Path):
+        return read_photo(image)
+    if isinstance(image, Image.Image):
+        return _photo_of(image, "the picture")
+    if isinstance(image, Tensor):
+        batch = image[None] if image.ndim == 3 else image
+        if batch.ndim != 4 or batch.shape[:2] != (1, 3) or not batch.is_floating_point():
+            raise UserError(
+                f"picture: got a tensor of {image.dtype} {list(image.shape)}; expected one image "
+                "[3, h, w] or [1, 3, h, w] in [-1, 1]"
+            )
+        return _checked(Photo(to_uint8(batch.detach().cpu())[0].numpy()))
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
+        return _photo_of(Image.fromarray(image), "the picture")
+    raise UserError(
+        f"picture: got {type(image).__name__}; expected a path, a Pillow image, uint8 pixels "
+        "[h, w, 3] or a tensor [1, 3, h, w] in [-1, 1]"
+    )
+
+
+def photo_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """Return pixels uint8 [h, w, 3] as an image [1, 3, h, w] in [-1, 1]."""
+    return from_uint8(torch.from_numpy(np.array(pixels))[None])
+
+
+def _photo_of(image: Image, name: str) -> Photo:
+    from PIL import ImageOps
+
+    notes = []
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append("animated: only the first frame is used")
+        image.seek(0)
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        image.draft("RGB", (width // 2, height // 2))  # JPEG only: decodes at half the size
+    image.load()
+    upright = _as_rgb(ImageOps.exif_transpose(image))
+    if factor := _reduction(*upright.size):
+        upright = upright.reduce(factor)
+    if upright.width * upright.height < width * height:
+        notes.append(
+            f"reduced from {width * height / 1e6:.0f} to "
+            f"{upright.width * upright.height / 1e6:.0f} megapixels"
+        )
+    return _checked(Photo(np.array(upright), name, tuple(notes)))
+
+
+def _reduction(width: int, height: int) -> int | None:
+    """Return the power of two by which a picture is reduced, None if it is small enough."""
+    factor = 1
+    while width * height / factor**2 > MOST_PIXELS:
+        factor *= 2
+    return factor if factor > 1 else None
+
+
+def _as_rgb(image: Image) -> Image:
+    """Convert any mode to RGB without losing the range of deep pixels or showing hidden colours."""
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        coloured = image.convert("RGBA")
+        behind = Image.new("RGBA", image.size, (_BEHIND_ALPHA,) * 3)
+        return Image.alpha_composite(behind, coloured).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Bring deep grey values to 0..255: by their type's range, or by their own if that is unknown.
+
+    Pillow reads 16-bit grey as integers of 16 or 32 bits and floats as they are.
+    """
+    depth = values.astype(np.float64)
+    if values.dtype == np.uint16 or (
+        values.dtype.kind in "iu" and 255 < depth.max(initial=0) <= 65535
+    ):
+        return np.uint8(np.clip(depth, 0, 65535) / 257 + 0.5)
+    if values.dtype.kind == "f" and depth.max(initial=0) <= 1.0:
+        return np.uint8(np.clip(depth, 0, 1) * 255 + 0.5)
+    highest = max(255.0, float(depth.max(initial=0)))
+    return np.uint8(np.clip(depth, 0, highest) * (255 / highest) + 0.5)
+
+
+def _checked(photo: Photo) -> Photo:
+    height, width = photo.pixels.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise UserError(
+            f"{photo.name} is too small: {width} x {height} pixels; "
+            f"expected at least {SMALLEST_SIDE} on each side"
+        )
+    if max(height, width) > _MOST_ANISOTROPIC * min(height, width):
+        raise UserError(
+            f"{photo.name} is {width} x {height} pixels, which is no photo of a face; "
+            "cut the face out of it first"
+        )
+    return photo

@@ -1,0 +1,169 @@
+"""Faces found by the head pose network, which knows avatars and what is painted like them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from triptych.data.avatars.landmarks import five_points
+from triptych.data.photos.face import FACE_UNITS, Face
+from triptych.data.photos.rotations import about_z
+from triptych.data.photos.window import Window, cut_window
+from triptych.nn.head_pose_network import HeadPose, HeadPoseNetwork
+from triptych.ops.colour import from_uint8
+
+Pixels = NDArray[np.uint8]
+
+_SURE = 0.9  # presence from which a first look at the whole picture is worth measuring
+_PRESENT = 0.5
+_SEARCH_SIDES = (0.7, 0.45, 0.3)  # of the longer side of the picture
+_SEARCH_STEP = 0.4  # of the window's side
+_MOST_CANDIDATES = 8
+_SECOND_LOOKS = 2
+_LAST_SIDES = (0.94, 1.06)  # the last look is a mean over these sizes and their mirror images
+_LARGEST_CHANGE = 0.35  # of the size between the last two looks
+# Where there is no face, answers wander as the window changes: in face widths, landmarks of the
+# last looks lie 0.008 apart on avatars (at most 0.016), 0.024 at most on photographs of faces, and
+# 0.075 on pictures of other things. The score falls from 1 to 0 over this distance.
+_SPREAD_OF_SCORE_0 = 0.05
+_LEAST_SCORE = 0.3
+_LEAST_SEARCHED_SCORE = 0.5  # a search looks at many places, each of which may look like a face
+_LARGEST_ROLL = 1.0  # radians; heads were turned by up to 0.7 in training
+_APART = 0.6  # two faces nearer than this many face widths are one
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the network said of one window."""
+
+    window: Window
+    landmarks: NDArray[np.float64]
+    anchor: NDArray[np.float64]
+    unit: float
+    rotation: NDArray[np.float64]
+    presence: float
+
+
+class HeadPoseFinder:
+    """Finds heads with a `HeadPoseNetwork`: first looks find them, later looks measure them."""
+
+    name = "avatar network"
+
+    def __init__(self, network: HeadPoseNetwork) -> None:
+        self.network = network.requires_grad_(False).eval()
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str = "avatar-landmarks") -> HeadPoseFinder:
+        """Use the embedded network or one in a file."""
+        from triptych.weights import load_head_pose
+
+        return cls(load_head_pose(name_or_path))
+
+    def find(self, pixels: Pixels) -> list[Face]:
+        """Return the heads in uint8 pixels [h, w, 3], the largest first."""
+        height, width = pixels.shape[:2]
+        longer = max(height, width)
+        whole = self._look(pixels, [Window(width / 2, height / 2, longer)])
+        if whole[0].presence > _SURE:
+            face = self._measure(pixels, whole[0], _LEAST_SCORE)
+            if face is not None:
+                return [face]
+        windows = [
+            Window(x, y, share * longer)
+            for share in _SEARCH_SIDES
+            for x in _places(width, share * longer)
+            for y in _places(height, share * longer)
+        ]
+        seen = [look for look in self._look(pixels, windows) if look.presence > _PRESENT]
+        faces: list[Face] = []
+        for look in sorted(seen, key=lambda look: -look.presence)[:_MOST_CANDIDATES]:
+            face = self._measure(pixels, look, _LEAST_SEARCHED_SCORE)
+            if face is not None and all(_apart(face, other) for other in faces):
+                faces.append(face)
+        return sorted(faces, key=lambda face: -face.unit)
+
+    def _measure(self, pixels: Pixels, look: _Look, least_score: float) -> Face | None:
+        """Look again at ever better windows; None if there turns out to be no head."""
+        before = look
+        for _ in range(_SECOND_LOOKS):
+            before, look = look, self._look(pixels, [self._window_of(look, 1.0)])[0]
+            if look.presence < _PRESENT:
+                return None
+        if abs(np.log(look.unit / before.unit)) > _LARGEST_CHANGE:
+            return None
+        last = self._look(pixels, [self._window_of(look, s) for s in _LAST_SIDES], mirrored=True)
+        face = self._mean_face(last)
+        return face if face.score > least_score and abs(face.roll) < _LARGEST_ROLL else None
+
+    def _window_of(self, look: _Look, factor: float) -> Window:
+        face = self._mean_face([look])
+        return face.window(factor * self.network.config.window_units)
+
+    def _mean_face(self, looks: list[_Look]) -> Face:
+        landmarks = np.mean([look.landmarks for look in looks], axis=0)
+        rotation = np.mean([look.rotation for look in looks], axis=0)
+        left, _, right = np.linalg.svd(rotation)
+        unit = float(np.exp(np.mean([np.log(look.unit) for look in looks])))
+        apart = [np.linalg.norm(look.landmarks - landmarks, axis=1).mean() for look in looks]
+        agreement = 1.0 - float(np.mean(apart)) / (FACE_UNITS * unit) / _SPREAD_OF_SCORE_0
+        return Face(
+            landmarks=landmarks,
+            five=five_points(landmarks),
+            anchor=np.mean([look.anchor for look in looks], axis=0),
+            unit=unit,
+            rotation=left @ right,
+            detector=self.name,
+            score=max(0.0, agreement) * float(np.mean([look.presence for look in looks])),
+            pairs=np.array(self.network.config.mirrored),
+        )
+
+    @torch.no_grad()
+    def _look(
+        self, pixels: Pixels, windows: list[Window], *, mirrored: bool = False
+    ) -> list[_Look]:
+        """Ask the network about windows, and about their mirror images too if wished."""
+        config = self.network.config
+        cut = np.stack([cut_window(pixels, window, config.image_size, 191) for window in windows])
+        image = from_uint8(torch.from_numpy(cut))
+        said = self.network(image)
+        looks = _as_looks(said, windows)
+        if mirrored:
+            flipped = self.network(image.flip(3)).mirrored(config.mirrored)
+            looks += _as_looks(flipped, windows)
+        return looks
+
+
+def _as_looks(said: HeadPose, windows: list[Window]) -> list[_Look]:
+    """Turn answers in units of windows into positions in the picture."""
+    presence = said.presence.sigmoid()
+    return [
+        _Look(
+            window=window,
+            landmarks=window.to_picture(_array(said.landmarks[index])),
+            anchor=window.to_picture(_array(said.anchor[index])),
+            unit=float(said.log_scale[index].exp()) * window.side,
+            rotation=about_z(window.roll) @ _array(said.rotation[index]),
+            presence=float(presence[index]),
+        )
+        for index, window in enumerate(windows)
+    ]
+
+
+def _array(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.double().cpu().numpy()
+
+
+def _places(length: int, side: float) -> list[float]:
+    """Centres of windows along one side of the picture, evenly spread."""
+    room = max(0.0, length - side)
+    count = 1 + int(np.ceil(room / (_SEARCH_STEP * side)))
+    return [float(v) for v in np.linspace(length / 2 - room / 2, length / 2 + room / 2, count)]
+
+
+def _apart(first: Face, second: Face) -> bool:
+    distance = float(np.linalg.norm(first.anchor - second.anchor))
+    return distance > _APART * max(first.width, second.width)
