@@ -57,6 +57,16 @@ class SuperResolutionConfig:
     conv_clamp: float | None = 256.0
 
     @property
+    def input_size(self) -> int:
+        """Height and width that the head works on; other inputs are resized to it."""
+        return _LAYOUTS[self.kind].input_size
+
+    @property
+    def official_widths(self) -> tuple[int, int]:
+        """Channels of the two blocks in EG3D."""
+        return _LAYOUTS[self.kind].widths
+
+    @property
     def image_size(self) -> int:
         """Height and width of the output."""
         layout = _LAYOUTS[self.kind]
@@ -125,7 +135,7 @@ class SuperResolution(nn.Module):
             noise_mode: Overrides the configured one.
             generator: Source of random noise.
         """
-        x = self._at_input_size(features)
+        x = self.at_input_size(features)
         image: Tensor | None = x[:, :3]
         codes = ws[:, -1:].float().repeat(1, 3, 1)
         mode = noise_mode or self.config.noise_mode
@@ -134,7 +144,8 @@ class SuperResolution(nn.Module):
         assert image is not None
         return image
 
-    def _at_input_size(self, features: Tensor) -> Tensor:
+    def at_input_size(self, features: Tensor) -> Tensor:
+        """Resize features [b, c, h, h] to the size that the first block takes, if they differ."""
         layout = _LAYOUTS[self.config.kind]
         size = features.shape[-1]
         if size == layout.input_size:
