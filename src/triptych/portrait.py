@@ -17,11 +17,13 @@ from triptych.config import from_dict, to_dict
 from triptych.errors import UserError, check_range
 from triptych.fields.triplane import TriPlaneDecoder, TriPlaneField
 from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
+from triptych.models.fast_painting import paint_planes
+from triptych.models.fast_renderer import FastRenderer
 from triptych.nn.superresolution import SuperResolution
+from triptych.ops.precision import PathTaken, RenderPath
 from triptych.ops.resize import resize
 from triptych.render.field_geometry import densities_at, density_grid, surface_colours
-from triptych.render.occupancy import OccupancyGrid, occupancy_grid
-from triptych.render.occupied_rays import render_rays_with_occupancy
+from triptych.render.occupancy import OccupancyGrid
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import render_rays
 from triptych.render.rendering import Rendering, rendering_of
@@ -46,6 +48,7 @@ class View:
         depth: Distance along the unit ray [v, 1, h, w].
         alpha: How much of the background is hidden [v, 1, h, w], in [0, 1].
         regions: Share of each region [v, k, h, w] where the portrait has regions, else None.
+        path: Which arithmetic made the pictures.
     """
 
     image: Tensor
@@ -53,6 +56,7 @@ class View:
     depth: Tensor
     alpha: Tensor
     regions: Tensor | None = None
+    path: PathTaken = "exact"
 
     def __len__(self) -> int:
         return int(self.image.shape[0])
@@ -76,6 +80,7 @@ class View:
             change(self.depth),
             change(self.alpha),
             regions,
+            self.path,
         )
 
 
@@ -109,6 +114,7 @@ class Portrait:
         *,
         planes: Tensor | None = None,
         provenance: Mapping[str, Any] | None = None,
+        path: RenderPath = "fast",
     ) -> Portrait:
         """Make a portrait of style codes.
 
@@ -117,9 +123,9 @@ class Portrait:
             ws: Style codes [1, k, d].
             planes: Feature planes [1, 3, c, h, w]; painted from the codes by default.
             provenance: How the codes were made.
+            path: How planes are painted; see `models.fast_painting`.
         """
-        with torch.no_grad():
-            planes = generator.planes(ws) if planes is None else planes
+        planes = paint_planes(generator, ws, path) if planes is None else planes
         if planes.shape[0] != 1 or ws.shape[0] != 1:
             raise UserError(
                 f"a portrait is of one head: got {planes.shape[0]} planes and {ws.shape[0]} codes"
@@ -150,11 +156,10 @@ class Portrait:
         """What can be asked at points of space."""
         return TriPlaneField(self.planes, self.decoder, self.box_size, self.config.plane_axes)
 
-    @cached_property
+    @property
     def occupancy(self) -> OccupancyGrid:
         """Where the portrait has matter; taken once, at the first look that needs it."""
-        device = self.planes.device
-        return occupancy_grid(self.field, self.config.rendering, device=device)
+        return self._fast.occupancy
 
     @torch.no_grad()
     def render(
@@ -163,7 +168,7 @@ class Portrait:
         size: int | None = None,
         *,
         supersampling: int = 1,
-        exact: bool = False,
+        path: RenderPath = "fast",
     ) -> View:
         """Look at the portrait; deterministic.
 
@@ -174,8 +179,9 @@ class Portrait:
                 alpha keep the size of the rays.
             supersampling: Cast this many times more rays along each side and average them;
                 only without a super-resolution head.
-            exact: Decode every sample. By default samples in empty space, or behind solid matter,
-                are left out; see `render.occupied_rays`.
+            path: "exact" is the published algorithm; "fast" leaves out samples in empty space and
+                behind solid matter and enlarges in bfloat16 where the processor accelerates that;
+                "fast-float32" never uses bfloat16. The view says which arithmetic made it.
 
         Raises:
             UserError: The size is out of range.
@@ -187,7 +193,7 @@ class Portrait:
         ray_size = self.config.render_size if self.superresolution else size * supersampling
         at_once = max(1, _RAYS_AT_ONCE // ray_size**2)
         views = [
-            self._look(camera[start : start + at_once], ray_size, size, exact=exact)
+            self._look(camera[start : start + at_once], ray_size, size, path)
             for start in range(0, len(camera), at_once)
         ]
         return View(
@@ -195,12 +201,19 @@ class Portrait:
             torch.cat([view.image_raw for view in views]),
             torch.cat([view.depth for view in views]),
             torch.cat([view.alpha for view in views]),
+            path=views[0].path,
         )
 
+    def path_taken(self, path: RenderPath = "fast") -> PathTaken:
+        """Say which arithmetic `render` uses for this portrait, on this machine."""
+        return "exact" if path == "exact" else self._fast.path_taken(path)
+
     @torch.no_grad()
-    def density_grid(self, resolution: int) -> Tensor:
+    def density_grid(self, resolution: int, *, path: RenderPath = "fast") -> Tensor:
         """Return raw densities [n, n, n] from face to face of the box, indexed x, y, z."""
-        return density_grid(self.field.density, self.box_size, resolution)
+        if path == "exact":
+            return density_grid(self.field.density, self.box_size, resolution)
+        return self._fast.density_grid(resolution)
 
     @torch.no_grad()
     def surface_level(self) -> float:
@@ -276,20 +289,26 @@ class Portrait:
             provenance=header.provenance,
         )
 
-    def _look(self, camera: Camera, ray_size: int, size: int, *, exact: bool) -> View:
-        rays, sampling = camera_rays(camera, ray_size), self.config.rendering
-        rendered = (
-            render_rays(self.field, rays, sampling)
-            if exact
-            else render_rays_with_occupancy(self.field, rays, sampling, self.occupancy)
-        )
+    @cached_property
+    def _fast(self) -> FastRenderer:
+        return FastRenderer(self.field, self.config.rendering, self.ws, self.superresolution)
+
+    def _look(self, camera: Camera, ray_size: int, size: int, path: RenderPath) -> View:
+        rays, taken = camera_rays(camera, ray_size), self.path_taken(path)
+        if path == "exact":
+            rendered = render_rays(self.field, rays, self.config.rendering)
+        else:
+            rendered = self._fast.cast(rays)
         seen = rendering_of(rendered, ray_size)
-        if self.superresolution is not None:
+        if self.superresolution is None:
+            return _reduced(seen, ray_size // size, taken)
+        if path == "exact":
             codes = self.ws.expand(len(camera), -1, -1)
             image = self.superresolution(seen.features, codes)
-            image = image if image.shape[-1] == size else resize(image, size)
-            return View(image, seen.image_raw, seen.depth, seen.opacity)
-        return _reduced(seen, ray_size // size)
+        else:
+            image = self._fast.enlarge(seen.features, path)
+        image = image if image.shape[-1] == size else resize(image, size)
+        return View(image, seen.image_raw, seen.depth, seen.opacity, path=taken)
 
 
 class _PortraitTensors(nn.Module):
@@ -331,12 +350,12 @@ class _PortraitTensors(nn.Module):
         return tensors
 
 
-def _reduced(seen: Rendering, factor: int) -> View:
+def _reduced(seen: Rendering, factor: int, path: PathTaken) -> View:
     """Average blocks of pixels; depth counts by how solid each pixel is."""
     if factor == 1:
-        return View(seen.image, seen.image_raw, seen.depth, seen.opacity)
+        return View(seen.image, seen.image_raw, seen.depth, seen.opacity, path=path)
     pool = torch.nn.functional.avg_pool2d
     image, alpha = pool(seen.image, factor), pool(seen.opacity, factor)
     weight = seen.opacity.clamp_min(1e-6)
     depth = pool(seen.depth * weight, factor) / pool(weight, factor)
-    return View(image, image, depth, alpha)
+    return View(image, image, depth, alpha, path=path)

@@ -190,6 +190,25 @@ def test_a_portrait_comes_back_from_its_file(model, tmp_path):
     assert 0 < (half - few_rays(portrait)).abs().max() < 0.05
 
 
+def test_the_fast_paths_show_what_the_exact_one_shows(model):
+    ws, camera = code(model), model.config.view.camera(0.3, 0.1)
+    portrait = Portrait.from_generator(model, ws, path="exact")
+    exact = portrait.render(camera, path="exact")
+    assert exact.path == "exact"
+    scale = exact.image.abs().max()
+    in_float32 = Portrait.from_generator(model, ws, path="fast-float32")
+    seen = in_float32.render(camera, path="fast-float32")
+    assert seen.path == "fast-float32"
+    assert (seen.image - exact.image).abs().max() < 1e-4 * scale
+    assert (seen.alpha - exact.alpha).abs().max() < 1e-4
+    fast = Portrait.from_generator(model, ws).render(camera)
+    assert fast.path == portrait.path_taken()
+    assert fast.path.startswith("fast-")
+    assert 10 * torch.log10(4 / (fast.image - exact.image).square().mean()) > 45
+    grids = [portrait.density_grid(12, path=path) for path in ("fast", "exact")]
+    assert torch.allclose(*grids, rtol=0, atol=1e-5 * grids[1].abs().max())
+
+
 def few_rays(portrait: Portrait) -> torch.Tensor:
     rays = camera_rays(portrait.config.view.camera(0.3), 8)
     return render_rays(portrait.field, rays, portrait.config.rendering).features
@@ -211,16 +230,16 @@ def full_size(name: str, folder: Path) -> None:
     count = sum(parameter.numel() for parameter in model.superresolution.parameters())
     assert count == HEAD_PARAMETERS[config.superresolution.kind]
     ws = code(model)
-    portrait = Portrait.from_generator(model, ws)
+    portrait = Portrait.from_generator(model, ws, path="exact")
     assert portrait.planes.shape == (1, 3, 32, 256, 256)
-    seen = portrait.render(exact=True)
+    seen = portrait.render(path="exact")
     assert seen.image.shape == (1, 3, config.image_size, config.image_size)
     assert seen.image.isfinite().all()
     save_module(folder / "model.safetensors", model, dtype=None)
     loaded = load_generator(folder / "model.safetensors")
     assert torch.equal(loaded.planes(ws), portrait.planes)
     portrait.save(folder / "portrait.safetensors", exact=True)
-    again = Portrait.load(folder / "portrait.safetensors").render(exact=True)
+    again = Portrait.load(folder / "portrait.safetensors").render(path="exact")
     assert torch.equal(again.image, seen.image)
 
 

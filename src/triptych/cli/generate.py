@@ -17,6 +17,7 @@ from triptych.errors import check_range
 if TYPE_CHECKING:
     import numpy as np
 
+    from triptych.ops.precision import PathTaken
     from triptych.portrait import Portrait
 
 SHEET_YAWS_DEG = (-30.0, 0.0, 30.0)
@@ -77,14 +78,15 @@ class Generate:
             return
         started = time.monotonic()
         try:
-            self._make(seeds, name, folder.staging)
-            folder.publish(run_record(started))
+            path = self._make(seeds, name, folder.staging)
+            folder.publish({**run_record(started), "path": path})
         except BaseException:
             folder.discard()
             raise
         console.result(str(self.out))
 
-    def _make(self, seeds: list[int], model: str, folder: Path) -> None:
+    def _make(self, seeds: list[int], model: str, folder: Path) -> PathTaken:
+        """Write everything and return which arithmetic made it."""
         from triptych.export.pictures import save_png
         from triptych.export.sheets import picture_sheet
         from triptych.pipelines.generate import GeneratePipeline
@@ -101,6 +103,7 @@ class Generate:
                 step()
         labels = [f"seed {seed}" for seed in seeds[:MOST_ROWS]]
         save_png(folder / "sheet.png", picture_sheet(rows, row_labels=labels))
+        return portrait.path_taken()
 
     def _views(self, portrait: Portrait) -> list[np.ndarray]:
         import torch

@@ -105,7 +105,8 @@ class Stylize:
                 settings=settings,
             )
             seconds = save_results(stylized, folder.staging, progress)
-        record = {**run_record(started), **stylized.report}
+        path = stylized.portrait.path_taken()
+        record = {**run_record(started), "path": path, **stylized.report}
         record["seconds"] = {**stylized.report["seconds"], **seconds}
         if self.model == "avatar":
             record["scores"] = {"likeliest_styles": style_scores(stylized.portrait)}

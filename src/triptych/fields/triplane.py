@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from triptych.ops.equalised_linear import equalised_linear
 from triptych.ops.sample_planes import PlaneAxes, sample_planes
 
 # Sigmoid outputs reach a little beyond [0, 1], so that pure black and white are attainable.
-_COLOUR_OVERSHOOT = 0.001
+COLOUR_OVERSHOOT = 0.001
 
 
 class _EqualisedLinear(nn.Module):
@@ -26,6 +27,11 @@ class _EqualisedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return equalised_linear(x, self.weight, self.bias, lr_multiplier=self.lr_multiplier)
+
+    def effective(self) -> tuple[Tensor, Tensor]:
+        """Return weight [o, i] and bias [o] with their scales multiplied in."""
+        weight = self.weight * (self.lr_multiplier / math.sqrt(self.weight.shape[1]))
+        return weight, self.bias * self.lr_multiplier
 
 
 class TriPlaneDecoder(nn.Module):
@@ -61,7 +67,7 @@ class TriPlaneDecoder(nn.Module):
         """Decode features already averaged over the planes [..., c]."""
         decoded = self.net(plane_features).float()
         density, colour = decoded[..., :1], decoded[..., 1:]
-        features = torch.sigmoid(colour) * (1 + 2 * _COLOUR_OVERSHOOT) - _COLOUR_OVERSHOOT
+        features = torch.sigmoid(colour) * (1 + 2 * COLOUR_OVERSHOOT) - COLOUR_OVERSHOOT
         return FieldSample(density, features)
 
     def density(self, plane_features: Tensor) -> Tensor:
@@ -73,6 +79,13 @@ class TriPlaneDecoder(nn.Module):
             hidden, last.weight[:1], last.bias[:1], lr_multiplier=last.lr_multiplier
         )
         return row.float()
+
+    def effective_layers(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Return weight and bias of both linear layers, with their scales multiplied in."""
+        first, _, last = self.net
+        assert isinstance(first, _EqualisedLinear)
+        assert isinstance(last, _EqualisedLinear)
+        return first.effective(), last.effective()
 
 
 @dataclass(frozen=True, eq=False)

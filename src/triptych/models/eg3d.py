@@ -152,13 +152,17 @@ class TriPlaneGenerator(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Paint the planes [b, 3, c, h, w] (float32) of style codes [b, num_ws, w_dim]."""
+        self.check_codes(ws)
+        image = self.backbone.synthesis(ws, noise_mode=noise_mode, generator=generator)
+        return image.contiguous().unflatten(1, (3, -1))
+
+    def check_codes(self, ws: Tensor) -> None:
+        """Raise UserError unless the style codes are [b, num_ws, w_dim]."""
         if ws.shape[1:] != (self.num_ws, self.config.w_dim):
             raise UserError(
                 f"style codes have the wrong shape: got {list(ws.shape)}; "
                 f"expected [b, {self.num_ws}, {self.config.w_dim}]"
             )
-        image = self.backbone.synthesis(ws, noise_mode=noise_mode, generator=generator)
-        return image.contiguous().unflatten(1, (3, -1))
 
     def field(self, planes: Tensor) -> TriPlaneField:
         """Return what can be asked at points, given planes [b, 3, c, h, w]."""

@@ -113,23 +113,24 @@ class SynthesisLayer(nn.Module):
             x,
             self.bias,
             scale=demodulation(self.weight, styles) if demodulates_later else None,
-            noise=self._noise(x, noise_mode, generator),
+            noise=self.noise(x.shape[0], noise_mode, generator),
             activation="lrelu",
             clamp=self.options.conv_clamp,
         )
 
-    def _noise(
-        self, x: Tensor, mode: NoiseMode, generator: torch.Generator | None
+    def noise(
+        self, batch: int, mode: NoiseMode, generator: torch.Generator | None
     ) -> Tensor | None:
+        """Return the noise to add, [size, size] or [batch, 1, size, size], or None for none."""
         if not self.options.use_noise or mode == "none":
             return None
         if mode == "const":
             return self.noise_const * self.noise_strength
         if generator is None:
             raise UserError("noise mode 'random' needs a generator; pass one or use 'const'")
-        shape = (x.shape[0], 1, self.size, self.size)
+        shape = (batch, 1, self.size, self.size)
         noise = torch.randn(shape, generator=generator, device=generator.device)
-        return noise.to(x.device) * self.noise_strength
+        return noise.to(self.noise_strength.device) * self.noise_strength
 
 
 class ToRGBLayer(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -82,15 +83,18 @@ class SynthesisNetwork(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Return images [b, image_channels, size, size] from style codes [b, num_ws, w_dim]."""
-        ws = ws.float()
         x: Tensor | None = None
         image: Tensor | None = None
+        for block, codes in self.blocks_with_codes(ws.float()):
+            x, image = block(x, image, codes, noise_mode=noise_mode, generator=generator)
+        assert image is not None
+        return image
+
+    def blocks_with_codes(self, ws: Tensor) -> Iterator[tuple[SynthesisBlock, Tensor]]:
+        """Yield every block with the style codes [b, num_conv + num_torgb, w_dim] that it takes."""
         start = 0
         for size in self.sizes:
             block = self.get_submodule(f"b{size}")
             assert isinstance(block, SynthesisBlock)
-            codes = ws[:, start : start + block.num_conv + block.num_torgb]
-            x, image = block(x, image, codes, noise_mode=noise_mode, generator=generator)
+            yield block, ws[:, start : start + block.num_conv + block.num_torgb]
             start += block.num_conv
-        assert image is not None
-        return image

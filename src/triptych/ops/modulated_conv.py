@@ -13,7 +13,7 @@ from triptych.ops.upfirdn2d import upfirdn2d
 
 Modulation = Literal["weights", "activations"]
 UpConvolution = Literal["two_step", "composed"]
-_EPSILON = 1e-8
+EPSILON = 1e-8
 
 
 def modulated_conv2d(
@@ -54,7 +54,7 @@ def modulated_conv2d(
     per_sample = weight[None] * styles[:, None, :, None, None]  # [b, o, i, k, k]
     if demodulate:
         energy = per_sample.square().sum(dim=(2, 3, 4), keepdim=True)
-        per_sample = per_sample * torch.rsqrt(energy + _EPSILON)
+        per_sample = per_sample * torch.rsqrt(energy + EPSILON)
     x = x.reshape(1, batch * in_channels, height, width)
     x = _convolve(x, per_sample.flatten(0, 1), up_kernel, up_convolution, groups=batch)
     return x.reshape(batch, -1, *x.shape[2:])
@@ -71,7 +71,7 @@ def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
     """
     with torch.autocast(weight.device.type, enabled=False):
         energy = weight.float().square().sum(dim=(2, 3))  # [o, i]
-        return torch.rsqrt(styles.float().square() @ energy.t() + _EPSILON)
+        return torch.rsqrt(styles.float().square() @ energy.t() + EPSILON)
 
 
 def _convolve(

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
 
 import torch
+
+RenderPath = Literal["fast", "fast-float32", "exact"]
+"""How pictures are computed: as published ("exact"); up to rounding and what cannot show, faster
+("fast-float32"); and with networks in bfloat16 where the processor multiplies it faster ("fast").
+"""
+
+PathTaken = Literal["exact", "fast-float32", "fast-bfloat16"]
+"""Which arithmetic made a picture."""
+
+
+def fast_dtype(path: RenderPath, device: torch.device | str) -> torch.dtype:
+    """Return the dtype of feature maps on a fast path."""
+    wanted = path == "fast" and has_fast_bfloat16(device)
+    return torch.bfloat16 if wanted else torch.float32
 
 
 def has_fast_bfloat16(device: torch.device | str) -> bool:

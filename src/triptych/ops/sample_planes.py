@@ -46,3 +46,21 @@ def sample_planes(
         align_corners=False,
     )
     return sampled.reshape(batch, num_planes, channels, -1)
+
+
+def sample_plane_lattice(plane: Tensor, across: Tensor, down: Tensor, *, box_size: float) -> Tensor:
+    """Sample one plane at all pairs of coordinates, as `sample_planes` does.
+
+    Args:
+        plane: Feature plane [c, h, w].
+        across: World coordinates along the image width [n].
+        down: World coordinates along the image height [m].
+        box_size: Side of the cube that the plane spans.
+
+    Returns:
+        Features [m, n, c].
+    """
+    row, column = torch.meshgrid(down, across, indexing="ij")
+    grid = torch.stack([column, row], dim=-1)[None] * (2 / box_size)
+    sampled = F.grid_sample(plane[None], grid.to(plane.dtype), align_corners=False)
+    return sampled[0].permute(1, 2, 0)

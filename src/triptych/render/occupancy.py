@@ -51,6 +51,13 @@ class OccupancyGrid:
         return (z * self.size + y) * self.size + x
 
 
+def lattice_line(box_size: float, size: int, device: torch.device | str = "cpu") -> Tensor:
+    """Return the lattice's coordinates along each axis [size + 2]: cell centres, one beyond."""
+    centres = ((torch.arange(size, device=device) + 0.5) / size - 0.5) * box_size
+    beyond = centres.new_tensor([box_size])
+    return torch.cat([-beyond, centres, beyond])
+
+
 @torch.no_grad()
 def occupancy_grid(
     field: Field,
@@ -66,25 +73,38 @@ def occupancy_grid(
         field: A field of batch 1.
         config: How the field is rendered; its first sampling step sets how far marks reach.
         size: Cells along each side of the cube.
-        empty_below: Activated density, per world unit, below which a cell is empty. A ray through
-            the whole cube loses at most about this much opacity.
+        empty_below: See `marked_grid`.
         device: Where the field lives.
     """
-    box = field.box_size
-    centres = ((torch.arange(size, device=device) + 0.5) / size - 0.5) * box
-    beyond = centres.new_tensor([box])
-    line = torch.cat([-beyond, centres, beyond])
+    line = lattice_line(field.box_size, size, device)
     z, y, x = torch.meshgrid(line, line, line, indexing="ij")
     points = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3)
     raw = torch.cat([field.query(p).density for p in points.split(_POINTS_PER_QUERY, dim=1)], 1)
-    lattice = raw.reshape(1, *z.shape)
+    return marked_grid(raw.reshape(z.shape), field.box_size, config, empty_below=empty_below)
+
+
+@torch.no_grad()
+def marked_grid(
+    density: Tensor, box_size: float, config: RenderConfig, *, empty_below: float = 0.02
+) -> OccupancyGrid:
+    """Mark where rays must look, given raw densities.
+
+    Args:
+        density: Raw densities at the points of `lattice_line` along each axis, indexed z, y, x.
+        box_size: Side of the cube.
+        config: How the field is rendered; its first sampling step sets how far marks reach.
+        empty_below: Activated density, per world unit, below which a cell is empty. A ray through
+            the whole cube loses at most about this much opacity.
+    """
+    size = density.shape[0] - 2
+    lattice = density[None]
     matter = (F.softplus(lattice - 1) * config.density_gain > empty_below).float()
     # Marks reach half a sampling step, so that no first pass steps over them, and one cell more
     # for what lies between lattice points.
-    reach = 1 + math.ceil(_sampling_step(config, box) / 2 / (box / size))
+    reach = 1 + math.ceil(_sampling_step(config, box_size) / 2 / (box_size / size))
     return OccupancyGrid(
         size + 2,
-        box,
+        box_size,
         matter=_largest_around(matter, 1).reshape(-1) > 0,
         nearby=_largest_around(matter, reach).reshape(-1) > 0,
         density=lattice.reshape(-1),

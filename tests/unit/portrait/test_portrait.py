@@ -26,7 +26,7 @@ def test_a_portrait_looks_as_its_generator_does(toy_generator):
     portrait = Portrait.from_generator(toy_generator, ws)
     camera = orbit(3)
     expected = toy_generator.synthesis(ws, camera)
-    view = portrait.render(camera, exact=True)
+    view = portrait.render(camera, path="exact")
     torch.testing.assert_close(view.image, expected.image, rtol=0, atol=1e-5)
     torch.testing.assert_close(view.depth, expected.depth, rtol=0, atol=1e-5)
     torch.testing.assert_close(view.alpha, expected.opacity, rtol=0, atol=1e-5)
@@ -35,7 +35,7 @@ def test_a_portrait_looks_as_its_generator_does(toy_generator):
 
 def test_the_fast_path_shows_what_the_exact_one_shows(ball):
     camera = orbit(2)
-    fast, exact = ball.render(camera), ball.render(camera, exact=True)
+    fast, exact = ball.render(camera), ball.render(camera, path="exact")
     assert ball.occupancy.occupancy < 0.5
     torch.testing.assert_close(fast.image, exact.image, rtol=0, atol=1e-3)
     torch.testing.assert_close(fast.alpha, exact.alpha, rtol=0, atol=1e-3)

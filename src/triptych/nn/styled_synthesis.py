@@ -1,0 +1,94 @@
+"""Fast forms of the networks made of synthesis blocks: the backbone and the super-resolution head.
+
+They compute what the networks compute, for one portrait, without gradients: in float32 up to
+rounding, in bfloat16 nearly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from triptych.nn.styled_block import StyledBlock
+from triptych.nn.styled_convolution import is_supported
+from triptych.nn.superresolution import SuperResolution
+from triptych.nn.synthesis_layers import NoiseMode, SynthesisLayer
+from triptych.nn.synthesis_network import SynthesisNetwork
+
+
+def has_styled_form(network: nn.Module) -> bool:
+    """Say whether all synthesis layers of a network have a fast form, on its device."""
+    layers = [module for module in network.modules() if isinstance(module, SynthesisLayer)]
+    return all(layer.weight.device.type == "cpu" and is_supported(layer) for layer in layers)
+
+
+@torch.no_grad()
+def synthesize_fast(
+    network: SynthesisNetwork,
+    ws: Tensor,
+    dtype: torch.dtype,
+    *,
+    noise_mode: NoiseMode = "const",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return the image [1, c, size, size] of style codes [1, num_ws, w_dim], as the network does.
+
+    Args:
+        network: Must have a styled form.
+        ws: Style codes of one portrait.
+        dtype: Of the maps: float32 or bfloat16.
+        noise_mode: See `SynthesisNetwork`.
+        generator: See `SynthesisNetwork`.
+    """
+    x: Tensor | None = None
+    image: Tensor | None = None
+    blocks = list(network.blocks_with_codes(ws.float()))
+    for index, (block, codes) in enumerate(blocks):
+        styled = StyledBlock.of(block, codes, dtype, noise_mode=noise_mode, generator=generator)
+        x, image = styled(x, image, is_last=index == len(blocks) - 1)
+    assert image is not None
+    return image
+
+
+@dataclass(frozen=True, eq=False)
+class StyledSuperResolution:
+    """A super-resolution head with the style of one portrait multiplied in, once for all views.
+
+    Attributes:
+        head: The head whose input sizes are those here.
+        blocks: Its blocks.
+        dtype: Of the maps.
+    """
+
+    head: SuperResolution
+    blocks: tuple[StyledBlock, StyledBlock]
+    dtype: torch.dtype
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, head: SuperResolution, ws: Tensor, dtype: torch.dtype) -> StyledSuperResolution:
+        """Multiply the last of the style codes [1, k, d] into a head that has a styled form."""
+        codes = ws[:, -1:].float().repeat(1, 3, 1)
+        mode = head.config.noise_mode
+        first, second = (
+            StyledBlock.of(block, codes, dtype, noise_mode=mode)
+            for block in (head.block0, head.block1)
+        )
+        return cls(head, (first, second), dtype)
+
+    @torch.no_grad()
+    def __call__(self, features: Tensor) -> Tensor:
+        """Return images [v, 3, H, H] of rendered features [v, c, h, h]."""
+        return torch.cat([self._enlarged(view[None]) for view in features])
+
+    def _enlarged(self, features: Tensor) -> Tensor:
+        x = self.head.at_input_size(features)
+        rows: Tensor | None = x[0].permute(1, 2, 0).to(self.dtype).contiguous()
+        image: Tensor | None = x[:, :3].clone()
+        first, second = self.blocks
+        rows, image = first(rows, image)
+        _, image = second(rows, image, is_last=True)
+        assert image is not None
+        return image
