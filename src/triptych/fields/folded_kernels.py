@@ -29,7 +29,7 @@ class FieldArrays(NamedTuple):
     colour_bias: np.ndarray
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def decode_hidden(pixels, axes, size, hidden_bias, density_weight, position, hidden, row):
     """Fill in the activated hidden values at a point and return its raw density without bias.
 
@@ -65,7 +65,7 @@ def decode_hidden(pixels, axes, size, hidden_bias, density_weight, position, hid
     return _activate_row(hidden, row, density_weight)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _pixels_around(position, size):
     """Return both pixels around a position on an axis and their weights, 0 outside the plane."""
     floor = np.floor(position)
@@ -80,14 +80,14 @@ def _pixels_around(position, size):
 # count no references.
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _start_row(hidden, row, bias):
     total = hidden[row]
     for k in range(len(bias)):
         total[k] = bias[k]
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _add_pixels(hidden, row, pixels, corners, weights):
     total = hidden[row]
     first, second = pixels[corners[0]], pixels[corners[1]]
@@ -98,7 +98,7 @@ def _add_pixels(hidden, row, pixels, corners, weights):
         total[k] += upper + third[k] * weight3 + fourth[k] * weight4
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _activate_row(hidden, row, weight):
     """Replace a row by its softplus and return its weighted sum."""
     values = hidden[row]

@@ -35,7 +35,7 @@ def activate_rows(start, stop, values, bias, noise, clamp, out):
             _activate(values, row, column, bias, added, clamp, out)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _activate(values, row, column, bias, added, clamp, out):
     given, pixel = values[row, column], out[row, column]
     for c in range(len(bias)):
@@ -85,7 +85,7 @@ def smooth_rows(start, stop, phases, first, taps, bias, noise, clamp, out, out_s
             _smooth_and_activate(across, row, column, taps, bias, added, clamp, out, index)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _smooth_along(even, odd, taps, across, slot):
     """Smooth one row, given as even columns [n + 1, c] and odd columns [n, c]."""
     last = odd.shape[0] - 1
@@ -103,7 +103,7 @@ def _smooth_along(even, odd, taps, across, slot):
         )  # fmt: skip
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _weigh_four(
     map0, at0, map1, at1, map2, at2, map3, at3, tap0, tap1, tap2, tap3, across, slot, column
 ):
@@ -113,7 +113,7 @@ def _weigh_four(
         total[c] = outer + widen(x1[c]) * tap1 + widen(x2[c]) * tap2
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _smooth_and_activate(across, row, column, taps, bias, added, clamp, out, index):
     x0, x1 = across[(row - 1) & 3, column], across[row & 3, column]
     x2, x3 = across[(row + 1) & 3, column], across[(row + 2) & 3, column]

@@ -32,7 +32,7 @@ def modulate_part(start, stop, weight, styles, gain, taps, kernels):
                 _scale(weight, channel, tap, styles, scale, kernels[index], position)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _energy(weight, channel, styles):
     of_channel = weight[channel]
     total = _ZERO
@@ -44,7 +44,7 @@ def _energy(weight, channel, styles):
     return total
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _scale(weight, channel, tap, styles, scale, kernel, position):
     of_channel, result = weight[channel], kernel[channel, position]
     for i in range(len(styles)):

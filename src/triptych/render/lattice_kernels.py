@@ -30,7 +30,7 @@ def lattice_part(start, stop, over_xy, over_xz, over_yz, weight, bias, density):
                 density[x, y, z] = bias + _density(over_xy, over_xz, over_yz, weight, x, y, z, yz)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _density(over_xy, over_xz, over_yz, weight, x, y, z, yz):
     first, second, third = over_xy[x, y], over_xz[x, z], over_yz[yz]
     total = np.float32(0)

@@ -86,10 +86,11 @@ def render_part(start, stop, rays, field, grid, density_gain, gathered):
     for ray in rays.order[start:stop]:
         origin, direction = rays.origins[ray], rays.directions[ray]
         depths = rays.depths[ray if rays.depths.shape[0] > 1 else 0]
+        start_cell, step_cells = _in_cells(grid, origin, direction)
         nearby = False
         for i in range(num_coarse):
             coarse.depth[i] = depths[i]
-            nearby |= _look_up(grid, origin, direction, coarse, i)
+            nearby |= _look_up(grid, start_cell, step_cells, coarse, i)
         if not nearby:
             continue
         num_rows = _reveal(coarse, np.int64(0), origin, direction, field, density_gain, hidden)
@@ -99,13 +100,13 @@ def render_part(start, stop, rays, field, grid, density_gain, gathered):
             continue
         uniform = rays.uniform[ray if rays.uniform.shape[0] > 1 else 0]
         _importance_depths(coarse, cdf, uniform, fine_depths)
-        _merge(coarse, fine_depths, samples, grid, origin, direction)
+        _merge(coarse, fine_depths, samples, grid, start_cell, step_cells)
         num_rows = _reveal(samples, num_rows, origin, direction, field, density_gain, hidden)
         _weigh(samples, density_gain)
         _composite(samples, num_rows, field, hidden, row_weight, decoded, ray, gathered)
 
 
-@njit(cache=True)
+@njit
 def _new_samples(count):
     return _Samples(
         np.empty(count, np.float32),
@@ -116,15 +117,27 @@ def _new_samples(count):
     )
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
-def _look_up(grid, origin, direction, samples, i):
-    """Fill in what the grid says about a sample; returns whether matter is nearby."""
+@njit(fastmath=True, error_model="numpy")
+def _in_cells(grid, origin, direction):
+    """Return where a ray starts and goes, counted in cells of the grid."""
     inner = np.float32(grid.size - 2)
-    scale, offset, last = inner / grid.box_size, inner * _HALF + _ONE, np.float32(grid.size - 1)
-    cell = np.int64(0)
-    for axis in range(2, -1, -1):
-        position = (origin[axis] + samples.depth[i] * direction[axis]) * scale + offset
-        cell = cell * grid.size + np.int64(min(max(position, _ZERO), last))
+    scale, offset = inner / grid.box_size, inner * _HALF + _ONE
+    start = (
+        origin[0] * scale + offset,
+        origin[1] * scale + offset,
+        origin[2] * scale + offset,
+    )
+    return start, (direction[0] * scale, direction[1] * scale, direction[2] * scale)
+
+
+@njit(fastmath=True, error_model="numpy")
+def _look_up(grid, start, step, samples, i):
+    """Fill in what the grid says about a sample; returns whether matter is nearby."""
+    depth, last = samples.depth[i], np.float32(grid.size - 1)
+    x = np.int64(min(max(start[0] + depth * step[0], _ZERO), last))
+    y = np.int64(min(max(start[1] + depth * step[1], _ZERO), last))
+    z = np.int64(min(max(start[2] + depth * step[2], _ZERO), last))
+    cell = (z * grid.size + y) * grid.size + x
     mark = grid.marks[cell]
     samples.density[i] = grid.density[cell]
     samples.matter[i] = (mark & MATTER) != 0
@@ -132,7 +145,7 @@ def _look_up(grid, origin, direction, samples, i):
     return (mark & NEARBY) != 0
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _reveal(samples, num_rows, origin, direction, field, density_gain, hidden):
     """Decode the samples that can show, front to back; returns how many rows are used.
 
@@ -166,7 +179,7 @@ def _reveal(samples, num_rows, origin, direction, field, density_gain, hidden):
     return num_rows
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _weigh(samples, density_gain):
     """Fill in how much each interval contributes; see `marcher.interval_weights`."""
     depth, density, weight = samples.depth, samples.density, samples.weight
@@ -183,7 +196,7 @@ def _weigh(samples, density_gain):
     weight[last] = _ZERO
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _importance_depths(coarse, cdf, uniform, depths):
     """See `depth_samplers.importance_depths`; here `uniform` is sorted, so `depths` are too."""
     depth, weight = coarse.depth, coarse.weight
@@ -207,8 +220,8 @@ def _importance_depths(coarse, cdf, uniform, depths):
         depths[n] = low_edge + (target - cdf[low]) / mass * (high_edge - low_edge)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
-def _merge(coarse, fine_depths, samples, grid, origin, direction):
+@njit(fastmath=True, error_model="numpy")
+def _merge(coarse, fine_depths, samples, grid, start, step):
     """Put coarse and fine samples in order of depth."""
     num_coarse, num_fine = len(coarse.depth), len(fine_depths)
     i = j = 0
@@ -221,11 +234,11 @@ def _merge(coarse, fine_depths, samples, grid, origin, direction):
             i += 1
         else:
             samples.depth[m] = fine_depths[j]
-            _look_up(grid, origin, direction, samples, m)
+            _look_up(grid, start, step, samples, m)
             j += 1
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _composite(samples, num_rows, field, hidden, row_weight, decoded, ray, gathered):
     """Weigh the decoded samples into colours, depth and opacity.
 
@@ -256,14 +269,14 @@ def _composite(samples, num_rows, field, hidden, row_weight, decoded, ray, gathe
     gathered.opacity[ray] = opacity
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _activate_colours(decoded, count, bias):
     values, biases = decoded.ravel(), bias.ravel()
     for i in range(count):
         values[i] = sigmoid(values[i] + biases[i])
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _add_weighted(total, rows, count, weights):
     for row in range(count):
         values, weight = rows[row], weights[row]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from triptych.camera import Camera
@@ -56,7 +57,5 @@ def camera_rays(camera: Camera, size: int) -> Rays:
     # planes are steep enough for it to show.
     in_world = (cam2world @ in_camera)[:, :3].transpose(1, 2)
     positions = camera.positions[:, None]
-    towards = in_world - positions
-    # The length by hand: along this axis it takes torch.linalg.vector_norm 50 times as long.
-    directions = towards / towards.square().sum(dim=2, keepdim=True).sqrt()
+    directions = F.normalize(in_world - positions, dim=2)
     return Rays(positions.expand_as(directions), directions)
