@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from triptych.camera import Camera
     from triptych.errors import UserError
     from triptych.pipelines.generate import GeneratePipeline
+    from triptych.pipelines.invert import InvertPipeline
     from triptych.pipelines.stylize import StylizePipeline
     from triptych.portrait import Portrait, View
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "Camera": "triptych.camera",
     "GeneratePipeline": "triptych.pipelines.generate",
+    "InvertPipeline": "triptych.pipelines.invert",
     "Portrait": "triptych.portrait",
     "StylizePipeline": "triptych.pipelines.stylize",
     "UserError": "triptych.errors",
@@ -30,6 +32,7 @@ _HOME_OF = {
 __all__ = [
     "Camera",
     "GeneratePipeline",
+    "InvertPipeline",
     "Portrait",
     "StylizePipeline",
     "UserError",

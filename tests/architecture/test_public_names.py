@@ -23,6 +23,7 @@ def test_public_names_are_the_documented_ones():
     assert set(triptych.__all__) == {
         "Camera",
         "GeneratePipeline",
+        "InvertPipeline",
         "Portrait",
         "StylizePipeline",
         "UserError",

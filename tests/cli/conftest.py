@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from triptych.cli import portrait_results
 from triptych.cli.main import main
 from triptych.weights import save_module
 
@@ -60,3 +61,13 @@ def portrait_file(tmp_path_factory, ball) -> Path:
     path = tmp_path_factory.mktemp("portraits") / "ball.safetensors"
     ball.save(path)
     return path
+
+
+@pytest.fixture
+def quick_results(monkeypatch) -> None:
+    """Make videos of four frames and coarse meshes."""
+    monkeypatch.setattr(portrait_results, "NUM_FRAMES", 4)
+    few_frames = {"num_frames": 4, "size": 32, "step": None}
+    monkeypatch.setattr("triptych.export.video.save_turntable.__kwdefaults__", few_frames)
+    coarse = {"resolution": 24, "level": None}
+    monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__kwdefaults__", coarse)

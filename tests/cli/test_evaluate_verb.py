@@ -14,7 +14,7 @@ from triptych.cli.main import main
 from triptych.errors import UserError
 from triptych.evaluation.report_file import Report
 
-PROTOCOLS = ("prior", "editor", "stylize", "ablation")
+PROTOCOLS = ("prior", "editor", "stylize", "ablation", "inversion")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -35,6 +35,9 @@ def test_an_earlier_report_is_not_overwritten(
         (["stylize", "--quality", "best"], "draft, standard, high"),
         (["stylize", "--set", "stepz=3"], "steps"),
         (["ablation", "--identities", "5-2"], "runs backwards"),
+        (["inversion", "--heads", "1"], "--heads: got 1"),
+        (["inversion", "--steps", "0"], "steps: got 0"),
+        (["inversion", "--set", "mirrored=1"], "mirror"),
     ],
 )
 def test_mistakes_are_named_before_any_work(

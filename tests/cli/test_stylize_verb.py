@@ -84,17 +84,12 @@ def edited_views() -> EditedViews:
 
 
 @pytest.fixture
-def pipeline(ball, monkeypatch) -> Pipeline:
+def pipeline(ball, monkeypatch, quick_results) -> Pipeline:
     stub = Pipeline(ball)
     monkeypatch.setattr(verb.Stylize, "_pipeline", lambda self: stub)
     monkeypatch.setattr(verb, "_embedded_models", list)
-    monkeypatch.setattr(stylize_results, "NUM_FRAMES", 4)
     judge = AvatarStyleClassifier(toy_judge())
     monkeypatch.setattr(AvatarStyleClassifier, "from_pretrained", lambda: judge)
-    few_frames = {"num_frames": 4, "size": SIDE, "step": None}
-    monkeypatch.setattr("triptych.export.video.save_turntable.__kwdefaults__", few_frames)
-    coarse = {"resolution": 24, "level": None}
-    monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__kwdefaults__", coarse)
     return stub
 
 
@@ -198,6 +193,15 @@ def test_a_mistake_found_late_leaves_no_folder(run, pipeline, tmp_path):
 def test_a_portrait_can_be_the_head(run, pipeline, portrait_file):
     assert run("stylize", "a wizard", "--out", "x", "--identity", portrait_file).code == 0
     assert isinstance(pipeline.calls[0]["identity"], Portrait)
+
+
+def test_another_portrait_under_the_same_name_is_another_run(run, pipeline, ball, tmp_path):
+    ball.save(tmp_path / "me.safetensors")
+    words = ("stylize", "a wizard", "--out", "x", "--identity", "me.safetensors")
+    assert run(*words).code == 0
+    assert "nothing to do" in run(*words).err
+    ball.save(tmp_path / "me.safetensors", exact=True)
+    assert "--overwrite" in run(*words).complaint
 
 
 def test_the_sheet_on_disk_is_a_picture(run, pipeline, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from triptych.cli.key_values import parse_key_values
+from triptych.cli.key_values import changed, parse_key_values
 from triptych.cli.seeds import parse_seeds
 from triptych.errors import UserError
 from triptych.portrait import Portrait
@@ -41,6 +41,14 @@ def test_key_values_are_json_or_text():
 def test_key_values_that_cannot_be_read(settings, said):
     with pytest.raises(UserError, match=said):
         parse_key_values(settings)
+
+
+def test_changes_reach_into_nested_settings():
+    values = {"a": 1, "b": {"c": 2, "d": 3}, "e": [1]}
+    changes = {"a": 5, "b": {"c": 7, "new": 8}, "e": {"x": 1}}
+    expected = {"a": 5, "b": {"c": 7, "d": 3, "new": 8}, "e": {"x": 1}}
+    assert changed(values, changes) == expected
+    assert values["b"] == {"c": 2, "d": 3}
 
 
 def test_generate_leaves_portraits_a_sheet_and_a_record(run, model_file, tmp_path):

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from triptych.nn.arcface import ArcFace
 from triptych.priors.identity import ArcFaceIdentity
-from triptych.training.inversion_losses import trusted_square_error
+from triptych.priors.inversion_losses import trusted_square_error
 from triptych.training.ranger import Ranger
 
 

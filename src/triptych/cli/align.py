@@ -55,13 +55,14 @@ class Align:
         check_range("--size", self.size, 64, 2048)
         check_range("--face", self.face, 1, 100)
         photos = self._photos()
+        from triptych.cli.run_record import file_record, run_record
         from triptych.weights.framing_of_model import framing_of_model
 
         framing = framing_of_model(self.model)
         plan = {
             "verb": "align",
             "triptych": triptych.__version__,
-            "photos": [[str(path), path.stat().st_size, path.stat().st_mtime] for path in photos],
+            "photos": [file_record(path) for path in photos],
             "model": self.model,
             "face": self.face,
             "detector": self.detector,
@@ -80,8 +81,6 @@ class Align:
                 self._align_folder(photos, aligner, folder.staging)
             else:
                 self._align_one(photos[0], photos[0].stem, aligner, folder.staging, notes=True)
-            from triptych.cli.run_record import run_record
-
             folder.publish(run_record(started))
         except BaseException:
             folder.discard()

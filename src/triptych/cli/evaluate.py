@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from triptych.cli import console
+from triptych.cli.evaluate_inversion import Inversion
 from triptych.cli.option_types import MaybeFloat, MaybeInt, MaybePath
 from triptych.cli.seeds import parse_seeds
 
@@ -288,6 +289,7 @@ class Evaluate:
         | Annotated[Editor, tyro.conf.subcommand("editor")]
         | Annotated[Stylize, tyro.conf.subcommand("stylize")]
         | Annotated[Ablation, tyro.conf.subcommand("ablation")]
+        | Annotated[Inversion, tyro.conf.subcommand("inversion")]
     ]
 
     def run(self) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from triptych.evaluation.ablation_report import AblationScore
+    from triptych.evaluation.inversion_scores import HeadScores
     from triptych.evaluation.stylize_report import Verdict
 
 MOST_ROWS = 80
@@ -71,3 +72,11 @@ def save_ablation_sheet(
     heads = dict.fromkeys((score.style, score.identity) for score in scores)
     labels = [f"{style}, head {identity}" for style, identity in heads]
     save_rows(path, fronts, labels, ("edited", *VARIANTS.values()))
+
+
+def save_inversion_sheet(path: Path, scores: Sequence[HeadScores]) -> None:
+    """Save a row per pictured head: the picture, then what every method made of it."""
+    shown = [(score, score.pictures) for score in scores if score.pictures is not None]
+    columns = ("picture", *shown[0][0].rows) if shown else None
+    labels = [f"head {score.name}" for score, _ in shown]
+    save_rows(path, [list(pictures) for _, pictures in shown], labels, columns)

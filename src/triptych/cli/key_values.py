@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from triptych.errors import UserError
@@ -27,3 +27,16 @@ def parse_key_values(settings: Iterable[str]) -> dict[str, Any]:
         except ValueError:
             values[key] = text
     return values
+
+
+def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with some changed; where both are mappings, only what is named in them."""
+    return {
+        **values,
+        **{
+            key: changed(values[key], value)
+            if isinstance(value, dict) and isinstance(values.get(key), dict)
+            else value
+            for key, value in changes.items()
+        },
+    }

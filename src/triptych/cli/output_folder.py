@@ -55,7 +55,7 @@ class OutputFolder:
         """
         plan = json.loads(json.dumps(plan))
         make_writable_folder(path)
-        finished = not overwrite and _is_finished(path, plan)
+        finished = not overwrite and holds_run(path, plan)
         visible = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
         if visible and not overwrite and not finished:
             shown = ", ".join(visible[:3]) + (", ..." if len(visible) > 3 else "")
@@ -100,7 +100,8 @@ class OutputFolder:
             self.path.rmdir()
 
 
-def _is_finished(path: Path, plan: dict[str, Any]) -> bool:
+def holds_run(path: Path, plan: dict[str, Any]) -> bool:
+    """Say whether a folder holds all results of a finished run with this plan (JSON values)."""
     run = _earlier_run(path)
     return run.get("plan") == plan and all(
         (path / name).exists() for name in run.get("files", [RUN_FILE])

@@ -37,3 +37,9 @@ def run_record(started: float) -> dict[str, Any]:
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def file_record(path: Path) -> list[Any]:
+    """Return what tells one version of a file from another: path, size, time of change."""
+    found = path.stat()
+    return [str(path), found.st_size, found.st_mtime]

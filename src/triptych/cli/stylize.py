@@ -38,7 +38,7 @@ class Stylize:
     out: Path
     """Folder for the results."""
     identity: str = "0"
-    """Whose head: a seed, as in generate, or a portrait file."""
+    """Whose head: a seed, as in generate, or a portrait file, such as triptych invert makes."""
     quality: str = "standard"
     """draft, standard or high: more views and steps cost more time."""
     seed: int = 0
@@ -139,11 +139,15 @@ class Stylize:
         return from_dict(StylizeSettings, values | parse_key_values(self.set))
 
     def _plan(self, settings: StylizeSettings) -> dict[str, Any]:
+        from triptych.cli.run_record import file_record
+
+        head = Path(self.identity)
         return {
             "verb": "stylize",
             "triptych": triptych.__version__,
             "prompt": self.prompt,
             "identity": self.identity,
+            **({"identity_file": file_record(head)} if head.is_file() else {}),
             "seed": self.seed,
             "model": self.model,
             "models": self._models(),

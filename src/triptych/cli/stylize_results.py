@@ -10,10 +10,9 @@ import torch
 
 from triptych.camera import Camera
 from triptych.cli.console import Progress
-from triptych.export.mesh import portrait_mesh, save_mesh
+from triptych.cli.portrait_results import save_portrait_files
 from triptych.export.pictures import colour_picture, save_png, view_pictures
 from triptych.export.sheets import picture_sheet
-from triptych.export.video import NUM_FRAMES, save_turntable
 from triptych.pipelines.stylize import EditedViews, Stylized
 from triptych.portrait import Portrait
 
@@ -36,33 +35,10 @@ def save_results(stylized: Stylized, folder: Path, progress: Progress) -> dict[s
     Returns:
         Seconds spent on each file, by name.
     """
-    seconds = {}
-
-    def timed(name: str, since: float) -> None:
-        seconds[name] = round(time.monotonic() - since, 2)
-
     started = time.monotonic()
-    stylized.portrait.save(folder / "portrait.safetensors")
     save_png(folder / "views.png", views_sheet(stylized))
-    timed("sheet", started)
-
-    started, done = time.monotonic(), 0
-
-    def frames_done(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("filming", done, NUM_FRAMES)
-
-    progress("filming", 0, NUM_FRAMES)
-    save_turntable(folder / "turntable.mp4", stylized.portrait, step=frames_done)
-    timed("turntable", started)
-
-    started = time.monotonic()
-    progress("making the mesh", 0, 1)
-    save_mesh(folder / "mesh.glb", portrait_mesh(stylized.portrait))
-    progress("making the mesh", 1, 1)
-    timed("mesh", started)
-    return seconds
+    seconds = {"sheet": round(time.monotonic() - started, 2)}
+    return seconds | save_portrait_files(stylized.portrait, folder, progress)
 
 
 def style_scores(portrait: Portrait) -> dict[str, float]:

@@ -25,6 +25,7 @@ VERBS: dict[str, VerbEntry] = {
     "render": VerbEntry("render", "Render", "portrait + camera -> one picture"),
     "export": VerbEntry("export", "Export", "portrait -> mesh (.glb .ply .obj) and video (.mp4)"),
     "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
+    "invert": VerbEntry("invert", "Invert", "photo -> 3D portrait, with video, mesh and pictures"),
     "models": VerbEntry("models", "Models", "what is embedded, what is official, licences, sizes"),
     "download": VerbEntry(
         "download", "Download", "an official model by name, once its licence is accepted"

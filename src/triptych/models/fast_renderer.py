@@ -20,7 +20,7 @@ from triptych.ops.precision import PathTaken, RenderPath, fast_dtype
 from triptych.render.fast_rays import render_rays_fast
 from triptych.render.field_geometry import density_grid
 from triptych.render.lattice_density import fast_density_grid, fast_occupancy_grid
-from triptych.render.occupancy import OccupancyGrid, occupancy_grid
+from triptych.render.occupancy import OccupancyGrid, everywhere, occupancy_grid
 from triptych.render.occupied_rays import render_rays_with_occupancy
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig, RenderedRays
@@ -49,16 +49,23 @@ class FastRenderer:
     @cached_property
     def occupancy(self) -> OccupancyGrid:
         """Where the portrait has matter, in cells of two plane pixels: enough for thin hair."""
-        size = max(_SMALLEST_GRID, self.field.planes.shape[-1] // 2)
         if self._on_cpu:
-            return fast_occupancy_grid(self.field, self.sampling, size)
+            return fast_occupancy_grid(self.field, self.sampling, self._grid_size)
         device = self.field.planes.device
-        return occupancy_grid(self.field, self.sampling, size=size, device=device)
+        return occupancy_grid(self.field, self.sampling, size=self._grid_size, device=device)
 
-    def cast(self, rays: Rays) -> RenderedRays:
-        """Render rays [b, r, 3] as `renderer.render_rays` does."""
+    def cast(self, rays: Rays, *, only_once: bool = False) -> RenderedRays:
+        """Render rays [b, r, 3] as `renderer.render_rays` does.
+
+        Args:
+            rays: The rays.
+            only_once: No others follow. Then empty space is not looked for, if that takes longer
+                than these rays.
+        """
         if self._on_cpu:
-            return render_rays_fast(self._folded, rays, self.sampling, self.occupancy)
+            skips = not only_once or self._grid_size**3 < self._num_samples(rays)
+            grid = self.occupancy if skips else everywhere(self.field.box_size)
+            return render_rays_fast(self._folded, rays, self.sampling, grid)
         return render_rays_with_occupancy(self.field, rays, self.sampling, self.occupancy)
 
     def enlarge(self, features: Tensor, path: RenderPath) -> Tensor:
@@ -85,6 +92,14 @@ class FastRenderer:
         if self._on_cpu:
             return fast_density_grid(self.field, resolution)
         return density_grid(self.field.density, self.field.box_size, resolution)
+
+    @property
+    def _grid_size(self) -> int:
+        return max(_SMALLEST_GRID, self.field.planes.shape[-1] // 2)
+
+    def _num_samples(self, rays: Rays) -> int:
+        per_ray = self.sampling.num_coarse + self.sampling.num_fine
+        return rays.origins.shape[0] * rays.origins.shape[1] * per_ray
 
     @property
     def _on_cpu(self) -> bool:

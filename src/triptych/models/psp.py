@@ -93,7 +93,7 @@ class PspEncoder(nn.Module):
         Raises:
             UserError: An input is missing or has another shape.
         """
-        seen = self._seen(image, reconstruction)
+        seen = self._seen(image, reconstruction).to(self.input_layer[0].weight.dtype)
         label = self._label(camera, image)
         coarse, middle, fine = self.pyramid(seen)
         levels = [
@@ -200,8 +200,10 @@ class StyleHead(nn.Module):
             assert label is not None
             code = self.linear_camera(label)[:, :, None, None]
             everywhere = code.expand(-1, -1, *features.shape[-2:]).to(features)
+            # In the order in which the features lie in memory, or the rest runs in another.
+            everywhere = everywhere.contiguous(memory_format=torch.channels_last)
             features = torch.cat([features, everywhere], dim=1)
-        return self.linear(self.convs(features).flatten(1))
+        return self.linear(self.convs(features).flatten(1).to(self.linear.weight.dtype))
 
 
 def merge_levels(coarser: Tensor, finer: Tensor) -> Tensor:

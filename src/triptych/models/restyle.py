@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,9 +40,14 @@ class GeneratorSynthesis:
 
     def __call__(self, ws: Tensor, camera: Camera, noise_mode: NoiseMode = "const") -> Tensor:
         """Return pictures [b, 3, h, w]; random noise maps come from a fixed seed."""
-        rng = torch.Generator().manual_seed(_MEAN_NOISE_SEED) if noise_mode == "random" else None
+        rng = mean_noise() if noise_mode == "random" else None
         planes = self.generator.planes(ws, noise_mode=noise_mode, generator=rng)
         return self.generator.render(planes, ws, camera, render_size=self.render_size).image
+
+
+def mean_noise() -> torch.Generator:
+    """Return the source of the mean portrait's random noise maps: always the same ones."""
+    return torch.Generator().manual_seed(_MEAN_NOISE_SEED)
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,6 @@ def mean_picture(encoder: PspEncoder, synthesis: Synthesis, camera: Camera) -> T
     return fit_size(picture, encoder.config.image_size)
 
 
-@torch.no_grad()
 def restyle(
     encoder: PspEncoder,
     synthesis: Synthesis,
@@ -84,6 +89,19 @@ def restyle(
     *,
     num_steps: int | None = None,
 ) -> list[RestyleStep]:
+    """Return what each step of `restyle_steps` made, first to last."""
+    return list(restyle_steps(encoder, synthesis, target, camera, num_steps=num_steps))
+
+
+@torch.no_grad()
+def restyle_steps(
+    encoder: PspEncoder,
+    synthesis: Synthesis,
+    target: Tensor,
+    camera: Camera,
+    *,
+    num_steps: int | None = None,
+) -> Iterator[RestyleStep]:
     """Find the style codes of pictures in a few steps, starting from the mean portrait.
 
     Nothing flows back through the iteration: each step takes the pictures and codes of the one
@@ -96,8 +114,8 @@ def restyle(
         camera: The camera of each.
         num_steps: How many steps; None takes as many as the encoder was trained for.
 
-    Returns:
-        What each step made, first to last.
+    Yields:
+        What each step made, as soon as it is made.
 
     Raises:
         UserError: There is not one camera per picture, or no step is asked for.
@@ -115,10 +133,8 @@ def restyle(
     ws = encoder.latent_mean.expand(len(target), -1, -1)
     sees = encoder.config.sees_reconstruction
     seen = mean_picture(encoder, synthesis, camera) if sees else None
-    made: list[RestyleStep] = []
     for _ in range(steps):
         ws = ws + encoder(small, seen, camera)
         image = synthesis(ws, camera)
-        made.append(RestyleStep(ws, image))
+        yield RestyleStep(ws, image)
         seen = fit_size(image, size) if sees else None
-    return made

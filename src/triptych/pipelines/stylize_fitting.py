@@ -187,9 +187,12 @@ class _Fitting:
 
     @torch.no_grad()
     def _missed_of_the_head(self) -> Tensor:
-        """Return what the untuned source misses of the unedited head's planes, or nothing."""
+        """Return what the untuned source misses of the unedited head's planes, or nothing.
+
+        The generator's own planes miss something only of a head whose planes were tuned (PTI).
+        """
         planes = self.portrait.planes
-        if self.settings.anchor == "none" or self.settings.use_i2t not in ("full", "vector"):
+        if self.settings.anchor == "none" or self.settings.use_i2t == "no_pretraining":
             return torch.zeros_like(planes)
         return planes - self._answer(self.averaged, self.views.originals.images[:1])
 

@@ -31,9 +31,9 @@ class StylizeSettings:
         use_i2t: "full": the paper's network; "vector": its code averaged over positions;
             "no_pretraining": fresh weights; "none": the frozen generator with two trainable
             modulation layers. The last three are the paper's ablation (Table 2).
-        anchor: "head": what the pre-trained network misses of the unedited head's planes, which are
-            known, is added to every answer of "full" and "vector", so that the fitting starts at
-            the head itself; "none": the paper.
+        anchor: "head": what the untuned source misses of the unedited head's planes, which are
+            known, is added to every answer of "full", "vector" and "none", so that the fitting
+            starts at the head itself, even one whose planes are no generator's; "none": the paper.
         steps: Most optimiser steps.
         batch_views: Views per step.
         patch: Side of a view's patch in rays; the whole view when it is not larger.

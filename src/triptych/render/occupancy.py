@@ -51,6 +51,12 @@ class OccupancyGrid:
         return (z * self.size + y) * self.size + x
 
 
+def everywhere(box_size: float) -> OccupancyGrid:
+    """Return the grid that leaves nothing out: matter all over a cube of that side and beyond."""
+    marks, zeros = torch.ones(27, dtype=torch.bool), torch.zeros(27)
+    return OccupancyGrid(3, box_size, matter=marks, nearby=marks, density=zeros, solid=zeros)
+
+
 def lattice_line(box_size: float, size: int, device: torch.device | str = "cpu") -> Tensor:
     """Return the lattice's coordinates along each axis [size + 2]: cell centres, one beyond."""
     centres = ((torch.arange(size, device=device) + 0.5) / size - 0.5) * box_size

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera
+from triptych.models.head_views import HeadViews
 from triptych.models.psp import PspEncoder
 from triptych.models.restyle import GeneratorSynthesis, mean_picture
 from triptych.ops.fit_size import fit_size
-from triptych.training.head_views import HeadViews
 
 _STEP = 0.1
 

@@ -165,7 +165,7 @@ def test_super_resolution_is_fitted_through_whole_views(editor, settings, pipeli
         assert torch.equal(tensor, before[name])
 
 
-@pytest.mark.parametrize("kind", ["full", "vector"])
+@pytest.mark.parametrize("kind", ["full", "vector", "none"])
 def test_anchored_fitting_starts_at_the_head_when_nothing_is_edited(
     head, views, settings, pipeline, kind
 ):

@@ -10,8 +10,8 @@ import torch
 from triptych.data.avatars.attributes import ATTRIBUTE_DIM
 from triptych.data.avatars.shards import ShardPlan, _write_shard, random_cameras
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.head_views import ViewSettings
 from triptych.models.psp import PspConfig, PspEncoder, RestyleConfig
-from triptych.training.head_views import ViewSettings
 from triptych.training.latent_statistics import latent_statistics, normal_latents
 from triptych.training.recipes.psp import Options
 from triptych.weights import save_module

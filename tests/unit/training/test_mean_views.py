@@ -9,9 +9,9 @@ import torch
 from psp_training import encoder_config
 
 from triptych.camera import frontal_camera, look_at_camera
+from triptych.models.head_views import HeadViews, ViewSettings
 from triptych.models.psp import PspEncoder
 from triptych.models.restyle import GeneratorSynthesis, mean_picture
-from triptych.training.head_views import HeadViews, ViewSettings
 from triptych.training.mean_views import MeanViews
 
 

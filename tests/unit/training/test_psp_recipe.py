@@ -15,7 +15,7 @@ from triptych.camera import random_views
 from triptych.errors import UserError
 from triptych.models.eg3d import ffhq512_128_config
 from triptych.models.psp import PspConfig, RestyleConfig, official_config
-from triptych.training.inversion_losses import InversionWeights
+from triptych.priors.inversion_losses import InversionWeights
 from triptych.training.loop import LoopConfig, Progress, TrainingResult, train
 from triptych.training.recipes import psp as recipe_module
 from triptych.training.recipes.psp_options import published_options

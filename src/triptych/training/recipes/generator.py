@@ -62,6 +62,7 @@ class Options:
     opacity: float = 0.5
     depth: float = 1.0
     gradient: float = 1.0
+    chroma: float = 3.0
     perceptual: float = 0.0
     features: str | None = None
 
@@ -162,12 +163,15 @@ class GeneratorRecipe:
         depth = ((expected - surface * hidden).abs() * solid).mean()
         image = difference.reshape(-1, side, side, 3)
         gradient = image.diff(dim=1).abs().mean() + image.diff(dim=2).abs().mean()
+        hue = difference - difference.mean(dim=-1, keepdim=True)
+        chroma = (hue.abs().mean(-1) * batch.weight).mean()
         loss = (
             options.l1 * l1
             + options.mse * mse
             + options.opacity * opacity
             + options.depth * depth
             + options.gradient * gradient
+            + options.chroma * chroma
         )
         figures = {
             "l1": float(l1.detach()),
@@ -175,6 +179,7 @@ class GeneratorRecipe:
             "opacity": float(opacity.detach()),
             "depth": float(depth.detach()),
             "gradient": float(gradient.detach()),
+            "chroma": float(chroma.detach()),
         }
         if self.perceptual is not None:
             shape = (-1, side, side, 3)

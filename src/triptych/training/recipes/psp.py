@@ -18,12 +18,12 @@ from torch import Tensor
 from triptych.data.avatars.shards import ShardSet
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.head_views import HeadViews, ViewDraw
 from triptych.ops.fit_size import fit_size
 from triptych.ops.precision import half_precision_where_fast
+from triptych.priors.inversion_losses import inversion_loss
 from triptych.priors.judges import find_judges
-from triptych.training.head_views import HeadViews, ViewDraw
 from triptych.training.inversion_checks import check_inversion, inversion_rows
-from triptych.training.inversion_losses import inversion_loss
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.mean_views import MeanViews
 from triptych.training.recipes.psp_options import Options

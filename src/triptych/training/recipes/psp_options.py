@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from triptych.models.head_views import ViewSettings
+from triptych.priors.inversion_losses import InversionWeights
 from triptych.priors.judges import JudgeOrigin
 from triptych.priors.lpips import LpipsStack
-from triptych.training.head_views import ViewSettings
-from triptych.training.inversion_losses import InversionWeights
 from triptych.training.inversion_targets import SecondView
 
 

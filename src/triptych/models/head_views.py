@@ -11,16 +11,16 @@ from triptych.camera import Camera
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.fit_size import fit_size
 from triptych.ops.precision import half_precision_where_fast
+from triptych.ops.view_pair import ViewPair
 from triptych.render.patches import draw_patches, rays_of
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import render_at_depths
 from triptych.render.surface_depths import surface_depths
-from triptych.training.inversion_losses import ViewPair
 
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """How heads are rendered in training.
+    """How heads are rendered while something is fitted to pictures.
 
     Attributes:
         patch: Side of a patch in rays.

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from triptych.ops.view_pair import ViewPair
 from triptych.priors.identity import IdentityFeatures, identity_similarity
 from triptych.priors.perceptual import PerceptualDistance
 
@@ -35,21 +36,6 @@ class InversionWeights:
     second_identity: float = 0.4
     second_perceptual: float = 0.5
     mirrored_pairing: MirroredPairing = "corrected"
-
-
-@dataclass(frozen=True)
-class ViewPair:
-    """A view as it was made and as it should be, each [b, 3, h, w] in [-1, 1].
-
-    Attributes:
-        made: The reconstruction.
-        true: The picture.
-        whole: Whether the whole head is seen, so that one can tell who it is.
-    """
-
-    made: Tensor
-    true: Tensor
-    whole: bool = True
 
 
 def trusted_square_error(made: Tensor, true: Tensor, confidence: Tensor | None = None) -> Tensor:

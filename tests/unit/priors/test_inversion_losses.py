@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from triptych.training.inversion_losses import (
+from triptych.ops.view_pair import ViewPair
+from triptych.priors.inversion_losses import (
     InversionWeights,
-    ViewPair,
     inversion_loss,
     trusted_square_error,
 )

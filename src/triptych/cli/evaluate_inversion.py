@@ -1,0 +1,200 @@
+"""`triptych evaluate inversion`: 3DpSp's table, on unseen avatars or on aligned photos."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import triptych
+from triptych.cli import console
+from triptych.cli.option_types import MaybeInt, MaybePath
+from triptych.errors import MissingDependency, UserError, check_range
+
+if TYPE_CHECKING:
+    from triptych.evaluation.inversion_heads import HeadsToInvert
+    from triptych.evaluation.inversion_scores import HeadScores
+    from triptych.pipelines.invert import InvertPipeline
+    from triptych.pipelines.invert_settings import InvertSettings
+
+_PICTURED = 16
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Invert pictures by every method and compare: mean latent, pSp, each step, refinements.
+
+    Heads that are measured stay in OUT/heads; a stopped evaluation goes on where it was.
+    """
+
+    out: Path
+    """Folder for inversion.json, inversion.md, the plot and the sheet."""
+    heads: int = 50
+    """Number of heads; 2 or more."""
+    seed: int = 0
+    """Seed of the first avatar; seeds below 10000 are never trained on."""
+    photos: MaybePath = None
+    """Folder of aligned photos with dataset.json, instead of avatars."""
+    model: str = "avatar"
+    """Generator: avatar, a name from `triptych models`, or a file."""
+    encoder: str = "avatar-psp"
+    """3DpSp encoder: a name from `triptych models`, or a file."""
+    psp_baseline: MaybePath = None
+    """Encoder trained as pSp (one step, no camera); without it the 3DpSp encoder makes one step
+    and is told that every picture is frontal."""
+    steps: MaybeInt = None
+    """Steps of the encoder; by default as many as it was trained for."""
+    direct_steps: int = 100
+    """Steps of the optimisation from the mean; 0 leaves it out."""
+    schedule: Literal["short", "published"] = "short"
+    """Steps and rates of the refinements; see triptych invert."""
+    set: tuple[str, ...] = ()
+    """Single settings of the inversion as KEY=VALUE."""
+    pack: MaybePath = None
+    """Head asset pack; see triptych data makehuman."""
+    overwrite: bool = False
+    """Replace an earlier report in the folder; measured heads are kept."""
+
+    def run(self) -> None:
+        """Do the work."""
+        check_range("--heads", self.heads, 2, 10_000)
+        check_range("--direct-steps", self.direct_steps, 0, 100_000)
+        settings = self._settings()
+        from triptych.cli import evaluation_models as models
+
+        models.open_report_folder(self.out, "inversion", overwrite=self.overwrite)
+        pipeline, hashes = self._pipeline()
+        heads = self._heads(pipeline)
+        scores = self._scores(pipeline, heads, settings, hashes)
+        self._publish(scores, settings, {**hashes, "avatar-features": _features_hash()}, pipeline)
+
+    def _settings(self) -> InvertSettings:
+        from triptych.cli.key_values import changed, parse_key_values
+        from triptych.config import from_dict, to_dict
+        from triptych.pipelines.invert_settings import InvertSettings, schedule
+
+        chosen = dataclasses.replace(schedule(self.schedule), steps=self.steps, refine="pti")
+        return from_dict(InvertSettings, changed(to_dict(chosen), parse_key_values(self.set)))
+
+    def _pipeline(self) -> tuple[InvertPipeline, dict[str, str]]:
+        from triptych.cli.run_record import model_record
+        from triptych.pipelines.invert import InvertPipeline
+
+        generator = "avatar-generator" if self.model == "avatar" else self.model
+        pipeline = InvertPipeline.from_pretrained(self.model, self.encoder)
+        asked: list[tuple[Any, Any]] = [(generator, "generator"), (self.encoder, "encoder")]
+        if self.psp_baseline is not None:
+            asked.append((self.psp_baseline, "encoder"))
+        records = [model_record(name, kind) for name, kind in asked]
+        return pipeline, {record["name"]: record["sha256"] for record in records}
+
+    def _heads(self, pipeline: InvertPipeline) -> HeadsToInvert:
+        from triptych.evaluation.inversion_heads import AlignedPhotos, UnseenAvatars
+
+        if self.photos is not None:
+            from triptych.data.labelled_images import LabelledImages
+
+            size = pipeline.generator.config.image_size
+            return AlignedPhotos(LabelledImages(self.photos), size, self.heads)
+        from triptych.evaluation.avatar_heads import AvatarHeads
+
+        if pipeline.generator.config.mapping.normalize_z:
+            raise UserError(
+                f"avatars are not of the world of the model '{self.model}'; give --photos FOLDER"
+            )
+        return UnseenAvatars(AvatarHeads(self.pack), pipeline.generator, self.seed, self.heads)
+
+    def _scores(
+        self,
+        pipeline: InvertPipeline,
+        heads: HeadsToInvert,
+        settings: InvertSettings,
+        hashes: dict[str, str],
+    ) -> list[HeadScores]:
+        """Measure every head, or read what an earlier run measured."""
+        from triptych.evaluation.inversion_methods import all_answers
+        from triptych.evaluation.inversion_scores import HeadScores, score_answers
+        from triptych.weights import load_features
+        from triptych.weights.psp_files import load_psp
+
+        baseline = None if self.psp_baseline is None else load_psp(self.psp_baseline).eval()
+        network = load_features("avatar-features")
+        plan = _fingerprint(self._plan(settings, hashes))
+        folder = self.out / "heads"
+        folder.mkdir(exist_ok=True)
+        scores = []
+        with console.progress("heads", len(heads.names)) as step:
+            for index, name in enumerate(heads.names):
+                file = folder / f"{Path(name.replace('/', '__')).stem}.safetensors"
+                found = HeadScores.load(file, plan)
+                if found is None:
+                    head = heads[index]
+                    answers = all_answers(
+                        pipeline, baseline, head.target, settings, self.direct_steps, head.latent
+                    )
+                    pictured = index < _PICTURED
+                    found = score_answers(
+                        head, answers, pipeline.judges, network, pictured=pictured
+                    )
+                    found.save(file, plan)
+                scores.append(found)
+                step()
+        return scores
+
+    def _plan(self, settings: InvertSettings, hashes: dict[str, str]) -> dict[str, Any]:
+        from triptych.config import to_dict
+
+        return {
+            "triptych": triptych.__version__,
+            "photos": None if self.photos is None else str(self.photos),
+            "hashes": hashes,
+            "direct_steps": self.direct_steps,
+            "settings": to_dict(settings),
+        }
+
+    def _publish(
+        self,
+        scores: list[HeadScores],
+        settings: InvertSettings,
+        hashes: dict[str, str],
+        pipeline: InvertPipeline,
+    ) -> None:
+        from triptych.cli import evaluation_models as models
+        from triptych.cli.evaluation_sheets import save_inversion_sheet
+        from triptych.config import to_dict
+        from triptych.evaluation.inversion_plot import save_inversion_plot
+        from triptych.evaluation.inversion_report import figures_by_method, inversion_report
+
+        trained = f"{self.psp_baseline}, trained for one step"
+        stand_in = "no trained baseline was given: one step of the 3DpSp encoder, camera frontal"
+        report = inversion_report(
+            scores,
+            settings={
+                "heads": len(scores),
+                "first_seed": self.seed if self.photos is None else None,
+                "photos": None if self.photos is None else str(self.photos),
+                "direct_steps": self.direct_steps,
+                "inversion": to_dict(settings),
+            },
+            models=hashes,
+            judges=pipeline.judges.used,
+            baseline=stand_in if self.psp_baseline is None else trained,
+        )
+        try:
+            save_inversion_plot(self.out / "inversion-plot.png", figures_by_method(scores))
+        except MissingDependency as missing:
+            console.warn(f"no plot: {missing}")
+        models.publish(report, self.out, lambda path: save_inversion_sheet(path, scores))
+
+
+def _fingerprint(plan: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _features_hash() -> str:
+    from triptych.cli.run_record import model_record
+
+    return model_record("avatar-features", "features")["sha256"]

@@ -1,0 +1,305 @@
+"""A photo to a 3D portrait: aligned, encoded in a few steps (3DpSp), refined (W+, PTI)."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from triptych.camera import Camera
+from triptych.config import to_dict
+from triptych.data.photos.aligned_photo import AlignedPhoto
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.fast_encoder import fast_encoder
+from triptych.models.psp import PspEncoder
+from triptych.models.restyle import restyle_steps
+from triptych.pipelines.invert_camera import refined_camera
+from triptych.pipelines.invert_checks import DEFAULT_ENCODER, check_encoder, check_fit
+from triptych.pipelines.invert_codes import refine_codes
+from triptych.pipelines.invert_objective import InversionObjective
+from triptych.pipelines.invert_settings import InvertSettings, mirrored_weights
+from triptych.pipelines.invert_stages import InversionStage, stage_of
+from triptych.pipelines.invert_synthesis import FastSynthesis
+from triptych.pipelines.invert_target import InversionTarget, target_of, target_of_photo
+from triptych.pipelines.invert_tuning import tune_generator
+from triptych.portrait import Portrait
+from triptych.priors.head_cutout import HeadCutout
+from triptych.priors.judges import Judges, find_judges
+from triptych.priors.photo_aligner import Detector, PhotoAligner
+from triptych.weights import load_generator
+from triptych.weights.psp_files import load_psp
+
+__all__ = ["DEFAULT_ENCODER", "InvertPipeline", "InvertSettings", "Inverted"]
+
+CROP_SIZE = 512
+ENCODING, CAMERA, REFINING, TUNING = "encoding", "refining the camera", "refining codes", "tuning"
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a stage, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inverted:
+    """What `InvertPipeline` returns.
+
+    Attributes:
+        portrait: The head; its style codes are in it.
+        target: The picture as the generator would show it, with the camera that was used.
+        stages: What each stage made: the mean head, steps of the encoder, refinements.
+        photo: The aligned photo; None when the picture came aligned.
+        report: Settings, judges, camera, distances and times, as JSON values.
+    """
+
+    portrait: Portrait
+    target: InversionTarget
+    stages: tuple[InversionStage, ...]
+    photo: AlignedPhoto | None
+    report: dict[str, Any]
+
+
+class InvertPipeline:
+    """Finds the head of a generator that looks like a picture.
+
+    Args:
+        generator: The prior; frozen.
+        encoder: Trained for that generator.
+        judges: Networks of the perceptual and the identity term.
+        align: Crops a photo and finds its camera.
+        cutout: Puts pictures before the generator's plain background; None leaves them as they are.
+        name: Goes into records.
+        hashes: Hash of each model's file by name, for records.
+
+    Raises:
+        UserError: Encoder and generator do not fit together.
+    """
+
+    def __init__(
+        self,
+        generator: TriPlaneGenerator,
+        encoder: PspEncoder,
+        judges: Judges,
+        align: PhotoAligner,
+        *,
+        cutout: HeadCutout | None = None,
+        name: str = "unnamed",
+        hashes: Mapping[str, str] | None = None,
+    ) -> None:
+        check_fit(encoder, generator)
+        self.generator = generator.eval().requires_grad_(False)
+        self.encoder = encoder.eval().requires_grad_(False)
+        self.judges, self.align, self.cutout = judges, align, cutout
+        self.name, self.hashes = name, dict(hashes or {})
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path = "avatar",
+        encoder: str | Path = DEFAULT_ENCODER,
+        *,
+        detector: Detector = "auto",
+        hashes: Mapping[str, str] | None = None,
+    ) -> InvertPipeline:
+        """Assemble the pipeline from names of `triptych models` or from files.
+
+        Args:
+            model: "avatar" for the embedded generator, another one's name, or a file.
+            encoder: Encoder of that generator; the embedded one is the embedded generator's.
+            detector: What looks for faces.
+            hashes: For records.
+
+        Raises:
+            UserError: A model is missing or broken, or they do not belong together.
+        """
+        check_encoder(model, encoder)
+        generator = load_generator("avatar-generator" if model == "avatar" else model)
+        framing = generator.config.photo_framing()
+        in_the_avatars_world = framing.crop == "head"
+        return cls(
+            generator,
+            load_psp(encoder),
+            find_judges(),
+            PhotoAligner(framing, detector=detector, size=CROP_SIZE),
+            cutout=HeadCutout.from_pretrained(framing.fill) if in_the_avatars_world else None,
+            name=str(model),
+            hashes=hashes,
+        )
+
+    def __call__(
+        self,
+        picture: Any,
+        *,
+        camera: Camera | None = None,
+        face: int = 1,
+        settings: InvertSettings | None = None,
+        progress: Progress | None = None,
+    ) -> Inverted:
+        """Invert a photo, or a picture that is aligned already.
+
+        Args:
+            picture: With a camera: an aligned picture [1, 3, h, h] in [-1, 1]; without: a photo,
+                anything that `data.photos.photo.as_photo` takes.
+            camera: The camera of an aligned picture.
+            face: Which face of a photo: 1 is the largest.
+            settings: Steps and refinement.
+            progress: Called with (stage, done, total).
+
+        Raises:
+            UserError: The photo shows no usable face, or the picture is of no use.
+        """
+        size, settings = self.generator.config.image_size, settings or InvertSettings()
+        if camera is not None:
+            target = self._before_plain(target_of(picture, camera, size), settings)
+            return self.invert(target, settings, progress=progress)
+        started = time.monotonic()
+        photo = self.align(picture, face=face)
+        target = self._before_plain(target_of_photo(photo, size), settings)
+        seconds = time.monotonic() - started
+        found = self.invert(target, settings, progress=progress)
+        report = {
+            **found.report,
+            "seconds": {"align": round(seconds, 2), **found.report["seconds"]},
+        }
+        return dataclasses.replace(found, photo=photo, report=report)
+
+    @torch.no_grad()
+    def invert(
+        self,
+        target: InversionTarget,
+        settings: InvertSettings | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Inverted:
+        """Invert a target; see `__call__`."""
+        settings, told = settings or InvertSettings(), progress or _silent
+        started = time.monotonic()
+        stages = list(self._encode(target, settings, told))
+        turn = 0.0
+        if settings.refine_camera:
+            target, stage, turn = self._refine_camera(target, stages[-1], settings, told)
+            stages.append(stage)
+        if settings.refine != "none":
+            stages.append(self._refine_codes(target, stages[-1], settings, told))
+        if settings.refine == "pti":
+            stages.append(self._tune(target, stages[-1], settings, told))
+        seconds = {"inversion": round(time.monotonic() - started, 2)}
+        report = {
+            "model": self.name,
+            "model_hashes": self.hashes,
+            "judges": self.judges.used,
+            "settings": to_dict(settings),
+            "camera": [round(float(number), 6) for number in target.camera.label25()[0]],
+            "camera_turn": round(turn, 4),
+            "planes": "tuned" if stages[-1].name == "pti" else "of the style codes",
+            "stages": [stage.record() for stage in stages],
+            "seconds": seconds,
+        }
+        provenance = {
+            key: value for key, value in report.items() if key not in ("stages", "seconds")
+        }
+        portrait = dataclasses.replace(
+            stages[-1].portrait, provenance={"pipeline": "invert", **provenance}
+        )
+        return Inverted(portrait, target, tuple(stages), None, report)
+
+    @cached_property
+    def _fast_encoder(self) -> PspEncoder:
+        enlarges = self.generator.config.superresolution is not None
+        return fast_encoder(self.encoder, "fast" if enlarges else "fast-float32")
+
+    def _before_plain(self, target: InversionTarget, settings: InvertSettings) -> InversionTarget:
+        if self.cutout is None or not settings.plain_background:
+            return target
+        return dataclasses.replace(target, image=self.cutout(target.image))
+
+    def _encode(
+        self, target: InversionTarget, settings: InvertSettings, progress: Progress
+    ) -> Iterator[InversionStage]:
+        """Yield the mean head and each step of the encoder."""
+        mean = Portrait.from_generator(self.generator, self.encoder.latent_mean[None])
+        yield stage_of("mean", mean, target, self.judges, 0.0)
+        config = self.encoder.config.restyle
+        count = settings.steps or config.num_steps
+        synthesis = FastSynthesis(self.generator, config.render_size)
+        made = restyle_steps(
+            self._fast_encoder, synthesis, target.image, target.camera, num_steps=count
+        )
+        for number in range(1, count + 1):
+            progress(ENCODING, number - 1, count)
+            started = time.monotonic()
+            ws = next(made).ws
+            portrait = Portrait.from_generator(self.generator, ws)
+            seconds = time.monotonic() - started
+            yield stage_of(f"step {number}", portrait, target, self.judges, seconds)
+        progress(ENCODING, count, count)
+
+    def _refine_camera(
+        self,
+        target: InversionTarget,
+        so_far: InversionStage,
+        settings: InvertSettings,
+        progress: Progress,
+    ) -> tuple[InversionTarget, InversionStage, float]:
+        """Turn the camera, and let the encoder look again from there."""
+        progress(CAMERA, 0, 1)
+        started = time.monotonic()
+        refined = refined_camera(self.generator, target, so_far.portrait.ws, settings)
+        target = dataclasses.replace(target, camera=refined.camera)
+        *_, last = self._encode(target, settings, _silent)
+        progress(CAMERA, 1, 1)
+        seconds = time.monotonic() - started
+        return target, dataclasses.replace(last, name="camera", seconds=seconds), refined.turn
+
+    def _refine_codes(
+        self,
+        target: InversionTarget,
+        so_far: InversionStage,
+        settings: InvertSettings,
+        progress: Progress,
+    ) -> InversionStage:
+        started = time.monotonic()
+        shared = settings.refine == "w"
+        ws = refine_codes(
+            self.generator,
+            InversionObjective(
+                self.generator, target, self.judges, settings, mirrored_weights(settings)
+            ),
+            so_far.portrait.ws,
+            self.encoder.latent_std,
+            settings.codes,
+            shared=shared,
+            seed=settings.seed,
+            step_done=lambda done, total: progress(REFINING, done, total),
+        )
+        portrait = Portrait.from_generator(self.generator, ws)
+        seconds = time.monotonic() - started
+        return stage_of("w" if shared else "w+", portrait, target, self.judges, seconds)
+
+    def _tune(
+        self,
+        target: InversionTarget,
+        so_far: InversionStage,
+        settings: InvertSettings,
+        progress: Progress,
+    ) -> InversionStage:
+        started = time.monotonic()
+        ws = so_far.portrait.ws
+        tuned = tune_generator(
+            self.generator,
+            target,
+            ws,
+            self.judges,
+            settings,
+            step_done=lambda done, total: progress(TUNING, done, total),
+        )
+        portrait = Portrait.from_generator(tuned, ws)
+        return stage_of("pti", portrait, target, self.judges, time.monotonic() - started)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Report nothing."""

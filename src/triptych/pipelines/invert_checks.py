@@ -1,0 +1,31 @@
+"""Which encoder may serve which generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triptych.errors import UserError
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.psp import PspEncoder
+
+DEFAULT_ENCODER = "avatar-psp"
+
+
+def check_encoder(model: str | Path, encoder: str | Path) -> None:
+    """Raise UserError when the embedded encoder is to serve another generator than its own."""
+    if encoder == DEFAULT_ENCODER and model not in ("avatar", "avatar-generator"):
+        raise UserError(
+            f"the encoder '{encoder}' belongs to the embedded generator, not to '{model}'; name "
+            "that one's own: --encoder FILE"
+        )
+
+
+def check_fit(encoder: PspEncoder, generator: TriPlaneGenerator) -> None:
+    """Raise UserError unless an encoder makes the style codes that a generator takes."""
+    made = (encoder.config.num_ws, encoder.config.w_dim)
+    taken = (generator.num_ws, generator.config.w_dim)
+    if made != taken:
+        raise UserError(
+            f"the encoder makes {made[0]} style codes of {made[1]}, the generator takes {taken[0]} "
+            f"of {taken[1]}; use the encoder that was trained for it"
+        )

@@ -1,0 +1,66 @@
+"""Pivotal tuning: the generator is fitted to one picture while its style codes stay (PTI)."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.pipelines.invert_codes import Step
+from triptych.pipelines.invert_objective import InversionObjective
+from triptych.pipelines.invert_settings import InvertSettings
+from triptych.pipelines.invert_target import InversionTarget
+from triptych.priors.inversion_losses import InversionWeights
+from triptych.priors.judges import Judges
+
+
+def tune_generator(
+    generator: TriPlaneGenerator,
+    target: InversionTarget,
+    ws: Tensor,
+    judges: Judges,
+    settings: InvertSettings,
+    *,
+    step_done: Step,
+) -> TriPlaneGenerator:
+    """Return a copy of the generator that shows the picture at the given style codes.
+
+    Args:
+        generator: Left as it is.
+        target: The picture.
+        ws: Style codes [1, k, d], the pivot.
+        judges: The perceptual distance is used.
+        settings: `tuning` and how views are drawn.
+        step_done: Called after each step.
+
+    Reference:
+        Roich et al. (2021), Eq. 2; all parameters are tuned that the pivot's picture depends on.
+    """
+    tuning = settings.tuning
+    tuned = copy.deepcopy(generator).train().requires_grad_(True)
+    tuned.backbone.mapping.requires_grad_(False)
+    scale = settings.mirror_weight
+    weights = InversionWeights(
+        l2=tuning.l2,
+        identity=0.0,
+        perceptual=tuning.perceptual,
+        second_l2=scale * tuning.l2,
+        second_identity=0.0,
+        second_perceptual=scale * tuning.perceptual,
+    )
+    objective = InversionObjective(tuned, target, judges, settings, weights)
+    parameters = [weight for weight in tuned.parameters() if weight.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=tuning.learning_rate)
+    for step in range(tuning.steps):
+        with torch.enable_grad():
+            loss, terms = objective(tuned.planes(ws).float(), ws, step)
+        # PTI looks at the picture before it makes a step, too.
+        if objective.is_whole(step) and float(terms["perceptual"].detach()) <= tuning.stop_below:
+            break
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        step_done(step + 1, tuning.steps)
+    return tuned.eval().requires_grad_(False)

@@ -1,0 +1,50 @@
+"""Pictures before a plain background, with a network whose regions are known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
+from triptych.priors.head_cutout import HeadCutout
+
+GREY = 191 / 127.5 - 1
+
+
+class _LeftIsHead(AvatarFeatures):
+    """Takes the left half of every picture for a face."""
+
+    def __init__(self) -> None:
+        super().__init__(FeatureNetworkConfig(("original",), 4, channels=(2, 2, 2, 2, 2)))
+
+    def region_logits(self, features):
+        logits = torch.zeros_like(features["stage1"][:, :1]).repeat(1, 9, 1, 1)
+        half = logits.shape[-1] // 2
+        logits[:, 1, :, :half], logits[:, 0, :, half:] = 50.0, 50.0
+        return logits
+
+
+@pytest.fixture
+def cutout():
+    return HeadCutout(_LeftIsHead(), GREY)
+
+
+def test_what_is_behind_the_head_becomes_plain(cutout):
+    picture = torch.full((1, 3, 64, 64), -0.5)
+    shown = cutout(picture)
+    assert torch.allclose(shown[..., :31], picture[..., :31], atol=1e-5)
+    assert torch.allclose(shown[..., 33:], torch.tensor(GREY), atol=1e-5)
+
+
+def test_a_picture_before_the_plain_background_stays(cutout):
+    picture = torch.full((1, 3, 64, 64), GREY)
+    picture[..., 20:40, 20:60] = -0.5
+    assert cutout(picture) is picture
+
+
+@pytest.mark.parametrize("size", [32, 200])
+def test_heads_have_the_size_of_their_picture(cutout, size):
+    head = cutout.head(torch.zeros(2, 3, size, size))
+    assert head.shape == (2, 1, size, size)
+    assert float(head[..., 0].min()) > 0.99
+    assert float(head[..., -1].max()) < 0.01
