@@ -9,13 +9,14 @@ import numpy as np
 from numba import njit
 
 from triptych.ops.bias_act import SLOPE
+from triptych.ops.kernel_cache import kernel
 from triptych.ops.kernel_math import narrow, widen
 
 _SLOPE = np.float32(SLOPE)
 _ZERO = np.float32(0)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
+@kernel
 def activate_rows(start, stop, values, bias, noise, clamp, out):
     """Fill in out[start:stop] = clamp(leaky_relu(values + bias + noise)).
 
@@ -44,7 +45,7 @@ def _activate(values, row, column, bias, added, clamp, out):
         pixel[c] = narrow(min(max(value, -clamp), clamp), pixel[c])
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
+@kernel
 def smooth_rows(start, stop, phases, first, taps, bias, noise, clamp, out, out_start):
     """Smooth a twice enlarged map with a separable kernel and activate it, row by row.
 

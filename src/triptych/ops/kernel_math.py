@@ -3,8 +3,6 @@
 The exponential and the logarithm are polynomials of single precision: their errors are of the size
 of float32's rounding, and nothing in them keeps a compiler from doing eight or sixteen at once,
 which calls into the C library would.
-
-Compiled kernels are cached per file: after a change here, `find src -name '*.nb[ic]' -delete`.
 """
 
 from __future__ import annotations

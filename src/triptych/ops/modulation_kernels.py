@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from triptych.ops.kernel_cache import kernel
 from triptych.ops.kernel_math import narrow
 from triptych.ops.modulated_conv import EPSILON
 
@@ -12,7 +13,7 @@ _EPSILON = np.float32(EPSILON)
 _ZERO = np.float32(0)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
+@kernel
 def modulate_part(start, stop, weight, styles, gain, taps, kernels):
     """Fill in the output channels start..stop of styled, demodulated kernels.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from triptych.ops.kernel_cache import kernel
 from triptych.ops.kernel_math import softplus
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
+@kernel
 def lattice_part(start, stop, over_xy, over_xz, over_yz, weight, bias, density):
     """Fill in density[start:stop] from hidden values that depend on two coordinates each.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from triptych.fields.folded_kernels import decode_hidden
+from triptych.ops.kernel_cache import kernel
 from triptych.ops.kernel_math import exp_of_minus, sigmoid, softplus
 
 NEARBY, MATTER = np.uint8(1), np.uint8(2)
@@ -73,7 +74,7 @@ class _Samples(NamedTuple):
     weight: np.ndarray
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
+@kernel
 def render_part(start, stop, rays, field, grid, density_gain, gathered):
     """Render the rays order[start:stop] into `gathered`."""
     num_coarse, num_fine = rays.depths.shape[1], rays.uniform.shape[1]

@@ -18,6 +18,7 @@ def test_names_are_these():
         "avatar-classifier",
         "avatar-editor",
         "avatar-landmarks",
+        "avatar-psp",
         "ffhq512-64",
         "ffhq512-128",
         "ffhqrebalanced512-64",
