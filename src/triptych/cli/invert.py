@@ -123,7 +123,8 @@ class Invert:
         for note in inverted.photo.notes if inverted.photo else ():
             console.warn(note)
         seconds = save_inversion(inverted, folder.staging, progress)
-        record = {**run_record(started), **inverted.report, **_photo_record(inverted)}
+        path = inverted.portrait.path_taken()
+        record = {**run_record(started), "path": path, **inverted.report, **_photo_record(inverted)}
         record["seconds"] = {
             **inverted.report["seconds"],
             **seconds,

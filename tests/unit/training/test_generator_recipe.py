@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from triptych.render.renderer import RenderedRays
 from triptych.training.loop import LoopConfig, Progress, train
 from triptych.training.recipes import generator as recipe_module
 from triptych.training.recipes.generator import Options
@@ -43,7 +44,20 @@ def test_loss_reaches_every_parameter(recipe):
     loss.backward()
     missing = [name for name, p in recipe.generator.named_parameters() if p.grad is None]
     assert missing == []
-    assert set(figures) == {"l1", "psnr", "opacity", "depth", "gradient"}
+    assert set(figures) == {"l1", "psnr", "opacity", "depth", "gradient", "chroma"}
+
+
+@pytest.mark.parametrize(("error", "chroma"), [((0.3, 0.3, 0.3), 0.0), ((0.6, 0.0, 0.0), 0.4 / 3)])
+def test_brightness_is_not_hue(recipe, error, chroma):
+    """Halved to [0, 1], red off by 0.3 is off its mean by 0.2, the others by 0.1 each."""
+    generator = torch.Generator().manual_seed(0)
+    batch = recipe._draw(generator)
+    heads, pictures = len(batch.attributes), len(batch.rgb)
+    features = (batch.rgb + torch.tensor(error)).reshape(heads, -1, 3)
+    nothing = torch.zeros(heads, features.shape[1], 1)
+    shown = RenderedRays(features, nothing, nothing)
+    _, figures = recipe._compare(batch, shown, torch.zeros(pictures, batch.rgb.shape[1]))
+    assert figures["chroma"] == pytest.approx(chroma * float(batch.weight.mean()), abs=1e-6)
 
 
 @pytest.mark.slow

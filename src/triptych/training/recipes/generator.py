@@ -45,7 +45,8 @@ class Options:
         patch: Side of a patch in rays.
         strides: Pixel steps between a patch's rays; drawn evenly.
         face_share: Share of the patches that are centred on eyes, brows, mouth or nose.
-        l1, mse, opacity, depth, gradient, perceptual: Weights of the loss terms.
+        l1, mse, opacity, depth, gradient, chroma, perceptual: Weights of the loss terms; chroma is
+            the distance of colours less their mean over red, green and blue.
         features: Feature network (.safetensors) of the perceptual term; unused at weight 0.
     """
 
