@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import resource
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
+import triptych
 from triptych.cli.verbs import VERBS
 
 HEAVY = ("torch", "numpy", "diffusers", "transformers", "scipy", "skimage", "numba")
 HELP_BUDGET_S = 1.0
+SOURCE = Path(triptych.__file__).parent
 
 
 def dependency_tree(root: str) -> set[str]:
@@ -44,6 +48,36 @@ def test_torchvision_is_not_in_the_dependency_tree():
     tree = dependency_tree("triptych")
     assert {"torch", "safetensors", "diffusers", "huggingface-hub"} <= tree
     assert "torchvision" not in tree
+
+
+def third_party_imports(rooms: tuple[str, ...]) -> dict[str, Path]:
+    """Return every foreign package that modules of these rooms import, and where."""
+    found: dict[str, Path] = {}
+    for file in sorted(file for room in rooms for file in (SOURCE / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            for name in names:
+                found.setdefault(name.partition(".")[0], file)
+    ours = {"triptych", "__future__"}
+    return {k: v for k, v in found.items() if k not in ours | set(sys.stdlib_module_names)}
+
+
+def test_what_portraits_need_comes_with_the_package():
+    """A package of an optional extra may not be needed to paint, render or export a portrait."""
+    project = (SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    core = project.partition("dependencies = [")[2].partition("]\n")[0]
+    rooms = ("ops", "fields", "render", "nn", "models", "weights", "pipelines", "export")
+    needed = third_party_imports(rooms)
+    assert {"torch", "numba", "safetensors"} <= set(needed)
+    sold_as = {"PIL": "pillow", "skimage": "scikit-image", "huggingface_hub": "diffusers"}
+    missing = {
+        name: str(file)
+        for name, file in needed.items()
+        if f'"{sold_as.get(name, name)}' not in core
+    }
+    assert not missing
 
 
 def modules_after(arguments: list[str]) -> set[str]:
