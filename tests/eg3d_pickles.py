@@ -187,16 +187,8 @@ class EG3DWriter:
     @contextlib.contextmanager
     def registered(self) -> Iterator[None]:
         """Let pickle find the names."""
-        before = {name: sys.modules.get(name) for name in self._modules}
-        sys.modules.update(self._modules)
-        try:
+        with _importable(self._modules):
             yield
-        finally:
-            for name, module in before.items():
-                if module is None:
-                    del sys.modules[name]
-                else:
-                    sys.modules[name] = module
 
     def persistent(self, class_name: str, source: nn.Module | None, **state: Any) -> nn.Module:
         """Return a module that is pickled as EG3D's persistence module does."""
@@ -371,8 +363,15 @@ def _numpy_1_modules() -> Iterator[None]:
     stand_in.scalar, stand_in._reconstruct = _SCALAR, _RECONSTRUCT
     package = ModuleType("numpy.core")
     names = {"numpy.core": package, _NUMPY_1: stand_in}
-    before = {name: sys.modules.get(name) for name in names}
-    sys.modules.update(names)
+    with _importable(names):
+        yield
+
+
+@contextlib.contextmanager
+def _importable(modules: dict[str, ModuleType]) -> Iterator[None]:
+    """Put modules where imports find them, and back what was there."""
+    before = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
     try:
         yield
     finally:

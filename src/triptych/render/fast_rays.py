@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from triptych.errors import UserError
 from triptych.fields.folded_triplane import FoldedTriPlane
 from triptych.fields.triplane import COLOUR_OVERSHOOT
 from triptych.ops.parallel import in_parallel
@@ -54,11 +53,7 @@ def render_rays_fast(
     """
     from triptych.render.ray_kernels import Gathered, RayArrays, render_part
 
-    if grid.box_size != field.box_size:
-        raise UserError(
-            f"the occupancy grid spans a cube of side {grid.box_size}, the field one of "
-            f"{field.box_size}; make the grid from this field"
-        )
+    grid.check_box(field.box_size)
     views, num_rays = rays.origins.shape[:2]
     depths, uniform = _sorted_samples(rays, config, field.box_size, generator, draws)
     ray_arrays = RayArrays(

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from triptych.errors import UserError
 from triptych.fields.base import Field
 from triptych.render.renderer import RenderConfig
 
@@ -42,6 +43,14 @@ class OccupancyGrid:
     def occupancy(self) -> float:
         """Fraction of the cells that hold matter or touch one that does."""
         return float(self.matter.float().mean())
+
+    def check_box(self, box_size: float) -> None:
+        """Raise UserError unless the grid is of a field whose cube has that side."""
+        if self.box_size != box_size:
+            raise UserError(
+                f"the occupancy grid spans a cube of side {self.box_size}, the field one of "
+                f"{box_size}; make the grid from this field"
+            )
 
     def cells(self, points: Tensor) -> Tensor:
         """Return the index of the cell of each point [..., 3] as int64 [...]."""

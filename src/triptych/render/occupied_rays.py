@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from triptych.errors import UserError
 from triptych.fields.base import Field
 from triptych.render.depth_samplers import importance_depths
 from triptych.render.marcher import interval_weights
@@ -53,11 +52,7 @@ def render_rays_with_occupancy(
         generator: See `render_rays`.
         draws: See `render_rays`.
     """
-    if grid.box_size != field.box_size:
-        raise UserError(
-            f"the occupancy grid spans a cube of side {grid.box_size}, the field one of "
-            f"{field.box_size}; make the grid from this field"
-        )
+    grid.check_box(field.box_size)
     depths, uniform = plan_samples(rays, config, field.box_size, generator, draws)
     views, num_rays = rays.origins.shape[:2]
     nearest = depths.amin(dim=(1, 2)).reshape(-1, 1, 1)
