@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from triptych.errors import UserError
@@ -29,7 +29,6 @@ class OccupancyGrid:
         matter: Whether matter is in the cell or the next one [size ** 3], bool.
         nearby: Whether a ray with a sample in the cell may meet matter [size ** 3], bool.
         density: Raw density of the cell [size ** 3], for samples that are not decoded.
-        solid: Smallest raw density around each cell [size ** 3]: it never hides too much.
     """
 
     size: int
@@ -37,7 +36,11 @@ class OccupancyGrid:
     matter: Tensor
     nearby: Tensor
     density: Tensor
-    solid: Tensor
+
+    @cached_property
+    def solid(self) -> Tensor:
+        """Smallest raw density around each cell [size ** 3]: it never hides too much."""
+        return -_largest_around(-self.density.reshape([self.size] * 3), 1).reshape(-1)
 
     @property
     def occupancy(self) -> float:
@@ -63,7 +66,7 @@ class OccupancyGrid:
 def everywhere(box_size: float) -> OccupancyGrid:
     """Return the grid that leaves nothing out: matter all over a cube of that side and beyond."""
     marks, zeros = torch.ones(27, dtype=torch.bool), torch.zeros(27)
-    return OccupancyGrid(3, box_size, matter=marks, nearby=marks, density=zeros, solid=zeros)
+    return OccupancyGrid(3, box_size, matter=marks, nearby=marks, density=zeros)
 
 
 def lattice_line(box_size: float, size: int, device: torch.device | str = "cpu") -> Tensor:
@@ -112,27 +115,31 @@ def marked_grid(
             the whole cube loses at most about this much opacity.
     """
     size = density.shape[0] - 2
-    lattice = density[None]
-    matter = (F.softplus(lattice - 1) * config.density_gain > empty_below).float()
+    # Where softplus(raw - 1) * gain exceeds the limit, without taking the softplus everywhere.
+    is_matter = density > 1 + math.log(math.expm1(empty_below / config.density_gain))
     # Marks reach half a sampling step, so that no first pass steps over them, and one cell more
     # for what lies between lattice points.
-    reach = 1 + math.ceil(_sampling_step(config, box_size) / 2 / (box_size / size))
+    reach = math.ceil(_sampling_step(config, box_size) / 2 / (box_size / size))
+    matter = _largest_around(is_matter, 1)
+    nearby = _largest_around(matter, reach)
     return OccupancyGrid(
         size + 2,
         box_size,
-        matter=_largest_around(matter, 1).reshape(-1) > 0,
-        nearby=_largest_around(matter, reach).reshape(-1) > 0,
-        density=lattice.reshape(-1),
-        solid=-_largest_around(-lattice, 1).reshape(-1),
+        matter=matter.reshape(-1),
+        nearby=nearby.reshape(-1),
+        density=density.reshape(-1),
     )
 
 
 def _largest_around(lattice: Tensor, reach: int) -> Tensor:
-    """Return the largest value within `reach` cells, along each axis in turn [1, z, y, x]."""
-    for _ in range(3):
-        flat = lattice.flatten(0, 2)[None]
-        pooled = F.max_pool1d(flat, 2 * reach + 1, stride=1, padding=reach)[0]
-        lattice = pooled.reshape(lattice.shape).permute(0, 3, 1, 2).contiguous()
+    """Return the largest value, or whether any is true, within `reach` cells [z, y, x]."""
+    for axis in range(3):
+        largest, length = lattice.clone(), lattice.shape[axis]
+        for shift in range(1, min(reach, length - 1) + 1):
+            for start, other in ((0, shift), (shift, 0)):
+                part = largest.narrow(axis, start, length - shift)
+                torch.maximum(part, lattice.narrow(axis, other, length - shift), out=part)
+        lattice = largest
     return lattice
 
 

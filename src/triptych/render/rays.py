@@ -55,7 +55,16 @@ def camera_rays(camera: Camera, size: int) -> Rays:
     in_camera = torch.stack([x, y, torch.ones_like(x), torch.ones_like(x)], dim=1)  # [v, 4, r]
     # Points minus position, not rotated directions: the rounding of this detour is EG3D's, and
     # planes are steep enough for it to show.
-    in_world = (cam2world @ in_camera)[:, :3].transpose(1, 2)
-    positions = camera.positions[:, None]
-    directions = F.normalize(in_world - positions, dim=2)
-    return Rays(positions.expand_as(directions), directions)
+    in_world = (cam2world @ in_camera)[:, :3] - camera.positions[:, :, None]
+    directions = _normalized(in_world)
+    return Rays(camera.positions[:, None].expand_as(directions), directions)
+
+
+def _normalized(vectors: Tensor) -> Tensor:
+    """Return vectors [v, 3, r] as unit vectors [v, r, 3].
+
+    With a zero beside them, the numbers of a vector lie together and fill a register: the same
+    lengths to the last bit as from three numbers, ten times sooner.
+    """
+    padded = F.pad(vectors, (0, 0, 0, 1)).transpose(1, 2).contiguous()
+    return F.normalize(padded, dim=2)[..., :3]

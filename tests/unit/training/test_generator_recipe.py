@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from triptych.render.renderer import RenderedRays
+from triptych.training import attribute_carriers
 from triptych.training.loop import LoopConfig, Progress, train
 from triptych.training.recipes import generator as recipe_module
 from triptych.training.recipes.generator import Options
@@ -39,6 +42,35 @@ def test_patch_grid_has_one_stride_and_stays_inside(recipe):
         assert max(columns.max(), rows.max()) < 64
 
 
+def test_share_of_patches_round_cloth(recipe):
+    """Every patch round cloth has some of it near its middle; a corner of cloth is all there is."""
+    recipe.options = replace(recipe.options, face_share=0.0, cloth_share=1.0)
+    regions = np.zeros((64, 64), np.uint8)
+    regions[60:, 60:] = 8
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        columns, rows = recipe._patch(regions, rng)
+        assert columns.mean() > 32
+        assert rows.mean() > 32
+
+
+def test_a_run_that_adds_carriers_learns_only_their_use(recipe, monkeypatch):
+    monkeypatch.setattr(attribute_carriers, "ATTRIBUTE_DIM", recipe.generator.config.z_dim)
+    monkeypatch.setattr(attribute_carriers, "attribute_slices", lambda: {"garment_rgb": slice(3)})
+    carrying = recipe_module.build(replace(recipe.options, carried=("garment_rgb",)))
+    before = {name: p.clone() for name, p in carrying.generator.named_parameters()}
+    loss, _ = carrying.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
+    loss.backward()
+    learnt = {n: p.grad for n, p in carrying.generator.named_parameters() if p.grad is not None}
+    assert learnt
+    assert all(name.endswith("affine.weight") for name in learnt)
+    old = recipe.generator.config.w_dim
+    for name, gradient in learnt.items():
+        assert before[name].shape[1] == old + 3
+        assert not gradient[:, :old].any()
+    assert any(gradient[:, old:].any() for gradient in learnt.values())
+
+
 def test_loss_reaches_every_parameter(recipe):
     loss, figures = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
     loss.backward()
@@ -57,7 +89,7 @@ def test_brightness_is_not_hue(recipe, error, chroma):
     nothing = torch.zeros(heads, features.shape[1], 1)
     shown = RenderedRays(features, nothing, nothing)
     _, figures = recipe._compare(batch, shown, torch.zeros(pictures, batch.rgb.shape[1]))
-    assert figures["chroma"] == pytest.approx(chroma * float(batch.weight.mean()), abs=1e-6)
+    assert figures["chroma"] == pytest.approx(chroma * float(batch.chroma_weight.mean()), abs=1e-6)
 
 
 @pytest.mark.slow

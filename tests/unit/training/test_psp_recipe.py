@@ -16,10 +16,11 @@ from triptych.errors import UserError
 from triptych.models.eg3d import ffhq512_128_config
 from triptych.models.psp import PspConfig, RestyleConfig, official_config
 from triptych.priors.inversion_losses import InversionWeights
+from triptych.training.latent_statistics import latent_statistics, normal_latents
 from triptych.training.loop import LoopConfig, Progress, TrainingResult, train
 from triptych.training.recipes import psp as recipe_module
 from triptych.training.recipes.psp_options import published_options
-from triptych.training.recipes.psp_setup import encoder_config_for
+from triptych.training.recipes.psp_setup import encoder_config_for, encoder_for
 from triptych.weights import read_header
 from triptych.weights.psp_files import load_psp
 
@@ -245,9 +246,33 @@ def test_a_recipe_of_one_step_sees_no_reconstruction(options, toy_generator, tmp
         toy_generator, image_channels=3, camera_code=0, restyle=RestyleConfig(num_steps=1)
     )
     save_module(tmp_path / "psp.safetensors", PspEncoder(config), dtype=None)
-    recipe = recipe_module.build(replace(options, start_from=str(tmp_path / "psp.safetensors")))
+    one_step = replace(options, variant="psp", start_from=str(tmp_path / "psp.safetensors"))
+    recipe = recipe_module.build(one_step)
     loss, _ = recipe.loss(MAIN, torch.Generator().manual_seed(0))
     assert bool(torch.isfinite(loss))
     result = TrainingResult(recipe.modules, 1, recipe.evaluate(recipe.modules))
     assert "perceptual_1" in result.metrics
     assert "perceptual_2" not in result.metrics
+
+
+def test_an_encoder_of_other_codes_lends_what_fits(options, toy_generator, tmp_path):
+    """Its first rows and channels come over; the mean codes are the new generator's."""
+    from triptych.models.psp import PspEncoder
+    from triptych.weights import save_module
+
+    fitting = encoder_config_for(toy_generator, options)
+    narrow = PspEncoder(replace(fitting, w_dim=fitting.w_dim - 3))
+    save_module(tmp_path / "narrow.safetensors", narrow, dtype=None)
+    changed = replace(options, variant="psp", start_from=str(tmp_path / "narrow.safetensors"))
+    encoder = encoder_for(changed, toy_generator, None)
+    assert encoder.config.w_dim == fitting.w_dim
+    assert encoder.config.image_channels == 3
+    given, made = narrow.state_dict(), encoder.state_dict()
+    first = next(name for name, value in given.items() if value.shape[1:2] == (6,))
+    torch.testing.assert_close(made[first], given[first][:, :3])
+    linear = made["styles.0.linear.weight"]
+    torch.testing.assert_close(linear[:-3], given["styles.0.linear.weight"])
+    mean, _ = latent_statistics(
+        toy_generator, normal_latents(20_000, toy_generator.config.z_dim, 123)
+    )
+    torch.testing.assert_close(made["latent_mean"], mean)

@@ -22,6 +22,7 @@ from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_thro
 from triptych.render.patches import corner_round
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderedRays, render_at_depths
+from triptych.training.attribute_carriers import learn_only_carriers, with_carriers
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
 
@@ -29,7 +30,10 @@ LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99)
 
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
 REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 1.5, 1.2, 1.2)
+# Hues differ most where nothing but the attributes foretells them: in cloth, then in hair.
+CHROMA_WEIGHTS = (0.8, 1.3, 2.0, 1.0, 3.0, 2.0, 1.5, 2.0, 4.0)
 _FACE_PARTS = (2, 3, 4, 5)
+_CLOTH = (8,)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class Options:
         patch: Side of a patch in rays.
         strides: Pixel steps between a patch's rays; drawn evenly.
         face_share: Share of the patches that are centred on eyes, brows, mouth or nose.
+        cloth_share: Share of the patches that are centred on neck and cloth.
+        carried: Colour attributes that get code entries of their own; see
+            `training.attribute_carriers`. A run that adds some learns nothing but their use.
         l1, mse, opacity, depth, gradient, chroma, perceptual: Weights of the loss terms; chroma is
             the distance of colours less their mean over red, green and blue.
         features: Feature network (.safetensors) of the perceptual term; unused at weight 0.
@@ -58,6 +65,8 @@ class Options:
     patch: int = 24
     strides: tuple[int, ...] = (1, 2, 3, 4)
     face_share: float = 0.35
+    cloth_share: float = 0.0
+    carried: tuple[str, ...] = ()
     l1: float = 1.0
     mse: float = 2.0
     opacity: float = 0.5
@@ -98,6 +107,7 @@ class _Batch:
     opacity: Tensor  # [b, r]
     depth: Tensor  # [b, r] camera z, 0 where empty
     weight: Tensor  # [b, r]
+    chroma_weight: Tensor  # [b, r]
 
 
 class GeneratorRecipe:
@@ -115,14 +125,19 @@ class GeneratorRecipe:
             from triptych.weights.loading import load_generator
 
             self.generator = load_generator(options.start_from)
+        if options.carried:
+            self.generator = with_carriers(self.generator, options.carried)
         self.generator = self.generator.to(memory_format=torch.channels_last)
         self.generator.train().requires_grad_(True)
+        if options.carried:
+            learn_only_carriers(self.generator, options.carried)
         self.modules: Modules = {"generator": self.generator}
         rendering = self.generator.config.rendering
         self.sampling = GuidedSampling(
             near=float(rendering.ray_start), far=float(rendering.ray_end)
         )
         self.region_weights = torch.tensor(REGION_WEIGHTS)
+        self.chroma_weights = torch.tensor(CHROMA_WEIGHTS)
         self.perceptual = _perceptual(options)
 
     def loss(
@@ -165,7 +180,7 @@ class GeneratorRecipe:
         image = difference.reshape(-1, side, side, 3)
         gradient = image.diff(dim=1).abs().mean() + image.diff(dim=2).abs().mean()
         hue = difference - difference.mean(dim=-1, keepdim=True)
-        chroma = (hue.abs().mean(-1) * batch.weight).mean()
+        chroma = (hue.abs().mean(-1) * batch.chroma_weight).mean()
         loss = (
             options.l1 * l1
             + options.mse * mse
@@ -216,7 +231,7 @@ class GeneratorRecipe:
             values = torch.from_numpy(stacked[name].astype(np.float32))
             return values.reshape(pictures, options.patch**2, -1).squeeze(-1)
 
-        weight = self.region_weights[flat("regions").long()]
+        regions = flat("regions").long()
         return _Batch(
             attributes=torch.from_numpy(np.stack([shards.get("attributes", h) for h in heads])),
             cam2world=torch.from_numpy(stacked["cam2world"]),
@@ -224,7 +239,8 @@ class GeneratorRecipe:
             rgb=flat("rgb") / 127.5 - 1,
             opacity=flat("alpha") / 255,
             depth=flat("depth"),
-            weight=weight,
+            weight=self.region_weights[regions],
+            chroma_weight=self.chroma_weights[regions],
         )
 
     def _patch(
@@ -232,8 +248,10 @@ class GeneratorRecipe:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Choose the columns and rows of a patch, often round a part of the face."""
         size, side = regions.shape[0], self.options.patch
-        parts = np.flatnonzero(np.isin(regions, _FACE_PARTS))
-        round_a_part = len(parts) > 0 and rng.random() < self.options.face_share
+        face, drawn = self.options.face_share, rng.random()
+        wanted = _FACE_PARTS if drawn < face else _CLOTH
+        parts = np.flatnonzero(np.isin(regions, wanted))
+        round_a_part = len(parts) > 0 and drawn < face + self.options.cloth_share
         stride = int(rng.choice(self.options.strides[:2] if round_a_part else self.options.strides))
         centre = rng.choice(parts) if round_a_part else rng.integers(size * size)
         extent = stride * (side - 1) + 1

@@ -70,13 +70,25 @@ def unseen_targets(options: Options, generator: TriPlaneGenerator, count: int) -
 def encoder_for(
     options: Options, generator: TriPlaneGenerator, shards: ShardSet | None
 ) -> PspEncoder:
-    """Return the encoder to start with; a fresh one knows the generator's mean style codes."""
+    """Return the encoder to start with.
+
+    A given one is kept if it makes this generator's codes by the variant asked for. Of others, a
+    fresh encoder takes over the leading part of every parameter, and knows the generator's mean
+    codes itself.
+    """
+    given = None
     if options.start_from is not None:
         from triptych.weights.psp_files import load_psp
 
-        return load_psp(options.start_from).requires_grad_(True)
+        given = load_psp(options.start_from).requires_grad_(True)
+        codes = (given.config.num_ws, given.config.w_dim)
+        fits = codes == (generator.num_ws, generator.config.w_dim)
+        if fits and given.config.sees_reconstruction == (options.variant == "3dpsp"):
+            return given
     rng = torch.Generator().manual_seed(options.init_seed)
     encoder = PspEncoder(encoder_config_for(generator, options), rng=rng)
+    if given is not None:
+        _take_over(encoder, given)
     config = generator.config
     if config.mapping.normalize_z or shards is None:
         latents = normal_latents(_NUM_LATENTS, config.z_dim, _LATENT_SEED)
@@ -109,6 +121,15 @@ def encoder_config_for(generator: TriPlaneGenerator, options: Options) -> PspCon
     if options.variant == "3dpsp":
         return config
     return replace(config, image_channels=3, camera_code=0, restyle=replace(restyle, num_steps=1))
+
+
+@torch.no_grad()
+def _take_over(encoder: PspEncoder, given: PspEncoder) -> None:
+    state = encoder.state_dict()
+    for name, value in given.state_dict().items():
+        if name in state and state[name].ndim == value.ndim:
+            shared = tuple(map(slice, map(min, zip(value.shape, state[name].shape, strict=True))))
+            state[name][shared] = value[shared]
 
 
 def _own(options: Options, generator: TriPlaneGenerator) -> OwnTargets:
