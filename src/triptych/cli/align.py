@@ -73,7 +73,7 @@ class Align:
             console.note(f"{self.out} already holds this very run; nothing to do")
             return
         started = time.monotonic()
-        try:
+        with folder:
             from triptych.priors.photo_aligner import PhotoAligner
 
             aligner = PhotoAligner(framing, detector=self.detector, size=self.size)
@@ -82,9 +82,6 @@ class Align:
             else:
                 self._align_one(photos[0], photos[0].stem, aligner, folder.staging, notes=True)
             folder.publish(run_record(started))
-        except BaseException:
-            folder.discard()
-            raise
         console.result(str(self.out))
 
     def _photos(self) -> list[Path]:

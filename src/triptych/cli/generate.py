@@ -77,12 +77,9 @@ class Generate:
             console.note(f"{self.out} already holds this very run; nothing to do")
             return
         started = time.monotonic()
-        try:
+        with folder:
             path = self._make(seeds, name, folder.staging)
             folder.publish({**run_record(started), "path": path})
-        except BaseException:
-            folder.discard()
-            raise
         console.result(str(self.out))
 
     def _make(self, seeds: list[int], model: str, folder: Path) -> PathTaken:

@@ -87,13 +87,10 @@ class Invert:
         if folder.finished:
             console.note(f"{self.out} already holds this very run; nothing to do")
             return
-        try:
+        with folder:
             pipeline = self.pipeline()
             with console.stages() as progress:
                 self.make(source, pipeline, settings, folder, progress)
-        except BaseException:
-            folder.discard()
-            raise
 
     def make(
         self,

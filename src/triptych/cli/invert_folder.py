@@ -77,12 +77,8 @@ def _invert(
 ) -> None:
     """Invert one picture into its own folder, which is whole or absent."""
     folder = OutputFolder.open(place, plan, overwrite=True)
-    try:
-        with console.stages() as progress:
-            verb.make(source, pipeline, settings, folder, progress)
-    except BaseException:
-        folder.discard()
-        raise
+    with folder, console.stages() as progress:
+        verb.make(source, pipeline, settings, folder, progress)
 
 
 def _open(out: Path, plan: dict[str, Any], *, overwrite: bool) -> None:

@@ -71,6 +71,14 @@ class OutputFolder:
             staging.mkdir(exist_ok=True)
         return cls(path, staging, plan, finished=finished)
 
+    def __enter__(self) -> OutputFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Discard what was made if the block was left by an error."""
+        if kind is not None:
+            self.discard()
+
     @property
     def resumed(self) -> bool:
         """Whether an earlier, stopped run has left work to go on from."""

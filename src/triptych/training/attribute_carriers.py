@@ -1,4 +1,4 @@
-"""Entries of the style code that carry colours of the avatar's attributes unchanged.
+"""Entries of the style code that carry some of the avatar's attributes unchanged.
 
 A mapping network can lose an attribute before the layers behind it have found a use for it, and
 then neither learns: the gradient of each is scaled by the other. A carrier keeps such an attribute
@@ -31,17 +31,17 @@ _SHIFT = 4.0
 _GAIN = math.sqrt(2)  # of each leaky ReLU
 
 
-def with_carriers(generator: TriPlaneGenerator, colours: Sequence[str]) -> TriPlaneGenerator:
-    """Return a generator of the same pictures whose codes have three more entries per colour.
+def with_carriers(generator: TriPlaneGenerator, names: Sequence[str]) -> TriPlaneGenerator:
+    """Return a generator of the same pictures whose codes have an entry more per number.
 
     Args:
         generator: A generator of avatars, whose latents are attribute vectors.
-        colours: Names of colour attributes, such as "garment_rgb".
+        names: Attributes that get carriers, such as "smile" or "garment_rgb".
 
     Raises:
-        UserError: There is no such colour among the attributes, or latents are something else.
+        UserError: There is no such attribute, or the latents are something else.
     """
-    directions = _directions(colours, generator.config.z_dim)
+    directions = _directions(names, generator.config.z_dim)
     config, first = generator.config, generator.config.w_dim
     hidden = (config.mapping.layer_features or first) + len(directions)
     wider = TriPlaneGenerator(
@@ -59,9 +59,9 @@ def with_carriers(generator: TriPlaneGenerator, colours: Sequence[str]) -> TriPl
     return wider.eval()
 
 
-def learn_only_carriers(generator: TriPlaneGenerator, colours: Sequence[str]) -> None:
-    """Leave nothing to learn but what the synthesis makes of the carriers of these colours."""
-    num_carriers = len(_OPPONENTS) * len(colours)
+def learn_only_carriers(generator: TriPlaneGenerator, names: Sequence[str]) -> None:
+    """Leave nothing to learn but what the synthesis makes of the carriers of these attributes."""
+    num_carriers = len(_directions(names, generator.config.z_dim))
     generator.requires_grad_(False)
     for module in generator.backbone.synthesis.modules():
         if isinstance(module, SynthesisLayer | ToRGBLayer):
@@ -70,20 +70,20 @@ def learn_only_carriers(generator: TriPlaneGenerator, colours: Sequence[str]) ->
             weight.register_hook(is_carrier.to(weight.dtype).mul)
 
 
-def _directions(colours: Sequence[str], z_dim: int) -> Tensor:
-    """Return the weights of attributes in each carrier [3 * colours, z_dim]."""
+def _directions(names: Sequence[str], z_dim: int) -> Tensor:
+    """Return the weights of the attributes in each carrier [n, z_dim]."""
     slices = attribute_slices()
-    known = [name for name in slices if name.endswith("_rgb")]
-    if unknown := [name for name in colours if name not in known]:
-        raise UserError(f"no colour of avatars is called {unknown[0]!r}: {', '.join(known)}")
+    if unknown := [name for name in names if name not in slices]:
+        raise UserError(f"avatars have no attribute {unknown[0]!r}; they have {', '.join(slices)}")
     if z_dim != ATTRIBUTE_DIM:
         raise UserError(
             f"the generator takes {z_dim} numbers, not the {ATTRIBUTE_DIM} attributes of an avatar"
         )
-    directions = torch.zeros(len(_OPPONENTS) * len(colours), z_dim)
-    for rows, name in zip(directions.split(len(_OPPONENTS)), colours, strict=True):
-        rows[:, slices[name]] = _OPPONENTS
-    return directions
+    blocks = []
+    for name in names:
+        own = torch.eye(z_dim)[slices[name]]
+        blocks.append(_OPPONENTS @ own if name.endswith("_rgb") else own)
+    return torch.cat(blocks)
 
 
 def _padded(value: Tensor, shape: Sequence[int]) -> Tensor:

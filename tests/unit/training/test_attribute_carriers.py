@@ -1,4 +1,4 @@
-"""Code entries that carry colours."""
+"""Code entries that carry attributes."""
 
 from __future__ import annotations
 
@@ -40,15 +40,27 @@ def test_carriers_follow_their_colour_alone_and_in_proportion(generator, people)
     assert not torch.allclose(hair, garment)
 
 
+def test_other_attributes_are_carried_number_by_number(generator, people):
+    wider = with_carriers(generator, ("smile", "ears"))
+    assert wider.config.w_dim == generator.config.w_dim + 5
+    slices = attribute_slices()
+    moved = people.clone()
+    moved[:, slices["smile"]] += 0.5
+    moved[:, slices["ears"]] += torch.tensor([0.1, 0.2, 0.3, 0.4])
+    steps = (wider.mapping(moved) - wider.mapping(people))[:, 0, -5:] / 40
+    expected = torch.tensor([0.5, 0.1, 0.2, 0.3, 0.4]).expand(4, -1)
+    torch.testing.assert_close(steps, expected, rtol=0, atol=1e-4)
+
+
 def test_old_entries_keep_their_values(generator, people):
     wider = with_carriers(generator, ("iris_rgb",))
     kept = wider.mapping(people)[..., : generator.config.w_dim]
     torch.testing.assert_close(kept, generator.mapping(people), rtol=1e-4, atol=1e-4)
 
 
-def test_an_unknown_colour_names_those_there_are(generator):
-    with pytest.raises(UserError, match=r"'age'.*garment_rgb"):
-        with_carriers(generator, ("age",))
+def test_an_unknown_attribute_names_those_there_are(generator):
+    with pytest.raises(UserError, match=r"'height'.*garment_rgb"):
+        with_carriers(generator, ("height",))
 
 
 def test_latents_that_are_no_attributes_are_refused():

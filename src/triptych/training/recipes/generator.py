@@ -50,8 +50,8 @@ class Options:
         strides: Pixel steps between a patch's rays; drawn evenly.
         face_share: Share of the patches that are centred on eyes, brows, mouth or nose.
         cloth_share: Share of the patches that are centred on neck and cloth.
-        carried: Colour attributes that get code entries of their own; see
-            `training.attribute_carriers`. A run that adds some learns nothing but their use.
+        carried: Attributes that get code entries of their own; see `training.attribute_carriers`.
+            A run that adds some learns nothing but their use.
         l1, mse, opacity, depth, gradient, chroma, perceptual: Weights of the loss terms; chroma is
             the distance of colours less their mean over red, green and blue.
         features: Feature network (.safetensors) of the perceptual term; unused at weight 0.
