@@ -17,6 +17,7 @@ import pytest
 from triptych.cli import main as frame
 from triptych.cli.main import main, one_line
 from triptych.cli.verbs import VERBS
+from triptych.cli.waiting_threads import wait_briefly
 
 FROZEN = json.loads((Path(__file__).parent / "frozen_options.json").read_text())
 
@@ -170,3 +171,26 @@ def test_main_reads_the_process_arguments(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["triptych", "--version"])
     assert main() == 0
     assert capsys.readouterr().out.startswith("triptych ")
+
+
+def test_threads_wait_briefly_unless_the_user_has_chosen():
+    plain: dict[str, str] = {}
+    wait_briefly(plain)
+    assert plain == {"GOMP_SPINCOUNT": "20000"}
+    for chosen in ({"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "active"}):
+        kept = dict(chosen)
+        wait_briefly(kept)
+        assert kept == chosen
+
+
+def test_the_choice_is_made_before_openmp_is_loaded():
+    code = (
+        "import os, sys; from triptych.cli.main import main; main(['--version']);"
+        "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT",)}
+    environment.pop("OMP_WAIT_POLICY", None)
+    shown = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.splitlines()[-1] == "20000 False"

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from triptych.cli import console
 from triptych.cli.verbs import VERBS, VerbEntry
+from triptych.cli.waiting_threads import wait_briefly
 from triptych.errors import UserError
 
 EXIT_OK, EXIT_FAILED, EXIT_USER_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when it worked, 2 for a mistake of the user, 130 after Ctrl-C, 1 for anything else.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    wait_briefly()
     try:
         return _run(words)
     except UserError as error:
