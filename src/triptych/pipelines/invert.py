@@ -181,8 +181,11 @@ class InvertPipeline:
         stages = list(self._encode(target, settings, told))
         turn = 0.0
         if settings.refine_camera:
-            target, stage, turn = self._refine_camera(target, stages[-1], settings, told)
-            stages.append(stage)
+            refined, stage, angle = self._refine_camera(target, stages[-1], settings, told)
+            # A head that is not yet right can pull the camera the wrong way.
+            if stage.distances.perceptual < stages[-1].distances.perceptual:
+                target, turn = refined, angle
+                stages.append(stage)
         if settings.refine != "none":
             stages.append(self._refine_codes(target, stages[-1], settings, told))
         if settings.refine == "pti":

@@ -93,7 +93,7 @@ class InvertSettings:
         plain_background: Lay what is behind the head aside first, for models that know heads only
             before a plain background.
         refine_camera: Turn the camera until the picture fits better, and let the encoder look
-            again from there.
+            again from there; the camera stays if that comes no nearer.
         camera_steps: Optimiser steps of that.
         mirror: The mirrored picture from the mirrored camera is a second view of the head.
         mirror_weight: How much it counts beside the picture itself.

@@ -22,9 +22,11 @@ from toy_portraits import tiny_generator as make_generator
 
 from triptych.camera import look_at_camera
 from triptych.data.five_point_crop import CROP
+from triptych.data.photos.camera_refinement import RefinedCamera
 from triptych.errors import UserError
 from triptych.models.psp import PspEncoder
 from triptych.models.restyle import GeneratorSynthesis, restyle
+from triptych.pipelines import invert
 from triptych.pipelines.invert import InvertPipeline
 from triptych.pipelines.invert_synthesis import FastSynthesis
 from triptych.pipelines.invert_target import target_of
@@ -154,6 +156,21 @@ def test_a_camera_some_degrees_off_is_turned_towards_the_truth(generator, pipeli
     assert found.stages[-1].name == "camera"
     assert found.stages[-1].distances.l2 < found.stages[-2].distances.l2
     assert found.report["camera_turn"] > 0
+
+
+def test_a_camera_that_fits_worse_is_not_taken(generator, pipeline, picture, monkeypatch):
+    away = RefinedCamera(look_at_camera(1.0, 0.4), before=1.0, after=0.5, turn=0.9)
+    monkeypatch.setattr(invert, "refined_camera", lambda *_: away)
+    mean = generator.mapping(torch.zeros(1, generator.config.z_dim))[0]
+    encoder = toy_encoder(generator, num_steps=1)
+    encoder.set_latent_statistics(mean, torch.full((generator.num_ws, 16), 1e-6))
+    knowing = InvertPipeline(generator, encoder, toy_judges(), pipeline.align)
+    picture = generator.synthesis(mean[None], CAMERA).image.clamp(-1, 1)
+    settings = dataclasses.replace(SETTINGS, refine="none", refine_camera=True)
+    found = knowing(picture, camera=CAMERA, settings=settings)
+    assert found.report["camera_turn"] == 0
+    assert torch.equal(found.target.camera.cam2world, CAMERA.cam2world)
+    assert all(stage.name != "camera" for stage in found.stages)
 
 
 def test_generators_that_enlarge_are_inverted_too():
