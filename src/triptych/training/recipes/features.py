@@ -23,6 +23,7 @@ from triptych.training.augmentation import Augmentation
 from triptych.training.contrastive import supervised_contrastive_loss
 from triptych.training.look_batches import LookBatch, draw_look_batch, style_names_in
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.trained_weights import save_trained
 
 LOOP = LoopConfig(learning_rate=1e-3, betas=(0.9, 0.98), warmup_steps=100, ema_decay=0.995)
 
@@ -85,20 +86,13 @@ def build(options: Options) -> FeaturesRecipe:
 
 def export(recipe: FeaturesRecipe, result: TrainingResult, out: str | Path) -> None:
     """Write the averaged network as a self-describing fp16 weight file."""
-    from triptych.weights.safetensors_file import save_module
-
-    network: Any = result.averaged["features"]
-    save_module(
+    save_trained(
+        recipe,
+        result,
+        "features",
         out,
-        network,
-        dtype=torch.float16,
-        provenance={
-            "recipe": recipe.name,
-            "steps": result.step,
-            "heads": len(recipe.shards),
-            "init_seed": recipe.options.init_seed,
-        },
-        metrics=result.metrics,
+        heads=len(recipe.shards),
+        init_seed=recipe.options.init_seed,
     )
 
 

@@ -25,6 +25,7 @@ from triptych.render.renderer import RenderedRays, render_at_depths
 from triptych.training.attribute_carriers import learn_only_carriers, with_carriers
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
+from triptych.training.trained_weights import save_trained
 
 LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99), ema_decay=0.998)
 
@@ -84,16 +85,7 @@ def build(options: Options) -> GeneratorRecipe:
 
 def export(recipe: GeneratorRecipe, result: TrainingResult, out: str | Path) -> None:
     """Write the averaged generator as a self-describing fp16 weight file."""
-    from triptych.weights.safetensors_file import save_module
-
-    generator: Any = result.averaged["generator"]
-    save_module(
-        out,
-        generator,
-        dtype=torch.float16,
-        provenance={"recipe": "generator", "steps": result.step, "heads": len(recipe.shards)},
-        metrics=result.metrics,
-    )
+    save_trained(recipe, result, "generator", out, heads=len(recipe.shards))
 
 
 @dataclass(frozen=True)

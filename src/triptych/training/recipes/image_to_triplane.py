@@ -33,6 +33,7 @@ from triptych.render.surface_depths import surface_depths
 from triptych.training.frontal_cache import FrontalCache
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
+from triptych.training.trained_weights import save_trained
 
 LOOP = LoopConfig(learning_rate=1e-3, betas=(0.9, 0.99), ema_decay=0.998)
 
@@ -91,20 +92,8 @@ def build(options: Options) -> ImageToTriplaneRecipe:
 
 def export(recipe: ImageToTriplaneRecipe, result: TrainingResult, out: str | Path) -> None:
     """Write the averaged network as a self-describing fp16 weight file."""
-    from triptych.weights.safetensors_file import save_module
-
-    save_module(
-        out,
-        result.averaged["image_to_triplane"],
-        dtype=torch.float16,
-        provenance={
-            "recipe": "i2t",
-            "steps": result.step,
-            "heads": len(recipe.cache),
-            "generator": recipe.options.generator,
-        },
-        metrics=result.metrics,
-    )
+    heads, generator = len(recipe.cache), recipe.options.generator
+    save_trained(recipe, result, "image_to_triplane", out, heads=heads, generator=generator)
 
 
 class ImageToTriplaneRecipe:

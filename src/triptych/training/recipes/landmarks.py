@@ -25,6 +25,7 @@ from triptych.training.head_landmarks import landmarks_of_shards
 from triptych.training.head_windows import Shots, WindowRanges, draw_windows
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.recipes.picture_looks import drawn_styles, pictures_of
+from triptych.training.trained_weights import save_trained
 
 LOOP = LoopConfig(
     learning_rate=2e-3, betas=(0.9, 0.99), weight_decay=1e-3, warmup_steps=100, ema_decay=0.995
@@ -81,21 +82,8 @@ def build(options: Options) -> LandmarksRecipe:
 
 def export(recipe: LandmarksRecipe, result: TrainingResult, out: str | Path) -> None:
     """Write the averaged network as a self-describing fp16 weight file."""
-    from triptych.weights.safetensors_file import save_module
-
-    network: Any = result.averaged["network"]
-    save_module(
-        out,
-        network,
-        dtype=torch.float16,
-        provenance={
-            "recipe": recipe.name,
-            "steps": result.step,
-            "heads": sum(len(source.shards) for source in recipe.sources),
-            "init_seed": recipe.options.init_seed,
-        },
-        metrics=result.metrics,
-    )
+    heads = sum(len(source.shards) for source in recipe.sources)
+    save_trained(recipe, result, "network", out, heads=heads, init_seed=recipe.options.init_seed)
 
 
 @dataclass(frozen=True)

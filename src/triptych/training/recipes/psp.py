@@ -31,6 +31,7 @@ from triptych.training.recipes.psp_setup import encoder_for, target_sources, uns
 from triptych.training.restyle_slots import RestyleSlots, SlotBatch, stacked
 from triptych.training.shared_batch_norm import share_batch_statistics
 from triptych.training.sheets import save_sheet
+from triptych.training.trained_weights import save_trained
 
 __all__ = ["LOOP", "Options", "PspRecipe", "build", "export"]
 
@@ -55,20 +56,14 @@ def build(options: Options) -> PspRecipe:
 
 def export(recipe: PspRecipe, result: TrainingResult, out: str | Path) -> None:
     """Write the averaged encoder as a self-describing fp16 weight file."""
-    from triptych.weights.safetensors_file import save_module
-
-    save_module(
+    save_trained(
+        recipe,
+        result,
+        "encoder",
         out,
-        result.averaged["encoder"],
-        dtype=torch.float16,
-        provenance={
-            "recipe": "psp",
-            "variant": recipe.options.variant,
-            "steps": result.step,
-            "generator": recipe.options.generator,
-            "judges": recipe.judges.used,
-        },
-        metrics=result.metrics,
+        variant=recipe.options.variant,
+        generator=recipe.options.generator,
+        judges=recipe.judges.used,
     )
 
 
