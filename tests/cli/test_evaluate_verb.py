@@ -89,3 +89,17 @@ def test_the_editor_sheet_has_a_row_per_style(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as one, Image.open(tmp_path / "b.png") as two:
         assert two.height > 1.5 * one.height
         assert two.width == one.width
+
+
+@pytest.mark.parametrize(
+    ("encoder", "given", "used"),
+    [
+        ("avatar-psp", None, "avatar-psp-baseline"),
+        ("own.safetensors", None, None),
+        ("own.safetensors", "mine.safetensors", "mine.safetensors"),
+    ],
+)
+def test_the_embedded_baseline_stands_beside_the_embedded_encoder(encoder, given, used):
+    from triptych.cli.evaluate_inversion import Inversion
+
+    assert Inversion(Path("report"), encoder=encoder, psp_baseline=given).baseline == used

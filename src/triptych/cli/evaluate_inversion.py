@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import triptych
 from triptych.cli import console
-from triptych.cli.option_types import MaybeInt, MaybePath
+from triptych.cli.option_types import MaybeInt, MaybeName, MaybePath
 from triptych.errors import MissingDependency, UserError, check_range
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from triptych.evaluation.inversion_scores import HeadScores
     from triptych.pipelines.invert import InvertPipeline
     from triptych.pipelines.invert_settings import InvertSettings
+    from triptych.priors.inception import PublishedInception
 
 _PICTURED = 16
 
@@ -42,9 +43,10 @@ class Inversion:
     """Generator: avatar, a name from `triptych models`, or a file."""
     encoder: str = "avatar-psp"
     """3DpSp encoder: a name from `triptych models`, or a file."""
-    psp_baseline: MaybePath = None
-    """Encoder trained as pSp (one step, no camera); without it the 3DpSp encoder makes one step
-    and is told that every picture is frontal."""
+    psp_baseline: MaybeName = None
+    """Encoder trained as pSp (one step, no camera), a name or a file. By default the embedded one
+    beside the embedded 3DpSp; beside others, they make one step and are told that every picture is
+    frontal."""
     steps: MaybeInt = None
     """Steps of the encoder; by default as many as it was trained for."""
     direct_steps: int = 100
@@ -64,12 +66,17 @@ class Inversion:
         check_range("--direct-steps", self.direct_steps, 0, 100_000)
         settings = self._settings()
         from triptych.cli import evaluation_models as models
+        from triptych.priors.inception import INCEPTION_FILE, find_inception
 
         models.open_report_folder(self.out, "inversion", overwrite=self.overwrite)
         pipeline, hashes = self._pipeline()
+        hashes["avatar-features"] = _features_hash()
+        inception = find_inception()
+        if inception is not None:
+            hashes[INCEPTION_FILE] = inception.sha256
         heads = self._heads(pipeline)
-        scores = self._scores(pipeline, heads, settings, hashes)
-        self._publish(scores, settings, {**hashes, "avatar-features": _features_hash()}, pipeline)
+        scores = self._scores(pipeline, heads, settings, hashes, inception)
+        self._publish(scores, settings, hashes, pipeline, inception)
 
     def _settings(self) -> InvertSettings:
         from triptych.cli.key_values import changed, parse_key_values
@@ -79,6 +86,15 @@ class Inversion:
         chosen = dataclasses.replace(schedule(self.schedule), steps=self.steps, refine="pti")
         return from_dict(InvertSettings, changed(to_dict(chosen), parse_key_values(self.set)))
 
+    @property
+    def baseline(self) -> str | None:
+        """Which pSp encoder answers; None for one step of the 3DpSp encoder."""
+        from triptych.pipelines.invert_checks import DEFAULT_BASELINE, DEFAULT_ENCODER
+
+        if self.psp_baseline is None and self.encoder == DEFAULT_ENCODER:
+            return DEFAULT_BASELINE
+        return self.psp_baseline
+
     def _pipeline(self) -> tuple[InvertPipeline, dict[str, str]]:
         from triptych.cli.run_record import model_record
         from triptych.pipelines.invert import InvertPipeline
@@ -86,8 +102,8 @@ class Inversion:
         generator = "avatar-generator" if self.model == "avatar" else self.model
         pipeline = InvertPipeline.from_pretrained(self.model, self.encoder)
         asked: list[tuple[Any, Any]] = [(generator, "generator"), (self.encoder, "encoder")]
-        if self.psp_baseline is not None:
-            asked.append((self.psp_baseline, "encoder"))
+        if self.baseline is not None:
+            asked.append((self.baseline, "encoder"))
         records = [model_record(name, kind) for name, kind in asked]
         return pipeline, {record["name"]: record["sha256"] for record in records}
 
@@ -113,16 +129,20 @@ class Inversion:
         heads: HeadsToInvert,
         settings: InvertSettings,
         hashes: dict[str, str],
+        inception: PublishedInception | None,
     ) -> list[HeadScores]:
         """Measure every head, or read what an earlier run measured."""
         from triptych.evaluation.inversion_methods import all_answers
         from triptych.evaluation.inversion_scores import HeadScores, score_answers
+        from triptych.pipelines.invert_checks import check_fit
         from triptych.weights import load_features
         from triptych.weights.psp_files import load_psp
 
-        baseline = None if self.psp_baseline is None else load_psp(self.psp_baseline).eval()
+        baseline = None if self.baseline is None else load_psp(self.baseline).eval()
+        if baseline is not None:
+            check_fit(baseline, pipeline.generator)
         network = load_features("avatar-features")
-        plan = _fingerprint(self._plan(settings, hashes))
+        plan = _fingerprint(self._plan(settings, hashes, pipeline.judges.used))
         folder = self.out / "heads"
         folder.mkdir(exist_ok=True)
         scores = []
@@ -137,18 +157,27 @@ class Inversion:
                     )
                     pictured = index < _PICTURED
                     found = score_answers(
-                        head, answers, pipeline.judges, network, pictured=pictured
+                        head,
+                        answers,
+                        pipeline.judges,
+                        network,
+                        pictured=pictured,
+                        inception=None if inception is None else inception.network,
                     )
                     found.save(file, plan)
                 scores.append(found)
                 step()
         return scores
 
-    def _plan(self, settings: InvertSettings, hashes: dict[str, str]) -> dict[str, Any]:
+    def _plan(
+        self, settings: InvertSettings, hashes: dict[str, str], judges: dict[str, str]
+    ) -> dict[str, Any]:
+        """Return all that figures and features of a head depend on."""
         from triptych.config import to_dict
 
         return {
             "triptych": triptych.__version__,
+            "judges": judges,
             "photos": None if self.photos is None else str(self.photos),
             "hashes": hashes,
             "direct_steps": self.direct_steps,
@@ -161,6 +190,7 @@ class Inversion:
         settings: InvertSettings,
         hashes: dict[str, str],
         pipeline: InvertPipeline,
+        inception: PublishedInception | None,
     ) -> None:
         from triptych.cli import evaluation_models as models
         from triptych.cli.evaluation_sheets import save_inversion_sheet
@@ -168,7 +198,7 @@ class Inversion:
         from triptych.evaluation.inversion_plot import save_inversion_plot
         from triptych.evaluation.inversion_report import figures_by_method, inversion_report
 
-        trained = f"{self.psp_baseline}, trained for one step"
+        trained = f"{self.baseline}, trained for one step"
         stand_in = "no trained baseline was given: one step of the 3DpSp encoder, camera frontal"
         report = inversion_report(
             scores,
@@ -181,7 +211,8 @@ class Inversion:
             },
             models=hashes,
             judges=pipeline.judges.used,
-            baseline=stand_in if self.psp_baseline is None else trained,
+            baseline=stand_in if self.baseline is None else trained,
+            inception=None if inception is None else inception.used,
         )
         try:
             save_inversion_plot(self.out / "inversion-plot.png", figures_by_method(scores))

@@ -9,4 +9,5 @@ import tyro
 
 MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
+MaybeName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]

@@ -29,13 +29,13 @@ def frechet_distance(first: FloatArray, second: FloatArray) -> float:
     """
     if min(len(first), len(second)) < 2:
         raise UserError("a Frechet distance needs two pictures or more on each side")
-    means = first.mean(axis=0) - second.mean(axis=0)
-    root = _square_root(np.cov(first, rowvar=False))
-    # The eigenvalues of A B are those of A^(1/2) B A^(1/2), which is symmetric.
-    product = root @ np.cov(second, rowvar=False) @ root
-    shared = np.sqrt(np.clip(np.linalg.eigvalsh(product), 0, None)).sum()
-    spread = first.var(axis=0, ddof=1).sum() + second.var(axis=0, ddof=1).sum()
-    return float(means @ means + spread - 2 * shared)
+    shift = first.mean(axis=0) - second.mean(axis=0)
+    roots = _covariance_root(first), _covariance_root(second)
+    spread = sum(np.square(root).sum() for root in roots)
+    # With covariances A = X'X and B = Y'Y, the roots of the eigenvalues of A B are the singular
+    # values of X Y': a small matrix where there are fewer pictures than features.
+    shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    return float(shift @ shift + spread - 2 * shared)
 
 
 @torch.no_grad()
@@ -45,7 +45,11 @@ def pooled_features(network: AvatarFeatures, image: Tensor) -> Tensor:
     return coarsest.mean(dim=(2, 3))
 
 
-def _square_root(matrix: FloatArray) -> FloatArray:
-    """Return the root of a symmetric matrix without negative eigenvalues."""
-    values, vectors = np.linalg.eigh(np.atleast_2d(matrix))
-    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+def _covariance_root(features: FloatArray) -> FloatArray:
+    """Return X [min(n, d), d] with X'X the covariance of features [n, d]."""
+    count, width = features.shape
+    deviations: FloatArray = (features - features.mean(axis=0)) / np.sqrt(count - 1)
+    if count <= width:
+        return deviations
+    _, root = np.linalg.qr(deviations)
+    return root

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from triptych.evaluation.inversion_methods import (
 )
 from triptych.evaluation.inversion_scores import HeadScores
 from triptych.evaluation.report_file import Cell, Report, Table, mean
+from triptych.priors.inception import INCEPTION_FILE
 
 COLUMNS = {
     "l2": "L2",
@@ -26,6 +27,7 @@ COLUMNS = {
     "perceptual": "perceptual",
     "identity": "identity",
     "frechet": "FID (embedded)",
+    "fid": "FID (Inception)",
     "side_psnr": "PSNR at +-25",
     "side_perceptual": "perceptual at +-25",
     "side_identity": "identity at +-25",
@@ -43,6 +45,7 @@ def inversion_report(
     models: Mapping[str, str],
     judges: Mapping[str, str],
     baseline: str,
+    inception: str | None = None,
 ) -> Report:
     """Summarise what was measured of all heads.
 
@@ -52,6 +55,7 @@ def inversion_report(
         models: Hashes.
         judges: What judged, in words.
         baseline: What the row "pSp" is, in words.
+        inception: What FID's network is, in words; None where its weights are not there.
     """
     figures = figures_by_method(scores)
     shown = [name for name in COLUMNS if any(row[name] is not None for row in figures.values())]
@@ -69,9 +73,7 @@ def inversion_report(
         notes=(
             f"pSp: {baseline}.",
             *(f"Judge of {term}: {used}." for term, used in judges.items()),
-            "FID (embedded): squared Frechet distance of mean features of the avatar feature "
-            f"network, over {scores[0].features.shape[1] * len(scores)} pictures; it compares the "
-            "rows of this table, not with figures of Inception, which is not part of triptych.",
+            *_notes_on_fid(scores[0].features.shape[1] * len(scores), inception),
             "At +-25: the head turned 25 degrees to both sides, against the true head there. Own "
             "head nearer: share of these views that are more like the true head than like another "
             "avatar. Above another: share that are more like the true head than another avatar is.",
@@ -94,6 +96,7 @@ def figures_by_method(scores: Sequence[HeadScores]) -> dict[str, dict[str, float
             for name in COLUMNS
         }
         row["frechet"] = frechet_distance(_features(scores, number), true)
+        row["fid"] = _fid(scores, number)
         found[method] = row
     order = {method: place for place, method in enumerate(_order(len(methods)))}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
@@ -114,6 +117,34 @@ def _order(num_methods: int) -> list[str]:
 
 def _features(scores: Sequence[HeadScores], number: int) -> Any:
     return np.concatenate([score.features[number].double().numpy() for score in scores])
+
+
+def _fid(scores: Sequence[HeadScores], number: int) -> float | None:
+    found = [score.inception for score in scores if score.inception is not None]
+    if not found:
+        return None
+    made, true = (
+        np.concatenate([features[place].double().numpy() for features in found])
+        for place in (number, 0)
+    )
+    return frechet_distance(made, true)
+
+
+def _notes_on_fid(num_pictures: int, inception: str | None) -> Iterator[str]:
+    embedded = (
+        "FID (embedded): squared Frechet distance of mean features of the avatar feature network, "
+        f"over {num_pictures} pictures; it compares the rows of this table, not with figures of "
+        "Inception"
+    )
+    if inception is None:
+        yield f"{embedded}, whose file {INCEPTION_FILE} is not in the cache folder's judges."
+        return
+    yield f"{embedded}."
+    yield (
+        f"FID (Inception): the same distance of the pooled features of {inception}. It is over "
+        f"{num_pictures} pictures, grows as they get fewer, and compares only with figures over as "
+        "many."
+    )
 
 
 def _summary(figures: Mapping[str, Mapping[str, float | None]], num_heads: int) -> dict[str, Cell]:

@@ -15,6 +15,7 @@ from triptych.evaluation.inversion_heads import HeadToInvert
 from triptych.evaluation.inversion_methods import Answer
 from triptych.evaluation.metrics import perceptual, psnr
 from triptych.nn.feature_network import AvatarFeatures
+from triptych.nn.inception import InceptionFeatures
 from triptych.ops.fit_size import fit_size
 from triptych.portrait import Portrait
 from triptych.priors.judges import Judges
@@ -36,19 +37,24 @@ class HeadScores:
             one is).
         features: Features of each method's pictures [m, v, d]; the true head's come first.
         pictures: True picture, then each method's [m + 1, 3, s, s] in [-1, 1], or none.
+        inception: Inception's features [m, v, 2048] in the same order, where its weights are there.
     """
 
     name: str
     rows: dict[str, dict[str, float]]
     features: Tensor
     pictures: Tensor | None
+    inception: Tensor | None = None
 
     def save(self, path: Path, plan: str) -> None:
         """Write the scores; `plan` tells later which run they belong to."""
         tensors = {"features": self.features}
         if self.pictures is not None:
             tensors["pictures"] = ((self.pictures.clamp(-1, 1) + 1) * 127.5).round().byte()
+        if self.inception is not None:
+            tensors["inception"] = self.inception
         record: dict[str, Any] = {"plan": plan, "name": self.name, "rows": self.rows}
+        record["methods"] = list(self.rows)  # a header's names are sorted, features are not
         save_tensors(path, tensors, FileHeader(_CLASS, record))
 
     @classmethod
@@ -57,14 +63,16 @@ class HeadScores:
         if not path.exists():
             return None
         tensors, header = load_tensors(path, _CLASS)
-        if header.config["plan"] != plan:
+        rows, methods = header.config["rows"], header.config.get("methods")
+        if header.config["plan"] != plan or methods is None:
             return None
         pictures = tensors.get("pictures")
         return cls(
             header.config["name"],
-            header.config["rows"],
+            {method: rows[method] for method in methods},
             tensors["features"],
             None if pictures is None else pictures.float() / 127.5 - 1,
+            tensors.get("inception"),
         )
 
 
@@ -76,6 +84,7 @@ def score_answers(
     network: AvatarFeatures,
     *,
     pictured: bool,
+    inception: InceptionFeatures | None = None,
 ) -> HeadScores:
     """Measure every method's head.
 
@@ -83,11 +92,13 @@ def score_answers(
         head: The truth.
         answers: What the methods made of it.
         judges: Perceptual distance and identity.
-        network: Its features make the Frechet distance.
+        network: Its features make the embedded Frechet distance.
         pictured: Keep the pictures.
+        inception: Its features make FID, where its weights are there.
     """
     true = head.target.image if head.true is None else torch.cat([head.target.image, head.true])
     features, pictures = [pooled_features(network, true)], [head.target.image]
+    standard = [] if inception is None else [inception(true)]
     rows: dict[str, dict[str, float]] = {}
     for answer in answers:
         seen = _seen(answer.portrait, head)
@@ -97,9 +108,12 @@ def score_answers(
             "seconds": answer.seconds,
         }
         features.append(pooled_features(network, seen))
+        if inception is not None:
+            standard.append(inception(seen))
         pictures.append(seen[:1])
     shown = torch.cat(pictures) if pictured else None
-    return HeadScores(head.name, rows, torch.stack(features), shown)
+    found = torch.stack(standard) if standard else None
+    return HeadScores(head.name, rows, torch.stack(features), shown, found)
 
 
 def _seen(portrait: Portrait, head: HeadToInvert) -> Tensor:

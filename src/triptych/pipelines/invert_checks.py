@@ -9,6 +9,8 @@ from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.psp import PspEncoder
 
 DEFAULT_ENCODER = "avatar-psp"
+DEFAULT_BASELINE = "avatar-psp-baseline"
+"""pSp for the same generator: one step, no camera; only evaluations use it."""
 
 
 def check_encoder(model: str | Path, encoder: str | Path) -> None:

@@ -42,6 +42,11 @@ class Judges:
     used: dict[str, str]
 
 
+def judges_folder(folder: str | Path | None = None) -> Path:
+    """Return where published files are looked for: `judges` in the cache folder by default."""
+    return user_cache_folder() / "judges" if folder is None else Path(folder)
+
+
 def find_judges(
     origin: JudgeOrigin = "auto",
     *,
@@ -65,7 +70,7 @@ def find_judges(
     Raises:
         UserError: Files are insisted on and missing, or a file is not what it should be.
     """
-    place = user_cache_folder() / "judges" if folder is None else Path(folder)
+    place = judges_folder(folder)
     used: dict[str, str] = {}
     perceptual: PerceptualDistance
     identity: IdentityFeatures

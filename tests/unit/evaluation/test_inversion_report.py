@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from narrow_inception import narrow_network
 from PIL import Image
 from toy_inversion import CAMERA, SETTINGS, SIZE, head_of, toy_encoder, toy_pipeline
 from toy_portraits import tiny_generator as make_generator
@@ -25,7 +26,7 @@ from triptych.evaluation.inversion_heads import (
     UnseenAvatars,
     shifted_cameras,
 )
-from triptych.evaluation.inversion_methods import all_answers
+from triptych.evaluation.inversion_methods import Answer, all_answers
 from triptych.evaluation.inversion_plot import save_inversion_plot
 from triptych.evaluation.inversion_report import (
     figures_by_method,
@@ -36,6 +37,7 @@ from triptych.evaluation.inversion_scores import HeadScores, score_answers
 from triptych.export.pictures import colour_picture, save_png
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.pipelines.invert_target import target_of
+from triptych.portrait import Portrait
 
 METHODS = [
     "mean latent",
@@ -125,12 +127,56 @@ def test_the_report_is_json_and_says_what_psp_is(scores):
     assert json.loads(json.dumps(report.details))["heads"].keys() == {"00005", "00006"}
 
 
+def test_fid_is_reported_where_its_features_were_measured(scores):
+    given = {"settings": {}, "models": {}, "judges": {}, "baseline": "x"}
+    without = inversion_report(scores, **given)
+    assert "FID (Inception)" not in without.tables["By method"].columns
+    assert all(row["fid"] is None for row in figures_by_method(scores).values())
+    assert any("6726825d.pth is not in" in note for note in without.notes)
+    # Features of all methods: those of the truth, each method's shifted by 3 and 4 times its place.
+    steps = torch.arange(len(METHODS) + 1.0)[:, None, None]
+    shift = torch.cat([3 * steps, 4 * steps], dim=2)
+    spread = torch.randn(2, 1, 3, 2, generator=torch.Generator().manual_seed(0))
+    measured = [
+        dataclasses.replace(score, inception=shift + own)
+        for score, own in zip(scores, spread, strict=True)
+    ]
+    report = inversion_report(measured, **given, inception="a network")
+    place = report.tables["By method"].columns.index("FID (Inception)")
+    shown = {row[0]: row[place] for row in report.tables["By method"].rows}
+    in_order = list(scores[0].rows)
+    assert shown == {
+        method: pytest.approx(25 * count**2, rel=1e-5)
+        for count, method in enumerate(in_order, start=1)
+    }
+    assert any(
+        "pooled features of a network. It is over 6 pictures" in note for note in report.notes
+    )
+
+
+def test_inceptions_features_are_kept_truth_first(generator, network, tmp_path):
+    inception = narrow_network()
+    head = UnseenAvatars(OwnHeads(generator), generator, 5, 2)[0]
+    answer = Answer("own", Portrait.from_generator(generator, generator.mapping(head.latent)), 0.0)
+    judges = toy_pipeline(generator).judges
+    score = score_answers(head, [answer], judges, network, pictured=False, inception=inception)
+    assert score.inception.shape == (2, 3, 128)
+    with torch.no_grad():
+        true = inception(torch.cat([head.target.image, head.true]))
+    assert torch.equal(score.inception[0], true)
+    torch.testing.assert_close(score.inception[1], true, rtol=1e-3, atol=1e-3)
+    score.save(tmp_path / "head.safetensors", "plan")
+    again = HeadScores.load(tmp_path / "head.safetensors", "plan")
+    assert torch.equal(again.inception, score.inception)
+
+
 def test_scores_survive_their_file_for_the_same_plan_only(scores, tmp_path):
     for score, pictures in zip(scores, (True, False), strict=True):
         score.save(tmp_path / "head.safetensors", "this plan")
         again = HeadScores.load(tmp_path / "head.safetensors", "this plan")
         assert again is not None
         assert again.rows == score.rows
+        assert list(again.rows) == list(score.rows)  # features are in this order
         assert torch.equal(again.features, score.features)
         assert (again.pictures is not None) == pictures
         if again.pictures is not None:

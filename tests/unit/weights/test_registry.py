@@ -19,6 +19,7 @@ def test_names_are_these():
         "avatar-editor",
         "avatar-landmarks",
         "avatar-psp",
+        "avatar-psp-baseline",
         "ffhq512-64",
         "ffhq512-128",
         "ffhqrebalanced512-64",
