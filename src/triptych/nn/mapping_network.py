@@ -63,6 +63,11 @@ class MappingNetwork(nn.Module):
         if track_average:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
+    @property
+    def layers(self) -> list[FullyConnectedLayer]:
+        """The fully connected layers in order, without the embedding of the label."""
+        return [getattr(self, f"fc{index}") for index in range(self.num_layers)]
+
     def forward(self, z: Tensor | None, label: Tensor | None) -> Tensor:
         """Map to style codes [b, w_dim].
 
@@ -79,8 +84,8 @@ class MappingNetwork(nn.Module):
             assert label is not None
             inputs.append(normalise_second_moment(self.embed(label.float())))
         x = torch.cat(inputs, dim=1)
-        for index in range(self.num_layers):
-            x = self.get_submodule(f"fc{index}")(x)
+        for layer in self.layers:
+            x = layer(x)
         return x
 
     def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:

@@ -55,7 +55,7 @@ def with_carriers(generator: TriPlaneGenerator, names: Sequence[str]) -> TriPlan
     for name, value in generator.state_dict().items():
         state[name] = _padded(value, state[name].shape)
     wider.load_state_dict(state)
-    _carry(_mapping_layers(wider), directions)
+    _carry(wider.backbone.mapping.layers, directions)
     return wider.eval()
 
 
@@ -92,12 +92,6 @@ def _padded(value: Tensor, shape: Sequence[int]) -> Tensor:
     gain = math.sqrt(shape[1] / value.shape[1]) if value.ndim == 2 else 1.0
     padded[tuple(slice(length) for length in value.shape)] = value * gain
     return padded
-
-
-def _mapping_layers(generator: TriPlaneGenerator) -> list[FullyConnectedLayer]:
-    mapping = generator.backbone.mapping
-    layers = [mapping.get_submodule(f"fc{index}") for index in range(mapping.num_layers)]
-    return [layer for layer in layers if isinstance(layer, FullyConnectedLayer)]
 
 
 @torch.no_grad()
