@@ -79,6 +79,7 @@ def test_makehuman_writes_a_pack(tmp_path, monkeypatch, capsys):
         ("makehuman --from nowhere", "from"),
         ("makehuman --from nowhere elsewhere --out p.npz", "no folder nowhere"),
         ("shards --out x --count 0", "--count: got 0"),
+        ("prior-renders --shards nowhere --out x", "no avatar shards in nowhere"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(words, complaint, tmp_path, monkeypatch, capsys):

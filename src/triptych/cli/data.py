@@ -11,6 +11,7 @@ import tyro
 from triptych.cli import console
 from triptych.cli.option_types import MaybePath
 from triptych.cli.prepare import Prepare
+from triptych.cli.prior_renders import PriorRenders
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ class Data:
         Annotated[MakeHuman, tyro.conf.subcommand("makehuman")]
         | Annotated[Avatars, tyro.conf.subcommand("avatars")]
         | Annotated[Shards, tyro.conf.subcommand("shards")]
+        | Annotated[PriorRenders, tyro.conf.subcommand("prior-renders")]
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     ]
 

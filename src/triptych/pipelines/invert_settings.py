@@ -169,4 +169,5 @@ def mirrored_weights(settings: InvertSettings) -> InversionWeights:
         second_l2=scale * weights.second_l2,
         second_identity=scale * weights.second_identity,
         second_perceptual=scale * weights.second_perceptual,
+        second_hue=scale * weights.second_hue,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from triptych.data.avatars.shards import _write_shard
+from triptych.data.avatars.shards import write_shard
 
 MadeUpShards = Callable[..., Path]
 
@@ -52,7 +52,7 @@ def made_up_shards(tmp_path_factory: pytest.TempPathFactory) -> MadeUpShards:
     ) -> Path:
         folder = tmp_path_factory.mktemp("shards")
         made = [_head(first_seed + i, looks, views, size) for i in range(heads)]
-        _write_shard(folder / f"shard_{first_seed:07d}", made)
+        write_shard(folder / f"shard_{first_seed:07d}", made)
         return folder
 
     return write

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from triptych.data.avatars.attributes import ATTRIBUTE_DIM
-from triptych.data.avatars.shards import ShardPlan, _write_shard, random_cameras
+from triptych.data.avatars.shards import ShardPlan, random_cameras, write_shard
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.head_views import ViewSettings
 from triptych.models.psp import PspConfig, PspEncoder, RestyleConfig
@@ -50,7 +50,7 @@ def write_own_shards(folder: Path, generator: TriPlaneGenerator, first_seed: int
         cameras = random_cameras(plan, rng)
         rows.append(_head(generator, first_seed + head, attributes, cameras))
     folder.mkdir()
-    _write_shard(folder / f"shard_{first_seed:07d}", rows)
+    write_shard(folder / f"shard_{first_seed:07d}", rows)
     return folder
 
 

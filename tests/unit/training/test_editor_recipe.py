@@ -212,3 +212,21 @@ def test_export_refuses_foreign_folders_and_too_large_editors(trained, tmp_path,
 def test_a_missing_autoencoder_says_what_to_do(tmp_path):
     with pytest.raises(UserError, match="train one first"):
         editor_vae.load_vae(tmp_path)
+
+
+def test_timesteps_favour_the_noisy_end(trained):
+    recipe, before = trained.recipe, trained.recipe.options
+    last = recipe.scheduler.config.num_train_timesteps - 1
+    shares = {}
+    for late, first in ((0.0, 0.0), (0.5, 0.0), (0.5, 0.4), (0.0, 1.0)):
+        recipe.options = replace(before, late_share=late, first_share=first)
+        drawn = recipe._timesteps(4000, torch.Generator().manual_seed(0))
+        shares[late, first] = (
+            float((drawn >= 600).float().mean()),
+            float((drawn == last).float().mean()),
+        )
+    recipe.options = before
+    assert shares[0.0, 0.0] == pytest.approx((0.4, 0.0), abs=0.03)
+    assert shares[0.5, 0.0] == pytest.approx((0.7, 0.0), abs=0.03)
+    assert shares[0.5, 0.4] == pytest.approx((0.82, 0.4), abs=0.03)
+    assert shares[0.0, 1.0] == (1, 1)

@@ -60,7 +60,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
     for first in (0, 4):
         heads = [_fake_head(first + i) for i in range(4)]
-        shard_files._write_shard(folder / f"shard_{first:07d}", heads)
+        shard_files.write_shard(folder / f"shard_{first:07d}", heads)
     return folder
 
 

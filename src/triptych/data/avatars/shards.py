@@ -88,7 +88,7 @@ def write_shards(
         target = folder / f"shard_{plan.first_seed + start:07d}"
         if not target.exists():
             heads = [_render_head(builder, plan, plan.first_seed + i) for i in range(start, stop)]
-            _write_shard(target, heads)
+            write_shard(target, heads)
         if progress is not None:
             progress(stop, plan.num_heads)
 
@@ -166,7 +166,8 @@ def _render_head(builder: AvatarBuilder, plan: ShardPlan, seed: int) -> dict[str
     }
 
 
-def _write_shard(target: Path, heads: Sequence[dict[str, np.ndarray]]) -> None:
+def write_shard(target: Path, heads: Sequence[dict[str, np.ndarray]]) -> None:
+    """Write one shard: the fields of each head, under a temporary name until all are there."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -210,6 +211,10 @@ class ShardSet:
         """Return one head's array of a field, still on disk; see the module's table for shapes."""
         shard, index = self._where[head]
         return self._shards[shard][name][index]
+
+    def head(self, head: int) -> dict[str, np.ndarray]:
+        """Return all fields of one head in memory."""
+        return {name: np.array(self.get(name, head)) for name in _FIELDS}
 
     def all(self, name: str) -> np.ndarray:
         """Return a small field (seeds, attributes, looks, cam2world) of all heads in memory."""

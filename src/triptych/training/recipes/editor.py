@@ -63,6 +63,8 @@ class Options:
         unet_layers: Residual blocks per stage.
         combination_share: Share of the pairs whose look combines two styles.
         late_share: Share of the timesteps drawn from the noisiest 40 %, where edits are decided.
+        first_share: Share of the timesteps at the very end of the schedule, in pure noise: the
+            first step of every edit, which decides most of it when the steps are few.
         drop_text, drop_both, drop_image: How often the conditions are withheld, for guidance.
         change_weight: Extra weight of the parts of a latent that the edit changes.
         pooling: Latents are averaged over blocks of so many places a side. Small latents cost
@@ -82,6 +84,7 @@ class Options:
     unet_layers: int = 1
     combination_share: float = 0.12
     late_share: float = 0.5
+    first_share: float = 0.0
     drop_text: float = 0.05
     drop_both: float = 0.05
     drop_image: float = 0.05
@@ -231,11 +234,13 @@ class EditorRecipe:
         return self._tokens[text]
 
     def _timesteps(self, count: int, generator: torch.Generator) -> Tensor:
-        """Draw timesteps: some from the whole schedule, the others from its noisiest 40 %."""
+        """Draw timesteps: from the whole schedule, from its noisiest 40 % and from its end."""
         length = int(self.scheduler.config.num_train_timesteps)
         position = torch.rand(count, generator=generator)
         late = torch.rand(count, generator=generator) < self.options.late_share
+        first = torch.rand(count, generator=generator) < self.options.first_share
         position = torch.where(late, 0.6 + 0.4 * position, position)
+        position = torch.where(first, torch.ones(()), position)
         return (position * length).long().clamp(0, length - 1)
 
     def evaluate(self, averaged: Modules) -> dict[str, float]:

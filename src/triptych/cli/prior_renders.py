@@ -1,0 +1,41 @@
+"""`triptych data prior-renders`: training shards whose plain looks are the generator's pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from triptych.cli import console
+
+
+@dataclass(frozen=True)
+class PriorRenders:
+    """Write shards again with the generator's own pictures in place of the plain ones.
+
+    Train the editor on both: at work it is given the generator's pictures.
+    """
+
+    shards: Path
+    """Folder of shards with several looks per head."""
+    out: Path
+    """Folder of the new shards; finished shards in it are kept."""
+    generator: str = "avatar-generator"
+    """Generator: a name from `triptych models`, or a file."""
+
+    def run(self) -> None:
+        """Do the work."""
+        from triptych.data.avatars.shards import ShardSet
+        from triptych.files import make_writable_folder
+        from triptych.training.prior_renders import write_prior_renders
+        from triptych.weights import load_generator
+
+        shards, generator = ShardSet(self.shards), load_generator(self.generator)
+        make_writable_folder(self.out)
+        with console.stages() as report:
+            write_prior_renders(
+                generator,
+                shards,
+                self.out,
+                progress=lambda done, total: report("heads", done, total),
+            )
+        console.result(str(self.out))

@@ -1,0 +1,81 @@
+"""Rendered avatars again, with the generator's own pictures in place of the plain ones.
+
+An editor meets the generator's pictures, which are softer than the avatars it was trained on. In
+these shards the plain look is the generator's, the other looks are still the avatar's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from triptych.camera import Camera, frontal_camera
+from triptych.data.avatars.shards import ORIGINAL, ShardSet, write_shard
+from triptych.errors import UserError
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.ops.colour import to_uint8
+from triptych.training.quick_look import quick_look
+
+_HEADS_PER_SHARD = 50
+
+
+def write_prior_renders(
+    generator: TriPlaneGenerator,
+    shards: ShardSet,
+    out: str | Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write the heads of shards anew; finished shards are kept, so a cut run continues.
+
+    Args:
+        generator: A generator of avatars, whose latents are attribute vectors.
+        shards: Rendered avatars whose first look is the plain one.
+        out: Folder of the new shards; depth and regions stay the avatar's.
+        progress: Called with (finished heads, all heads) after each shard.
+
+    Raises:
+        UserError: The generator takes other latents than the attributes of the shards, or makes
+            pictures of another size.
+    """
+    _check_fit(generator, shards)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(shards), _HEADS_PER_SHARD):
+        heads = range(start, min(start + _HEADS_PER_SHARD, len(shards)))
+        target = folder / f"shard_{int(shards.get('seeds', start)):07d}"
+        if not target.exists():
+            write_shard(target, [_seen_by(generator, shards, head) for head in heads])
+        if progress is not None:
+            progress(heads.stop, len(shards))
+
+
+def _check_fit(generator: TriPlaneGenerator, shards: ShardSet) -> None:
+    takes, given = generator.config.z_dim, len(shards.get("attributes", 0))
+    if takes != given:
+        raise UserError(
+            f"the generator takes {takes} numbers, but the heads have {given} attributes; "
+            "use a generator that was trained on avatars of this version"
+        )
+    if generator.config.image_size != shards.size:
+        raise UserError(
+            f"the generator makes pictures of {generator.config.image_size} pixels a side, but the "
+            f"shards have {shards.size}"
+        )
+
+
+def _seen_by(generator: TriPlaneGenerator, shards: ShardSet, head: int) -> dict[str, np.ndarray]:
+    """Return a head's arrays with the generator's picture and opacity from the same cameras."""
+    arrays = shards.head(head)
+    assert str(arrays["looks"][0]) == ORIGINAL
+    poses = torch.from_numpy(arrays["cam2world"])
+    camera = Camera(poses, frontal_camera().intrinsics.expand(len(poses), 3, 3))
+    with torch.no_grad():
+        ws = generator.mapping(torch.from_numpy(arrays["attributes"])[None])
+    shown = quick_look(generator, ws, camera)
+    arrays["rgb"][0] = to_uint8(shown.image).numpy()
+    arrays["alpha"] = np.uint8(shown.opacity[:, 0].clamp(0, 1).numpy() * 255 + 0.5)
+    return arrays
