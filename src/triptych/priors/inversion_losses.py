@@ -43,7 +43,7 @@ class InversionWeights:
 
 
 def hue_error(made: Tensor, true: Tensor) -> Tensor:
-    """Return the mean difference [] of the hues of images [b, c, h, w], whatever their brightness."""
+    """Return how much the hues of images [b, c, h, w] differ [], whatever their brightness."""
     difference = made - true
     return (difference - difference.mean(dim=1, keepdim=True)).abs().mean()
 

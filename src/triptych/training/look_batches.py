@@ -136,6 +136,29 @@ def _draw_look(rendered: list[str], shares: LookShares, rng: np.random.Generator
     return str(rng.choice(rendered[1:] or rendered))
 
 
+def expected_style_shares(
+    shards: ShardSet, names: tuple[str, ...], shares: LookShares | None = None
+) -> list[float]:
+    """Return how much of the batches that `draw_look_batch` draws each named style makes up."""
+    shares = shares or LookShares()
+    drawn = drawn_styles()
+    total = np.zeros(len(names))
+
+    def add(looks: list[str], share: float) -> None:
+        for look in looks:
+            total[:] += share / len(looks) * np.array(style_shares(look, names))
+
+    for head in range(len(shards)):
+        rendered = [str(look) for look in shards.get("looks", head)]
+        both = drawable_looks(rendered)
+        combined = shares.drawn_combined if both else 0.0
+        add([ORIGINAL], shares.original)
+        add(drawn, shares.drawn)
+        add(both, combined)
+        add(rendered[1:] or rendered, 1 - shares.original - shares.drawn - combined)
+    return list(total / len(shards))
+
+
 def look_batch(shards: ShardSet, names: tuple[str, ...], picks: list[Pick]) -> LookBatch:
     """Collect pictures into a batch."""
     looks = [look for _, look, _ in picks]

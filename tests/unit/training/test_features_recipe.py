@@ -20,12 +20,13 @@ from triptych.training.look_batches import (
     LookBatch,
     LookShares,
     draw_look_batch,
+    expected_style_shares,
     keeps_regions,
     look_batch,
     style_names_in,
     style_shares,
 )
-from triptych.training.loop import train
+from triptych.training.loop import Progress, train
 from triptych.training.recipes import classifier, features
 from triptych.training.recipes.picture_looks import drawn_styles
 from triptych.weights import load_features
@@ -82,6 +83,38 @@ def test_a_combined_look_is_shared_between_its_styles() -> None:
     assert style_shares("elf+bronze", names) == [0.0, 0.5, 0.5]
     assert style_shares("elf", names) == [0.0, 0.0, 1.0]
     assert style_shares("elf+unheard of", names) == [0.0, 0.0, 1.0]
+
+
+def test_expected_shares_are_those_of_drawn_batches(shards: Path) -> None:
+    heads, rng = ShardSet(shards), np.random.default_rng(0)
+    names = style_names_in(heads)
+    division = LookShares(original=0.5, drawn=0.2, drawn_combined=0.1)
+    expected = expected_style_shares(heads, names, division)
+    assert sum(expected) == pytest.approx(1)
+    assert expected[0] == pytest.approx(0.5)
+    drawn = [
+        draw_look_batch(heads, names, rng, heads=8, images_per_head=8, shares=division).style
+        for _ in range(40)
+    ]
+    assert torch.cat(drawn).mean(0).tolist() == pytest.approx(expected, abs=0.02)
+    # Of the rest, half goes to each style and the combination counts for both.
+    plain = expected_style_shares(heads, names, LookShares(original=0.4, drawn=0, drawn_combined=0))
+    assert plain[names.index("bronze")] == pytest.approx(0.3)
+
+
+def test_even_styles_take_the_frequencies_out_of_the_answers(shards: Path) -> None:
+    options = classifier.Options(str(shards), str(shards), batch_heads=4, images_per_head=2)
+    even, plain = classifier.build(options), classifier.build(replace(options, even_styles=False))
+    draws = [torch.Generator().manual_seed(5) for _ in range(2)]
+    figures = [
+        recipe.loss(Progress(0, 0.0), draw)[1]
+        for recipe, draw in zip((even, plain), draws, strict=True)
+    ]
+    assert figures[0]["identity"] == pytest.approx(figures[1]["identity"])
+    assert figures[0]["style"] != pytest.approx(figures[1]["style"], abs=0.05)
+    share = torch.tensor(expected_style_shares(even.shards, even.style_names))
+    assert torch.allclose(even.log_shares.exp(), share.float().clamp(min=1e-6))
+    assert not plain.log_shares.any()
 
 
 def test_a_batch_holds_what_was_picked(shards: Path) -> None:

@@ -25,12 +25,14 @@ class Options(features.Options):
         augmentation: Factor on the ranges of all random changes.
         style: Weight of the style term.
         identity: Weight of the contrastive identity term.
+        even_styles: Take every style for equally likely beforehand, however often it is drawn.
     """
 
     init_seed: int = 1
     augmentation: float = 1.6
     style: float = 1.5
     identity: float = 1.0
+    even_styles: bool = True
 
 
 def build(options: Options) -> FeaturesRecipe:

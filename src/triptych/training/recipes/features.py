@@ -21,7 +21,12 @@ from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.ops.colour import to_uint8
 from triptych.training.augmentation import Augmentation
 from triptych.training.contrastive import supervised_contrastive_loss
-from triptych.training.look_batches import LookBatch, draw_look_batch, style_names_in
+from triptych.training.look_batches import (
+    LookBatch,
+    draw_look_batch,
+    expected_style_shares,
+    style_names_in,
+)
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.trained_weights import save_trained
 
@@ -60,6 +65,8 @@ class Options:
         style: Weight of the style term.
         identity: Weight of the contrastive identity term.
         attributes: Weight of the attribute term.
+        even_styles: Take every style for equally likely beforehand, however often it is drawn.
+            Without it a network that is not sure answers "original", which is drawn most.
         temperature: Temperature of the contrastive term.
         device: Where to train, in torch's words.
     """
@@ -75,6 +82,7 @@ class Options:
     style: float = 1.0
     identity: float = 0.5
     attributes: float = 0.5
+    even_styles: bool = False
     temperature: float = 0.1
     device: str = "cpu"
 
@@ -110,6 +118,10 @@ class FeaturesRecipe:
         self.modules: Modules = {"features": self.features}
         self.augmentation = Augmentation().wider(options.augmentation)
         self.region_weights = torch.tensor(REGION_WEIGHTS, device=options.device)
+        self.log_shares = torch.zeros(len(self.style_names), device=options.device)
+        if options.even_styles:
+            expected = torch.tensor(expected_style_shares(self.shards, self.style_names))
+            self.log_shares = expected.clamp(min=1e-6).log().float().to(options.device)
 
     def loss(
         self, progress: Progress, generator: torch.Generator
@@ -135,7 +147,9 @@ class FeaturesRecipe:
             attributes = self.features.attributes(features)
         terms = {
             "regions": self._region_loss(region_logits.float(), regions, batch.regions_known),
-            "style": functional.cross_entropy(style_logits.float(), batch.style),
+            # What is drawn often is told to the loss, so the network need not learn it
+            # (Menon et al., Long-Tail Learning via Logit Adjustment, 2021, Eq. 10).
+            "style": functional.cross_entropy(style_logits.float() + self.log_shares, batch.style),
             "identity": supervised_contrastive_loss(
                 identity.float(), batch.head, temperature=options.temperature
             ),
