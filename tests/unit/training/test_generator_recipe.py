@@ -71,6 +71,15 @@ def test_a_run_that_adds_carriers_learns_only_their_use(recipe, monkeypatch):
     assert any(gradient[:, old:].any() for gradient in learnt.values())
 
 
+def test_a_held_mapping_network_learns_nothing(recipe):
+    held = recipe_module.build(replace(recipe.options, hold_mapping=True))
+    loss, _ = held.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
+    loss.backward()
+    without = {n for n, p in held.generator.named_parameters() if p.grad is None}
+    assert without == {n for n, _ in held.generator.named_parameters() if ".mapping." in n}
+    assert without
+
+
 def test_loss_reaches_every_parameter(recipe):
     loss, figures = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
     loss.backward()

@@ -53,6 +53,8 @@ class Options:
         cloth_share: Share of the patches that are centred on neck and cloth.
         carried: Attributes that get code entries of their own; see `training.attribute_carriers`.
             A run that adds some learns nothing but their use.
+        hold_mapping: Leave the mapping network as it is. Trained on, it drifts at the rate that the
+            layers behind it need, and slowly loses what its carriers hold.
         l1, mse, opacity, depth, gradient, chroma, perceptual: Weights of the loss terms; chroma is
             the distance of colours less their mean over red, green and blue.
         features: Feature network (.safetensors) of the perceptual term; unused at weight 0.
@@ -68,6 +70,7 @@ class Options:
     face_share: float = 0.35
     cloth_share: float = 0.0
     carried: tuple[str, ...] = ()
+    hold_mapping: bool = False
     l1: float = 1.0
     mse: float = 2.0
     opacity: float = 0.5
@@ -123,6 +126,8 @@ class GeneratorRecipe:
         self.generator.train().requires_grad_(True)
         if options.carried:
             learn_only_carriers(self.generator, options.carried)
+        elif options.hold_mapping:
+            self.generator.backbone.mapping.requires_grad_(False)
         self.modules: Modules = {"generator": self.generator}
         rendering = self.generator.config.rendering
         self.sampling = GuidedSampling(
