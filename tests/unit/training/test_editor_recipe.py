@@ -139,7 +139,8 @@ def test_exported_editor_edits_like_the_trained_one(trained):
     trained_editor = trained.recipe._editor(trained.result.averaged)
     trained_editor.precision = "float32"
     assert loaded.config == trained_editor.config
-    assert loaded.config.text_guidance == 3.0
+    assert loaded.config.text_guidance == 1.25
+    assert loaded.config.num_steps == 2
     images = trained.recipe.examples.looks[0].source
     ours = loaded.edit(images, "a zombie", num_steps=4, seed=0)
     theirs = trained_editor.edit(images, "a zombie", num_steps=4, seed=0)
@@ -169,9 +170,24 @@ def test_exported_editor_opens_in_diffusers_own_pipeline(trained):
         latents=noise,
         output_type="np",
     ).images
-    expected = ours.edit(images, "make him old", num_steps=4, noise_level=1.0, seed=5)
+    expected = ours.edit(
+        images,
+        "make him old",
+        text_guidance=3.0,
+        image_guidance=1.5,
+        num_steps=4,
+        noise_level=1.0,
+        seed=5,
+    )
     theirs = torch.from_numpy(edited).permute(0, 3, 1, 2) * 2 - 1
     assert (theirs - expected).abs().max() < 1e-4
+
+
+def test_exported_settings_name_no_folder_of_this_computer(trained):
+    folder = trained.folder / "editor"
+    texts = [path.read_text() for path in folder.rglob("*.json")]
+    assert len(texts) >= 6
+    assert not any(str(trained.folder) in text or "_name_or_path" in text for text in texts)
 
 
 def test_a_damaged_editor_is_named(trained, tmp_path: Path):

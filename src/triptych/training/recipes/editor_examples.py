@@ -19,7 +19,6 @@ from triptych.training.recipes.picture_looks import (
 )
 from triptych.training.sheets import save_sheet
 
-_STEPS = 10
 _SEED = 0
 _COLUMNS, _BANDS = 12, 2
 
@@ -89,7 +88,7 @@ class EditExamples:
 
 
 def _edit(editor: ImageEditor, examples: LookExamples) -> Tensor:
-    return editor.edit(examples.source, examples.prompt, num_steps=_STEPS, seed=_SEED)
+    return editor.edit(examples.source, examples.prompt, seed=_SEED)
 
 
 def _collect(shards: ShardSet, per_look: int) -> list[LookExamples]:

@@ -13,12 +13,13 @@ import torch
 
 from triptych.config import to_dict
 from triptych.errors import UserError
-from triptych.files import sha256_of, write_json
+from triptych.files import read_json, sha256_of, write_json
 from triptych.priors.editor_files import EDITOR_FILE, FORMAT_VERSION
 from triptych.priors.image_editor import EditorConfig
 from triptych.training.recipes.editor_vae import save_vae
 
 LARGEST_EDITOR_BYTES = 45_000_000
+_PLACES = ("_name_or_path", "is_local", "local_files_only")
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,18 @@ def _save_parts(editor: EditorToExport, folder: Path) -> None:
     editor.tokenizer.save_pretrained(str(folder / "tokenizer"))
     editor.scheduler.save_pretrained(str(folder / "scheduler"))
     write_json(folder / "model_index.json", _model_index(editor))
+    _forget_places(folder)
     for path in folder.rglob("*"):
         # safetensors writes files that only their owner may read.
         path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _forget_places(folder: Path) -> None:
+    """Drop from the parts' settings where they were read from: folders of this computer."""
+    for path in folder.glob("*/*config.json"):
+        settings = read_json(path)
+        kept = {name: value for name, value in settings.items() if name not in _PLACES}
+        write_json(path, kept)
 
 
 def _half(module: Any) -> Any:
