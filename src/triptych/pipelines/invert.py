@@ -31,6 +31,7 @@ from triptych.pipelines.invert_tuning import tune_generator
 from triptych.portrait import Portrait
 from triptych.priors.head_cutout import HeadCutout
 from triptych.priors.judges import Judges, find_judges
+from triptych.priors.person_mask import PersonMask
 from triptych.priors.photo_aligner import Detector, PhotoAligner
 from triptych.weights import load_generator
 from triptych.weights.psp_files import load_psp
@@ -125,7 +126,7 @@ class InvertPipeline:
             load_psp(encoder),
             find_judges(),
             PhotoAligner(framing, detector=detector, size=CROP_SIZE),
-            cutout=HeadCutout.from_pretrained(framing.fill) if in_the_avatars_world else None,
+            cutout=_cutout(framing.fill, detector) if in_the_avatars_world else None,
             name=str(model),
             hashes=hashes,
         )
@@ -158,7 +159,8 @@ class InvertPipeline:
             return self.invert(target, settings, progress=progress)
         started = time.monotonic()
         photo = self.align(picture, face=face)
-        target = self._before_plain(target_of_photo(photo, size), settings)
+        photograph = photo.detector == "mediapipe"
+        target = self._before_plain(target_of_photo(photo, size), settings, photograph)
         seconds = time.monotonic() - started
         found = self.invert(target, settings, progress=progress)
         report = {
@@ -179,17 +181,21 @@ class InvertPipeline:
         settings, told = settings or InvertSettings(), progress or _silent
         started = time.monotonic()
         stages = list(self._encode(target, settings, told))
+        found = _step_to_keep(stages, settings)
         turn = 0.0
         if settings.refine_camera:
-            refined, stage, angle = self._refine_camera(target, stages[-1], settings, told)
+            refined, stage, angle = self._refine_camera(target, found, settings, told)
             # A head that is not yet right can pull the camera the wrong way.
-            if stage.distances.perceptual < stages[-1].distances.perceptual:
-                target, turn = refined, angle
-                stages.append(stage)
+            if stage.distances.perceptual < found.distances.perceptual:
+                target, turn, found = refined, angle, stage
+                stages.append(found)
+        kept = found.name
         if settings.refine != "none":
-            stages.append(self._refine_codes(target, stages[-1], settings, told))
+            found = self._refine_codes(target, found, settings, told)
+            stages.append(found)
         if settings.refine == "pti":
-            stages.append(self._tune(target, stages[-1], settings, told))
+            found = self._tune(target, found, settings, told)
+            stages.append(found)
         seconds = {"inversion": round(time.monotonic() - started, 2)}
         report = {
             "model": self.name,
@@ -198,7 +204,8 @@ class InvertPipeline:
             "settings": to_dict(settings),
             "camera": [round(float(number), 6) for number in target.camera.label25()[0]],
             "camera_turn": round(turn, 4),
-            "planes": "tuned" if stages[-1].name == "pti" else "of the style codes",
+            "kept": kept,
+            "planes": "tuned" if found.name == "pti" else "of the style codes",
             "stages": [stage.record() for stage in stages],
             "seconds": seconds,
         }
@@ -206,7 +213,7 @@ class InvertPipeline:
             key: value for key, value in report.items() if key not in ("stages", "seconds")
         }
         portrait = dataclasses.replace(
-            stages[-1].portrait, provenance={"pipeline": "invert", **provenance}
+            found.portrait, provenance={"pipeline": "invert", **provenance}
         )
         return Inverted(portrait, target, tuple(stages), None, report)
 
@@ -215,10 +222,13 @@ class InvertPipeline:
         enlarges = self.generator.config.superresolution is not None
         return fast_encoder(self.encoder, "fast" if enlarges else "fast-float32")
 
-    def _before_plain(self, target: InversionTarget, settings: InvertSettings) -> InversionTarget:
+    def _before_plain(
+        self, target: InversionTarget, settings: InvertSettings, photograph: bool = False
+    ) -> InversionTarget:
         if self.cutout is None or not settings.plain_background:
             return target
-        return dataclasses.replace(target, image=self.cutout(target.image))
+        image = self.cutout(target.image, photograph=photograph)
+        return dataclasses.replace(target, image=image)
 
     def _encode(
         self, target: InversionTarget, settings: InvertSettings, progress: Progress
@@ -253,10 +263,10 @@ class InvertPipeline:
         started = time.monotonic()
         refined = refined_camera(self.generator, target, so_far.portrait.ws, settings)
         target = dataclasses.replace(target, camera=refined.camera)
-        *_, last = self._encode(target, settings, _silent)
+        step = _step_to_keep(list(self._encode(target, settings, _silent)), settings)
         progress(CAMERA, 1, 1)
         seconds = time.monotonic() - started
-        return target, dataclasses.replace(last, name="camera", seconds=seconds), refined.turn
+        return target, dataclasses.replace(step, name="camera", seconds=seconds), refined.turn
 
     def _refine_codes(
         self,
@@ -302,6 +312,20 @@ class InvertPipeline:
         )
         portrait = Portrait.from_generator(tuned, ws)
         return stage_of("pti", portrait, target, self.judges, time.monotonic() - started)
+
+
+def _cutout(background: float, detector: Detector) -> HeadCutout:
+    """Return what lays backgrounds aside, with mediapipe's help where that may be used."""
+    person = None if detector == "avatar" else PersonMask.if_installed()
+    return HeadCutout.from_pretrained(background, person=person)
+
+
+def _step_to_keep(stages: list[InversionStage], settings: InvertSettings) -> InversionStage:
+    """Return the encoder's step to go on from; the first stage is the mean head."""
+    steps = stages[1:]
+    if settings.best_step:
+        return min(steps, key=lambda stage: stage.distances.perceptual)
+    return steps[-1]
 
 
 def _silent(stage: str, done: int, total: int) -> None:

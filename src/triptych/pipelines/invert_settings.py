@@ -42,7 +42,7 @@ class CodeSettings:
         in PTI's and EG3D-projector's code.
     """
 
-    steps: int = 60
+    steps: int = 100
     learning_rate: float = 0.06
     unit: Literal["spread", "one"] = "spread"
     ramp_up: float = 0.05
@@ -88,6 +88,8 @@ class InvertSettings:
 
     Attributes:
         steps: Steps of the encoder; None takes as many as it was trained for.
+        best_step: Go on from the step that comes nearest to the picture; off takes the last one, as
+            published. On pictures unlike those it learnt from, the encoder can walk away again.
         refine: "none"; "w": one style code for all slots; "w+": a code per slot; "pti": codes as in
             "w+", then the generator.
         plain_background: Lay what is behind the head aside first, for models that know heads only
@@ -107,6 +109,7 @@ class InvertSettings:
     """
 
     steps: int | None = None
+    best_step: bool = True
     refine: Refinement = "w+"
     plain_background: bool = True
     refine_camera: bool = False
@@ -145,7 +148,7 @@ def schedule(name: str) -> InvertSettings:
     if name == "short":
         return InvertSettings()
     if name == "published":
-        return InvertSettings(codes=PUBLISHED_CODES, tuning=PUBLISHED_TUNING)
+        return InvertSettings(best_step=False, codes=PUBLISHED_CODES, tuning=PUBLISHED_TUNING)
     raise UserError(f"schedule: got '{name}'; expected one of {', '.join(SCHEDULES)}")
 
 
@@ -169,5 +172,4 @@ def mirrored_weights(settings: InvertSettings) -> InversionWeights:
         second_l2=scale * weights.second_l2,
         second_identity=scale * weights.second_identity,
         second_perceptual=scale * weights.second_perceptual,
-        second_hue=scale * weights.second_hue,
     )

@@ -8,10 +8,6 @@ these landmarks have towards looking up or down is in the template and drops out
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +19,7 @@ from numpy.typing import NDArray
 from triptych.data.photos.face import Face, FloatArray, Pixels
 from triptych.data.photos.head_fit import fit_head
 from triptych.data.photos.window import Window, cut_window
-from triptych.errors import UserError, import_optional
+from triptych.priors.mediapipe_networks import mediapipe_solutions, silent_stderr
 from triptych.weights.registry import EMBEDDED_FOLDER
 from triptych.weights.safetensors_file import load_tensors
 
@@ -108,8 +104,8 @@ class FaceMeshFinder:
     def __init__(
         self, template: FaceMeshTemplate | None = None, *, mirrored_look: bool = True
     ) -> None:
-        with _silent_stderr():
-            solutions = _solutions()
+        with silent_stderr():
+            solutions = mediapipe_solutions()
             self._detectors = [
                 solutions.face_detection.FaceDetection(
                     model_selection=selection, min_detection_confidence=_LEAST_SCORE
@@ -192,7 +188,7 @@ class FaceMeshFinder:
 
 
 def _run(solution: Any, cut: Pixels) -> Any:
-    with _silent_stderr():
+    with silent_stderr():
         return solution.process(np.ascontiguousarray(cut))
 
 
@@ -225,31 +221,3 @@ def _overlap(first: _Box, second: _Box) -> float:
     for distance in (abs(first.x - second.x), abs(first.y - second.y)):
         shared *= float(np.clip(reach - distance, 0.0, min(first.size, second.size)))
     return shared / (first.size**2 + second.size**2 - shared)
-
-
-def _solutions() -> Any:
-    os.environ.setdefault("GLOG_minloglevel", "3")
-    mediapipe = import_optional("mediapipe", "photo")
-    solutions = getattr(mediapipe, "solutions", None)
-    if solutions is None or not hasattr(solutions, "face_mesh"):
-        version = getattr(mediapipe, "__version__", "unknown")
-        raise UserError(
-            f"mediapipe {version} carries no face networks; version 0.10.21 does; "
-            'install it with: pip install "triptych[photo]"'
-        )
-    return solutions
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep mediapipe's C++ code from writing to the terminal, which no setting of it prevents."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

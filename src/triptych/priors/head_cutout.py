@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -17,34 +19,45 @@ _BACKGROUND = 0
 class HeadCutout:
     """Puts aligned pictures before the plain background that the embedded models know.
 
-    The regions come from the avatar feature network. On photographs it finds heads before quiet
-    backgrounds; busy ones stay in part.
+    The regions come from the avatar feature network, which on photographs finds heads before quiet
+    backgrounds only; busy ones stay in part. A network that knows people in photographs goes first.
 
     Args:
         network: A trained feature network.
         background: Value of the plain background in [-1, 1].
+        person: Finds people in photographs; answers None where there is none.
     """
 
-    def __init__(self, network: AvatarFeatures, background: float) -> None:
+    def __init__(
+        self,
+        network: AvatarFeatures,
+        background: float,
+        person: Callable[[Tensor], Tensor | None] | None = None,
+    ) -> None:
         self._network = network.requires_grad_(False).eval()
-        self._background = background
+        self._background, self._person = background, person
 
     @classmethod
     def from_pretrained(
-        cls, background: float, name_or_path: str = "avatar-features"
+        cls,
+        background: float,
+        name_or_path: str = "avatar-features",
+        *,
+        person: Callable[[Tensor], Tensor | None] | None = None,
     ) -> HeadCutout:
         """Use the embedded network or one in a file."""
         from triptych.weights import load_features
 
-        return cls(load_features(name_or_path), background)
+        return cls(load_features(name_or_path), background, person)
 
-    def __call__(self, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, *, photograph: bool = False) -> Tensor:
         """Return a picture [1, 3, s, s] before the plain background; as it is if it stands there.
 
         Args:
             image: Aligned picture in [-1, 1].
+            photograph: It is known to be a photograph: a plain border is what lay outside of it.
         """
-        if is_on_plain_background(to_uint8(image)[0].cpu().numpy()):
+        if not photograph and is_on_plain_background(to_uint8(image)[0].cpu().numpy()):
             return image
         head = self.head(image)
         return head * image + (1 - head) * self._background
@@ -52,6 +65,8 @@ class HeadCutout:
     @torch.no_grad()
     def head(self, image: Tensor) -> Tensor:
         """Return how surely each pixel belongs to the head [b, 1, s, s], in [0, 1]."""
+        if self._person is not None and (person := self._person(image)) is not None:
+            return person
         features = self._network(at_working_size(image))
         background = self._network.region_logits(features).softmax(dim=1)[:, _BACKGROUND, None]
         return 1 - fit_size(background, image.shape[-1])

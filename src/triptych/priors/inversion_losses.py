@@ -23,9 +23,7 @@ class InversionWeights:
         l2: Squared error of the picture.
         identity: One minus the cosine of identity features.
         perceptual: Perceptual distance.
-        hue: Difference of the colours less their mean over red, green and blue: what the other
-            terms hardly weigh. 0 as published.
-        second_l2, second_identity, second_perceptual, second_hue: The same for the second view.
+        second_l2, second_identity, second_perceptual: The same for the second view.
         mirrored_pairing: What the perceptual distance of the second view compares. The published
             code takes the first view's reconstruction ("published"), by mistake; "corrected" takes
             the second's.
@@ -34,18 +32,10 @@ class InversionWeights:
     l2: float = 1.0
     identity: float = 0.4
     perceptual: float = 0.5
-    hue: float = 0.0
     second_l2: float = 1.0
     second_identity: float = 0.4
     second_perceptual: float = 0.5
-    second_hue: float = 0.0
     mirrored_pairing: MirroredPairing = "corrected"
-
-
-def hue_error(made: Tensor, true: Tensor) -> Tensor:
-    """Return how much the hues of images [b, c, h, w] differ [], whatever their brightness."""
-    difference = made - true
-    return (difference - difference.mean(dim=1, keepdim=True)).abs().mean()
 
 
 def trusted_square_error(made: Tensor, true: Tensor, confidence: Tensor | None = None) -> Tensor:
@@ -88,8 +78,6 @@ def inversion_loss(
     terms: dict[str, tuple[float, Tensor]] = {
         "l2": (weights.l2, trusted_square_error(first.made, first.true))
     }
-    if weights.hue:
-        terms["hue"] = (weights.hue, hue_error(first.made, first.true))
     if weights.perceptual:
         terms["perceptual"] = (weights.perceptual, perceptual(first.made, first.true).mean())
     if weights.identity and identity is not None and first.whole:
@@ -98,8 +86,6 @@ def inversion_loss(
     if second is not None:
         error = trusted_square_error(second.made, second.true, confidence)
         terms["second_l2"] = (weights.second_l2, error)
-        if weights.second_hue:
-            terms["second_hue"] = (weights.second_hue, hue_error(second.made, second.true))
         if weights.second_perceptual:
             made = first.made if weights.mirrored_pairing == "published" else second.made
             distance = perceptual(made, second.true).mean()

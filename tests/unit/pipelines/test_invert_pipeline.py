@@ -173,6 +173,26 @@ def test_a_camera_that_fits_worse_is_not_taken(generator, pipeline, picture, mon
     assert all(stage.name != "camera" for stage in found.stages)
 
 
+@pytest.mark.parametrize("best_step", [True, False])
+def test_an_encoder_that_walks_away_is_not_followed(pipeline, picture, monkeypatch, best_step):
+    """The third answer is far off: the steps go on from it as published, or from the nearest."""
+    steps = invert.restyle_steps
+
+    def walking_away(*arguments, **options):
+        made = list(steps(*arguments, **options))
+        made[-1] = dataclasses.replace(made[-1], ws=made[-1].ws + 40)
+        return iter(made)
+
+    monkeypatch.setattr(invert, "restyle_steps", walking_away)
+    settings = dataclasses.replace(SETTINGS, steps=3, refine="none", best_step=best_step)
+    found = pipeline(picture, camera=CAMERA, settings=settings)
+    distances = [stage.distances.perceptual for stage in found.stages[1:]]
+    assert distances[2] > min(distances)
+    kept = distances.index(min(distances)) if best_step else 2
+    assert found.report["kept"] == f"step {kept + 1}"
+    assert torch.equal(found.portrait.ws, found.stages[kept + 1].portrait.ws)
+
+
 def test_generators_that_enlarge_are_inverted_too():
     generator = make_generator(tiny_superresolved_config())
     pipeline = toy_pipeline(generator)

@@ -48,3 +48,24 @@ def test_heads_have_the_size_of_their_picture(cutout, size):
     assert head.shape == (2, 1, size, size)
     assert float(head[..., 0].min()) > 0.99
     assert float(head[..., -1].max()) < 0.01
+
+
+def test_a_network_that_knows_people_goes_first(cutout):
+    right = torch.zeros(1, 1, 64, 64)
+    right[..., 32:] = 1.0
+    picture = torch.full((1, 3, 64, 64), -0.5)
+    knowing = HeadCutout(_LeftIsHead(), GREY, lambda image: right)
+    shown = knowing(picture)
+    assert torch.equal(shown[..., 32:], picture[..., 32:])
+    assert torch.allclose(shown[..., :32], torch.tensor(GREY))
+    unsure = HeadCutout(_LeftIsHead(), GREY, lambda image: None)
+    assert torch.equal(unsure(picture), cutout(picture))
+
+
+def test_the_plain_border_of_a_photograph_is_not_its_background(cutout):
+    picture = torch.full((1, 3, 64, 64), GREY)
+    picture[..., 10:50, 10:54] = -0.5
+    assert cutout(picture) is picture
+    shown = cutout(picture, photograph=True)
+    assert torch.allclose(shown[..., 36:], torch.tensor(GREY), atol=1e-5)
+    assert torch.allclose(shown[..., 10:50, 10:30], torch.tensor(-0.5), atol=1e-5)

@@ -98,18 +98,3 @@ def test_doubt_divides_the_error_where_it_is():
     assert float(terms["second_l2"]) == pytest.approx(0.08)
     assert float(terms["l2"]) == pytest.approx(0.25)
     assert float(loss) == pytest.approx(0.25 + 0.25 + 0.08 + 0.2)
-
-
-def test_hue_is_what_differs_between_the_colours():
-    colours = torch.tensor([0.4, 0.1, -0.2]).view(1, 3, 1, 1)
-    tinted = ViewPair(plain(0.2) + colours, plain(0.0))
-    weights = replace(PUBLISHED, hue=3.0, second_hue=2.0)
-    loss, terms = inversion_loss(tinted, tinted, JUDGE, None, weights)
-    # The mean of the colours is 0.3; what is left is 0.3, 0 and -0.3.
-    assert float(terms["hue"]) == pytest.approx(0.2)
-    assert float(terms["second_hue"]) == pytest.approx(0.2)
-    without, _ = inversion_loss(tinted, tinted, JUDGE, None, PUBLISHED)
-    assert float(loss - without) == pytest.approx(5 * 0.2)
-    grey, terms = inversion_loss(FIRST, SECOND, JUDGE, None, weights)
-    assert float(terms["hue"]) == pytest.approx(0, abs=1e-7)
-    assert float(grey) == pytest.approx(float(terms_of()[0]))
