@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from triptych.ops.colour import to_uint8
 from triptych.priors.mediapipe_networks import mediapipe_solutions, silent_stderr
 
+_SIDE = 256  # pixels: what the network works at
 _LEAST_SHARE = 0.1  # of the picture: an aligned head takes more
 
 
@@ -24,6 +26,7 @@ class PersonMask:
         with silent_stderr():
             network = mediapipe_solutions().selfie_segmentation
             self._network = network.SelfieSegmentation(model_selection=0)
+            self._network.process(np.zeros((_SIDE, _SIDE, 3), np.uint8))  # the first run builds it
 
     @classmethod
     def if_installed(cls) -> PersonMask | None:

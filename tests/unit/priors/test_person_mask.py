@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib.util import find_spec
 
@@ -28,6 +29,17 @@ def test_the_face_is_a_person_and_the_flag_is_not(capfd):
     assert float(mask[0, 0, 80:150, 190:250].mean()) > 0.9  # face
     assert float(mask[0, 0, :60, :60].mean()) < 0.1  # flag
     assert capfd.readouterr().err == ""
+
+
+@needs_mediapipe
+def test_loading_it_writes_nothing_to_the_terminal():
+    """The network's own threads write late, so a whole process is watched."""
+    words = (
+        "import time; from triptych.priors.person_mask import PersonMask; "
+        "PersonMask(); time.sleep(1)"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 @needs_mediapipe
