@@ -31,7 +31,7 @@ from triptych.pipelines.invert_tuning import tune_generator
 from triptych.portrait import Portrait
 from triptych.priors.head_cutout import HeadCutout
 from triptych.priors.judges import Judges, find_judges
-from triptych.priors.person_mask import PersonMask
+from triptych.priors.person_mask import person_in
 from triptych.priors.photo_aligner import Detector, PhotoAligner
 from triptych.weights import load_generator
 from triptych.weights.psp_files import load_psp
@@ -316,8 +316,9 @@ class InvertPipeline:
 
 def _cutout(background: float, detector: Detector) -> HeadCutout:
     """Return what lays backgrounds aside, with mediapipe's help where that may be used."""
-    person = None if detector == "avatar" else PersonMask.if_installed()
-    return HeadCutout.from_pretrained(background, person=person)
+    return HeadCutout.from_pretrained(
+        background, person=None if detector == "avatar" else person_in
+    )
 
 
 def _step_to_keep(stages: list[InversionStage], settings: InvertSettings) -> InversionStage:

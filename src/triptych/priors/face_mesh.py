@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from triptych.data.photos.face import Face, FloatArray, Pixels
 from triptych.data.photos.head_fit import fit_head
 from triptych.data.photos.window import Window, cut_window
-from triptych.priors.mediapipe_networks import mediapipe_solutions, silent_stderr
+from triptych.priors.mediapipe_networks import mediapipe_solutions, run, silent_stderr
 from triptych.weights.registry import EMBEDDED_FOLDER
 from triptych.weights.safetensors_file import load_tensors
 
@@ -158,7 +158,7 @@ class FaceMeshFinder:
 
     def _mesh_of(self, cut: Pixels) -> FloatArray | None:
         """Return landmarks in window widths from the centre of the window."""
-        found = _run(self._mesh, cut).multi_face_landmarks
+        found = run(self._mesh, cut).multi_face_landmarks
         if not found:
             return None
         return np.array([[point.x - 0.5, point.y - 0.5] for point in found[0].landmark])
@@ -181,15 +181,10 @@ class FaceMeshFinder:
         side = min(_DETECTION_SIDE, max(192, round(window.side)))
         cut = cut_window(pixels, window, side, 128)
         for detector in detectors:
-            found = _run(detector, cut).detections
+            found = run(detector, cut).detections
             if found:
                 return [_as_box(detection, window) for detection in found]
         return []
-
-
-def _run(solution: Any, cut: Pixels) -> Any:
-    with silent_stderr():
-        return solution.process(np.ascontiguousarray(cut))
 
 
 def _as_box(detection: Any, window: Window) -> _Box:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from triptych.errors import UserError, import_optional
 
 
@@ -28,6 +31,12 @@ def mediapipe_solutions() -> Any:
             'install it with: pip install "triptych[photo]"'
         )
     return solutions
+
+
+def run(network: Any, pixels: NDArray[np.uint8]) -> Any:
+    """Return what a network answers for uint8 pixels [h, w, 3]."""
+    with silent_stderr():
+        return network.process(np.ascontiguousarray(pixels))
 
 
 @contextmanager

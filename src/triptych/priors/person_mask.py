@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from triptych.ops.colour import to_uint8
-from triptych.priors.mediapipe_networks import mediapipe_solutions, silent_stderr
+from triptych.priors.mediapipe_networks import mediapipe_solutions, run, silent_stderr
 
 _SIDE = 256  # pixels: what the network works at
 _LEAST_SHARE = 0.1  # of the picture: an aligned head takes more
@@ -39,7 +40,20 @@ class PersonMask:
         Args:
             image: Aligned picture [1, 3, h, w] in [-1, 1].
         """
-        with silent_stderr():
-            found = self._network.process(to_uint8(image)[0].cpu().numpy())
+        found = run(self._network, to_uint8(image)[0].cpu().numpy())
         mask = torch.from_numpy(found.segmentation_mask.copy()).to(image)[None, None].clamp(0, 1)
         return mask if float(mask.mean()) >= _LEAST_SHARE else None
+
+
+def person_in(image: Tensor) -> Tensor | None:
+    """Return the mask of a picture; None without a person, or without mediapipe.
+
+    The network is loaded when the first picture asks for it.
+    """
+    mask = _installed_mask()
+    return None if mask is None else mask(image)
+
+
+@cache
+def _installed_mask() -> PersonMask | None:
+    return PersonMask.if_installed()

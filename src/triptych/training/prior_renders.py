@@ -13,13 +13,11 @@ import numpy as np
 import torch
 
 from triptych.camera import Camera, frontal_camera
-from triptych.data.avatars.shards import ORIGINAL, ShardSet, write_shard
+from triptych.data.avatars.shards import ORIGINAL, ShardSet, write_heads
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.colour import to_uint8
 from triptych.training.quick_look import quick_look
-
-_HEADS_PER_SHARD = 50
 
 
 def write_prior_renders(
@@ -42,15 +40,8 @@ def write_prior_renders(
             pictures of another size.
     """
     _check_fit(generator, shards)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(shards), _HEADS_PER_SHARD):
-        heads = range(start, min(start + _HEADS_PER_SHARD, len(shards)))
-        target = folder / f"shard_{int(shards.get('seeds', start)):07d}"
-        if not target.exists():
-            write_shard(target, [_seen_by(generator, shards, head) for head in heads])
-        if progress is not None:
-            progress(heads.stop, len(shards))
+    seeds = shards.all("seeds").tolist()
+    write_heads(out, seeds, lambda head: _seen_by(generator, shards, head), progress)
 
 
 def _check_fit(generator: TriPlaneGenerator, shards: ShardSet) -> None:

@@ -80,17 +80,34 @@ def write_shards(
     from triptych.data.avatars.assets import load_assets
     from triptych.data.avatars.builder import AvatarBuilder
 
+    builder = AvatarBuilder(load_assets(pack))
+    seeds = range(plan.first_seed, plan.first_seed + plan.num_heads)
+    write_heads(out, seeds, lambda i: _render_head(builder, plan, seeds[i]), progress)
+
+
+def write_heads(
+    out: str | Path,
+    seeds: Sequence[int],
+    head: Callable[[int], dict[str, np.ndarray]],
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write heads into shards; finished shards are kept, so a cut run continues.
+
+    Args:
+        out: Folder of the shards.
+        seeds: Seed of each head; a shard is named by that of its first.
+        head: Makes the arrays of the head with a number, counted from 0.
+        progress: Called with (finished heads, all heads) after each shard.
+    """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    builder = AvatarBuilder(load_assets(pack))
-    for start in range(0, plan.num_heads, _HEADS_PER_SHARD):
-        stop = min(start + _HEADS_PER_SHARD, plan.num_heads)
-        target = folder / f"shard_{plan.first_seed + start:07d}"
+    for start in range(0, len(seeds), _HEADS_PER_SHARD):
+        stop = min(start + _HEADS_PER_SHARD, len(seeds))
+        target = folder / f"shard_{seeds[start]:07d}"
         if not target.exists():
-            heads = [_render_head(builder, plan, plan.first_seed + i) for i in range(start, stop)]
-            write_shard(target, heads)
+            write_shard(target, [head(number) for number in range(start, stop)])
         if progress is not None:
-            progress(stop, plan.num_heads)
+            progress(stop, len(seeds))
 
 
 def random_cameras(plan: ShardPlan, rng: np.random.Generator) -> np.ndarray:
