@@ -19,12 +19,16 @@ class SurfaceMemory:
 
     def __init__(self, depth: Tensor, opacity: Tensor) -> None:
         """Start from pictures of depth and opacity, both [v, 1, h, w]."""
+        self._shape = depth.shape[2:]
         self.depth = depth.flatten(1).clone()
         self.known = opacity.flatten(1) > 0.5
 
-    def at(self, views: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return depth and whether it is known for pixels [b, r] of views [b], each [b, r]."""
-        return self.depth[views[:, None], pixels], self.known[views[:, None], pixels]
+    def pictures(self, views: Tensor) -> tuple[Tensor, Tensor]:
+        """Return depth and whether it is known for all pixels of views [b], each [b, h, w]."""
+        return (
+            self.depth[views].unflatten(1, self._shape),
+            self.known[views].unflatten(1, self._shape),
+        )
 
     def learn(self, views: Tensor, pixels: Tensor, depth: Tensor, opacity: Tensor) -> None:
         """Remember rendered depth and opacity [b, r] of pixels [b, r] of views [b]."""

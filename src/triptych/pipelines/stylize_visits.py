@@ -17,6 +17,7 @@ from triptych.pipelines.stylize_surface import SurfaceMemory
 from triptych.pipelines.stylize_views import EditedViews
 from triptych.portrait import Portrait
 from triptych.render.guided_rays import GuidedSampling, guided_depths
+from triptych.render.nearby_surfaces import nearby_surfaces
 from triptych.render.patches import draw_patches, rays_of
 from triptych.render.rays import Rays, camera_rays
 from triptych.render.renderer import RenderedRays, render_at_depths
@@ -120,8 +121,7 @@ class ViewRenderer:
     ) -> RenderedRays:
         """Render pixels [b, r] of views [b] and remember where the surface is."""
         rays = rays_of(camera_rays(self.cameras[views], self.ray_size), pixels)
-        surface, known = self.surface.at(views, pixels)
-        depths = guided_depths(surface, known, self.sampling, generator)
+        depths = self._depths(views, pixels, generator)
         field = TriPlaneField(
             planes,
             self.portrait.decoder,
@@ -138,3 +138,14 @@ class ViewRenderer:
         )
         self.surface.learn(views, pixels, depth[..., 0].detach(), opacity[..., 0].detach())
         return RenderedRays(features.float(), depth, opacity)
+
+    def _depths(self, views: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """Choose samples round the surfaces last seen at pixels [b, r] of views [b] and nearby."""
+        sampling = self.sampling
+        depth, known = self.surface.pictures(views)
+        places = torch.stack([pixels % self.ray_size, pixels // self.ray_size], -1)
+        surfaces, near = nearby_surfaces(
+            depth, known, places, sampling.num_guided, sampling.reach, generator
+        )
+        meets = known.flatten(1).gather(1, pixels)
+        return guided_depths(surfaces, near, meets, sampling, generator)

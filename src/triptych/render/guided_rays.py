@@ -18,9 +18,13 @@ class GuidedSampling:
 
     Attributes:
         num_spread: Stratified samples over the whole range.
-        num_guided: Samples round the known surface; spread too where there is none.
-        deviation: Standard deviation of the guided samples in world units; half of them use a
-            third of it.
+        num_guided: Samples round surfaces that the ray meets or passes; spread too where there
+            is none.
+        deviation: Standard deviation of the guided samples of a ray that meets a surface, in world
+            units; half of them use a third of it.
+        deviation_beside: The same for a ray that only passes one: two pixels from the outline of a
+            head it is within a pixel's width of the surface for about this long.
+        reach: How many pixels beside the outline a ray counts as passing the surface.
         near: Nearest distance along the ray.
         far: Farthest distance along the ray.
     """
@@ -28,6 +32,8 @@ class GuidedSampling:
     num_spread: int = 8
     num_guided: int = 6
     deviation: float = 0.02
+    deviation_beside: float = 0.04
+    reach: int = 8
     near: float = 2.25
     far: float = 3.3
 
@@ -56,13 +62,19 @@ def rays_through(
 
 
 def guided_depths(
-    surface: Tensor, known: Tensor, sampling: GuidedSampling, generator: torch.Generator
+    surfaces: Tensor,
+    known: Tensor,
+    meets: Tensor,
+    sampling: GuidedSampling,
+    generator: torch.Generator,
 ) -> Tensor:
     """Draw sorted sample distances for each ray.
 
     Args:
-        surface: Distance of the surface along each ray [b, r].
-        known: Where that distance is known [b, r], bool.
+        surfaces: Distance of the surface that each guided sample lies round [b, r, num_guided]; see
+            `render.nearby_surfaces`.
+        known: Whether there is one [b, r, num_guided], bool.
+        meets: Whether the ray itself meets a surface [b, r], bool.
         sampling: How many samples and where.
         generator: Source of the draws.
 
@@ -70,13 +82,13 @@ def guided_depths(
         Distances [b, r, num_spread + num_guided], increasing.
     """
     extent = sampling.far - sampling.near
-    shape = (*surface.shape, sampling.num_spread)
+    shape = (*meets.shape, sampling.num_spread)
     strata = torch.arange(sampling.num_spread) + torch.rand(shape, generator=generator)
     spread = sampling.near + extent * strata / sampling.num_spread
-    shape = (*surface.shape, sampling.num_guided)
-    narrow = torch.rand(shape, generator=generator) < 0.5
-    deviation = sampling.deviation * torch.where(narrow, 0.35, 1.0)
-    around = surface[..., None] + torch.randn(shape, generator=generator) * deviation
-    anywhere = sampling.near + extent * torch.rand(shape, generator=generator)
-    guided = torch.where(known[..., None], around.clamp(sampling.near, sampling.far), anywhere)
+    narrow = torch.rand(surfaces.shape, generator=generator) < 0.5
+    deviation = torch.where(meets, sampling.deviation, sampling.deviation_beside)[..., None]
+    deviation = deviation * torch.where(narrow, 0.35, 1.0)
+    around = surfaces + torch.randn(surfaces.shape, generator=generator) * deviation
+    anywhere = sampling.near + extent * torch.rand(surfaces.shape, generator=generator)
+    guided = torch.where(known, around.clamp(sampling.near, sampling.far), anywhere)
     return torch.cat([spread, guided], -1).sort(-1).values

@@ -14,20 +14,20 @@ def _memory() -> SurfaceMemory:
 
 
 def test_starts_with_the_original_head():
-    depth, known = _memory().at(torch.tensor([1]), torch.tensor([[0, 1, 2, 3]]))
-    assert depth.tolist() == [[2.5] * 4]
-    assert known.tolist() == [[True, False, True, False]]
+    depth, known = _memory().pictures(torch.tensor([1]))
+    assert depth.tolist() == [[[2.5, 2.5], [2.5, 2.5]]]
+    assert known.tolist() == [[[True, False], [True, False]]]
 
 
 def test_learns_new_and_vanished_surfaces():
     memory = _memory()
     views, pixels = torch.tensor([0]), torch.tensor([[1, 2]])
     memory.learn(views, pixels, torch.tensor([[2.7, 2.6]]), torch.tensor([[0.8, 0.1]]))
-    depth, known = memory.at(views, torch.tensor([[0, 1, 2]]))
-    torch.testing.assert_close(depth, torch.tensor([[2.5, 2.7, 2.6]]))
-    assert known.tolist() == [[True, True, False]]
-    _, untouched = memory.at(torch.tensor([1]), pixels)
-    assert untouched.tolist() == [[False, True]]
+    depth, known = memory.pictures(views)
+    torch.testing.assert_close(depth, torch.tensor([[[2.5, 2.7], [2.6, 2.5]]]))
+    assert known.tolist() == [[[True, True], [False, False]]]
+    _, untouched = memory.pictures(torch.tensor([1]))
+    assert untouched.tolist() == [[[True, False], [True, False]]]
 
 
 def test_state_comes_back():

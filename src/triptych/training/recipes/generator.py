@@ -19,6 +19,7 @@ from triptych.camera import FOCAL, Camera, frontal_camera
 from triptych.data.avatars.shards import ShardSet
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
 from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_through
+from triptych.render.nearby_surfaces import nearby_surfaces
 from triptych.render.patches import corner_round
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderedRays, render_at_depths
@@ -101,6 +102,7 @@ class _Batch:
     rgb: Tensor  # [b, r, 3] in [-1, 1], over the background
     opacity: Tensor  # [b, r]
     depth: Tensor  # [b, r] camera z, 0 where empty
+    depth_maps: Tensor  # [b, h, w] of the whole pictures
     weight: Tensor  # [b, r]
     chroma_weight: Tensor  # [b, r]
 
@@ -144,8 +146,7 @@ class GeneratorRecipe:
         origins, directions, length = rays_through(
             batch.cam2world, batch.pixels, self.shards.size, FOCAL
         )
-        surface = batch.depth * length
-        depths = guided_depths(surface, batch.opacity > 0.5, self.sampling, generator)
+        surface, depths = batch.depth * length, self._depths(batch, length, generator)
         heads = len(batch.attributes)
         rays = Rays(origins.reshape(heads, -1, 3), directions.reshape(heads, -1, 3))
         with torch.autocast("cpu", torch.bfloat16):
@@ -158,6 +159,15 @@ class GeneratorRecipe:
                 self.generator.config.rendering,
             )
         return self._compare(batch, shown, surface)
+
+    def _depths(self, batch: _Batch, length: Tensor, generator: torch.Generator) -> Tensor:
+        """Choose samples round the surfaces that the rays meet or pass."""
+        sampling, maps = self.sampling, batch.depth_maps
+        surfaces, near = nearby_surfaces(
+            maps, maps > 0, batch.pixels, sampling.num_guided, sampling.reach, generator
+        )
+        distances = surfaces * length[..., None]
+        return guided_depths(distances, near, batch.opacity > 0.5, sampling, generator)
 
     def _compare(
         self, batch: _Batch, shown: RenderedRays, surface: Tensor
@@ -206,7 +216,8 @@ class GeneratorRecipe:
         options, shards = self.options, self.shards
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         parts: dict[str, list[np.ndarray]] = {
-            name: [] for name in ("cam2world", "pixels", "rgb", "alpha", "depth", "regions")
+            name: []
+            for name in ("cam2world", "pixels", "rgb", "alpha", "depth", "depth_maps", "regions")
         }
         heads = rng.integers(0, len(shards), options.batch_heads)
         for head in heads:
@@ -217,7 +228,9 @@ class GeneratorRecipe:
                 parts["cam2world"].append(shards.get("cam2world", head)[view])
                 parts["rgb"].append(shards.get("rgb", head)[0, view][window])
                 parts["alpha"].append(shards.get("alpha", head)[view][window])
-                parts["depth"].append(shards.get("depth", head)[view][window])
+                depth = np.array(shards.get("depth", head)[view], dtype=np.float32)
+                parts["depth"].append(depth[window])
+                parts["depth_maps"].append(depth)
                 parts["regions"].append(regions[window])
                 grid = np.meshgrid(columns, rows)
                 parts["pixels"].append(np.stack(grid, -1))
@@ -236,6 +249,7 @@ class GeneratorRecipe:
             rgb=flat("rgb") / 127.5 - 1,
             opacity=flat("alpha") / 255,
             depth=flat("depth"),
+            depth_maps=torch.from_numpy(stacked["depth_maps"]),
             weight=self.region_weights[regions],
             chroma_weight=self.chroma_weights[regions],
         )
