@@ -14,7 +14,9 @@ import torch
 
 from triptych.camera import Camera
 from triptych.config import to_dict
+from triptych.data.latents import latent_from_seed
 from triptych.data.photos.aligned_photo import AlignedPhoto
+from triptych.models.code_prior import CodePrior
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.fast_encoder import fast_encoder
 from triptych.models.psp import PspEncoder
@@ -39,6 +41,7 @@ from triptych.weights.psp_files import load_psp
 __all__ = ["DEFAULT_ENCODER", "InvertPipeline", "InvertSettings", "Inverted"]
 
 CROP_SIZE = 512
+_CODES_OF_THE_PRIOR = 2000
 ENCODING, CAMERA, REFINING, TUNING = "encoding", "refining the camera", "refining codes", "tuning"
 
 Progress = Callable[[str, int, int], None]
@@ -222,6 +225,13 @@ class InvertPipeline:
         enlarges = self.generator.config.superresolution is not None
         return fast_encoder(self.encoder, "fast" if enlarges else "fast-float32")
 
+    @cached_property
+    def _code_prior(self) -> CodePrior:
+        z_dim, normalised = self.generator.config.z_dim, self.generator.config.mapping.normalize_z
+        seeds = range(max(_CODES_OF_THE_PRIOR, 4 * self.generator.config.w_dim))
+        latents = [latent_from_seed(seed, z_dim, normalised=normalised) for seed in seeds]
+        return CodePrior(self.generator.mapping(torch.cat(latents))[:, 0])
+
     def _before_plain(
         self, target: InversionTarget, settings: InvertSettings, photograph: bool = False
     ) -> InversionTarget:
@@ -288,6 +298,7 @@ class InvertPipeline:
             shared=shared,
             seed=settings.seed,
             step_done=lambda done, total: progress(REFINING, done, total),
+            prior=self._code_prior if settings.codes.prior else None,
         )
         portrait = Portrait.from_generator(self.generator, ws)
         seconds = time.monotonic() - started

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from triptych.models.code_prior import CodePrior
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.precision import half_precision_where_fast
 from triptych.pipelines.invert_objective import InversionObjective
@@ -29,6 +30,7 @@ def refine_codes(
     shared: bool,
     seed: int,
     step_done: Step,
+    prior: CodePrior | None = None,
 ) -> Tensor:
     """Return style codes [1, k, d] that fit a picture better.
 
@@ -42,6 +44,7 @@ def refine_codes(
             per slot (W+).
         seed: Seed of the noise.
         step_done: Called after each step.
+        prior: Holds the code that all slots share near usual ones, by the settings' weight.
     """
     painter = copy.deepcopy(generator).train()  # its convolutions then cost half as much backward
     begin = start.mean(dim=1, keepdim=True) if shared or settings.from_one_code else start
@@ -66,6 +69,8 @@ def refine_codes(
             loss, _ = objective(planes.float(), ws, step)
             if settings.keep:
                 loss = loss + settings.keep * (unit / spread * own).square().mean()
+            if settings.prior and prior is not None:
+                loss = loss + settings.prior * prior(moved.mean(dim=1))
             gradients = torch.autograd.grad(loss, moves)
         for move, gradient in zip(moves, gradients, strict=True):
             move.grad = gradient
@@ -91,4 +96,4 @@ def noise_strength(progress: float, settings: CodeSettings) -> float:
 
 def from_the_mean(settings: CodeSettings) -> CodeSettings:
     """Return the settings of a projection that begins far away: noise, and nothing to keep."""
-    return dataclasses.replace(settings, noise=0.05, keep=0.0)
+    return dataclasses.replace(settings, noise=0.05, keep=0.0, prior=0.0)

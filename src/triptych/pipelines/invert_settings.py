@@ -35,6 +35,9 @@ class CodeSettings:
         keep: Weight of the mean squared move of a layer's code away from the move that all layers
             share, in units of their spread: heads far from the generator's own come from layers
             that do not belong together. 0 as published.
+        prior: Weight of the distance between the code that all layers share and usual ones, see
+            `models.code_prior`: photographs have shadows and wrinkles that lead to codes no head
+            ever had. 0 as published.
         from_one_code: W+ too begins at the mean of the encoder's codes; off begins at each.
 
     Reference:
@@ -51,6 +54,7 @@ class CodeSettings:
     noise_until: float = 0.75
     together: bool = True
     keep: float = 0.5
+    prior: float = 0.0
     from_one_code: bool = True
 
     def __post_init__(self) -> None:
@@ -159,6 +163,7 @@ PUBLISHED_CODES = CodeSettings(
     noise=0.05,
     together=False,
     keep=0.0,
+    prior=0.0,
     from_one_code=False,
 )
 PUBLISHED_TUNING = TuningSettings(steps=350, stop_below=0.06)

@@ -12,6 +12,7 @@ from toy_portraits import tiny_generator as make_generator
 
 from triptych.config import from_dict, to_dict
 from triptych.errors import UserError
+from triptych.models.code_prior import CodePrior
 from triptych.pipelines.invert_codes import from_the_mean, noise_strength, ramp, refine_codes
 from triptych.pipelines.invert_objective import InversionObjective
 from triptych.pipelines.invert_settings import (
@@ -92,7 +93,7 @@ def fitting():
     return generator, target, codes.mean(dim=0)[None], codes.std(dim=0)
 
 
-def refined(fitting, settings, *, shared=False):
+def refined(fitting, settings, *, shared=False, prior=None):
     generator, target, start, spread = fitting
     views = dataclasses.replace(SETTINGS, mirror=False)
     objective = InversionObjective(generator, target, toy_judges(), views, views.weights)
@@ -105,6 +106,7 @@ def refined(fitting, settings, *, shared=False):
         shared=shared,
         seed=0,
         step_done=lambda done, total: None,
+        prior=prior,
     )
 
 
@@ -149,6 +151,26 @@ def test_what_is_kept_together_moves_together(fitting):
         for keep in (0.0, 100.0)
     )
     assert held < 0.5 * loose
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_prior_holds_what_layers_share_near_usual_codes(fitting, shared):
+    generator, target, start, spread = fitting
+    z = torch.randn(500, generator.config.z_dim, generator=torch.Generator().manual_seed(5))
+    prior = CodePrior(generator.mapping(z)[:, 0])
+    far = (generator, target, start + 4 * spread, spread)
+    free = CodeSettings(steps=30, learning_rate=0.1, keep=0.0)
+    without, held = (
+        float(
+            prior(
+                refined(far, dataclasses.replace(free, prior=w), shared=shared, prior=prior)
+                .detach()
+                .mean(dim=1)
+            )
+        )
+        for w in (0.0, 10.0)
+    )
+    assert held < 0.5 * without
 
 
 def test_tuning_stops_when_it_is_near_enough(fitting):
