@@ -13,6 +13,8 @@ from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import Portrait
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may download
+# Runs are compared bit by bit: commands keep their threads, however busy the machine is.
+os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
 
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 

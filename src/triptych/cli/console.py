@@ -71,9 +71,17 @@ def progress(stage: str, total: int) -> Iterator[Step]:
 def stages() -> Iterator[Progress]:
     """Show how far work of several stages is, with the time left in each.
 
-    A terminal gets a bar per stage; anything else gets a line now and then.
+    A terminal gets a bar per stage; anything else gets a line now and then. Whenever something is
+    reported, the work may also be moved to fewer or more threads; see `cli.waiting_threads`.
     """
-    with _bars() if sys.stderr.isatty() else _lines() as report:
+    from triptych.cli.waiting_threads import adapted_threads
+
+    with adapted_threads() as adapt, _bars() if sys.stderr.isatty() else _lines() as show:
+
+        def report(stage: str, done: int, total: int) -> None:
+            adapt()
+            show(stage, done, total)
+
         yield report
 
 

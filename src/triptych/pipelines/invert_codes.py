@@ -70,7 +70,7 @@ def refine_codes(
             if settings.keep:
                 loss = loss + settings.keep * (unit / spread * own).square().mean()
             if settings.prior and prior is not None:
-                loss = loss + settings.prior * prior(moved.mean(dim=1))
+                loss = loss + settings.prior * prior(moved)
             gradients = torch.autograd.grad(loss, moves)
         for move, gradient in zip(moves, gradients, strict=True):
             move.grad = gradient

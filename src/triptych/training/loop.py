@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from triptych.errors import UserError
 from triptych.files import atomic_path
+from triptych.ops.thread_budget import ThreadBudget
 from triptych.training.ranger import Ranger
-from triptych.training.threads import ThreadBudget
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from triptych.errors import UserError
 from triptych.training.loop import LoopConfig, Progress, train
-from triptych.training.threads import ThreadBudget
 
 QUIET = LoopConfig(steps=5, learning_rate=0.1, warmup_steps=1, threads=1, log_every_s=0.0)
 
@@ -122,16 +121,6 @@ def test_steps_with_endless_gradients_are_left_out(tmp_path):
     recipe = Line(target=float("inf"))
     train(recipe, replace(QUIET, steps=2), tmp_path)
     assert recipe.module.weight.item() == 0.0
-
-
-def test_one_thread_is_never_taken_away():
-    before = torch.get_num_threads()
-    try:
-        budget = ThreadBudget(maximum=1)
-        budget.start()
-        assert budget.adapt() == 1
-    finally:
-        torch.set_num_threads(before)
 
 
 class Drawing(Line):

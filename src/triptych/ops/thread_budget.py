@@ -1,4 +1,4 @@
-"""How many threads a long training may use while other programs share the machine.
+"""How many threads long work may use while other programs share the machine.
 
 Two OpenMP threads beside one busy foreign process wait for each other at every barrier and run
 several times slower than one thread does. The budget watches the processor time that other
