@@ -8,8 +8,9 @@ import numpy as np
 from numba import njit
 
 from triptych.ops.kernel_math import softplus
+from triptych.ops.plane_kernels import add_pixels, pixels_around
 
-_ZERO, _ONE = np.float32(0), np.float32(1)
+_ZERO = np.float32(0)
 
 
 class FieldArrays(NamedTuple):
@@ -45,9 +46,9 @@ def decode_hidden(pixels, axes, size, hidden_bias, density_weight, position, hid
         row: Row of `hidden` to fill.
     """
     around = (
-        _pixels_around(position[0], size),
-        _pixels_around(position[1], size),
-        _pixels_around(position[2], size),
+        pixels_around(position[0], size),
+        pixels_around(position[1], size),
+        pixels_around(position[2], size),
     )
     _start_row(hidden, row, hidden_bias)
     for plane in range(len(axes)):
@@ -61,19 +62,8 @@ def decode_hidden(pixels, axes, size, hidden_bias, density_weight, position, hid
             lower_weight * left_weight,
             lower_weight * right_weight,
         )
-        _add_pixels(hidden, row, pixels, corners, weights)
+        add_pixels(hidden, row, pixels, corners, weights)
     return _activate_row(hidden, row, density_weight)
-
-
-@njit(fastmath=True, error_model="numpy")
-def _pixels_around(position, size):
-    """Return both pixels around a position on an axis and their weights, 0 outside the plane."""
-    floor = np.floor(position)
-    pixel, fraction = np.int64(floor), np.float32(position - floor)
-    low, high = min(max(pixel, 0), size - 1), min(max(pixel + 1, 0), size - 1)
-    low_weight = _ONE - fraction if 0 <= pixel < size else _ZERO
-    high_weight = fraction if -1 <= pixel < size - 1 else _ZERO
-    return low, high, low_weight, high_weight
 
 
 # The loops over channels stand alone and slice rows themselves: so compilers vectorise them and
@@ -85,17 +75,6 @@ def _start_row(hidden, row, bias):
     total = hidden[row]
     for k in range(len(bias)):
         total[k] = bias[k]
-
-
-@njit(fastmath=True, error_model="numpy")
-def _add_pixels(hidden, row, pixels, corners, weights):
-    total = hidden[row]
-    first, second = pixels[corners[0]], pixels[corners[1]]
-    third, fourth = pixels[corners[2]], pixels[corners[3]]
-    weight1, weight2, weight3, weight4 = weights
-    for k in range(len(total)):
-        upper = first[k] * weight1 + second[k] * weight2
-        total[k] += upper + third[k] * weight3 + fourth[k] * weight4
 
 
 @njit(fastmath=True, error_model="numpy")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from triptych.fields.base import FieldSample
 from triptych.ops.equalised_linear import equalised_linear
+from triptych.ops.plane_means import plane_means
 from triptych.ops.sample_planes import PlaneAxes, sample_planes
 
 # Sigmoid outputs reach a little beyond [0, 1], so that pure black and white are attainable.
@@ -122,7 +123,18 @@ class TriPlaneField:
         """Return features averaged over the planes [b * n, c]."""
         if self.planes.shape[0] == 1:
             points = points.reshape(1, -1, 3)
+        if self._only_planes_learn(points):
+            means = plane_means(self.planes, points, box_size=self.box_size, axes=self.plane_axes)
+            return means.flatten(0, 1)
         sampled = sample_planes(self.planes, points, box_size=self.box_size, axes=self.plane_axes)
         # The mean, divided after the sum: its gradient is a third as large in memory.
         mean = sampled.sum(dim=1) / sampled.shape[1]
         return mean.transpose(1, 2).flatten(0, 1)
+
+    def _only_planes_learn(self, points: Tensor) -> bool:
+        """Say whether the compiled path, which has gradients for planes alone, can be taken."""
+        planes = self.planes
+        learning = torch.is_grad_enabled() and planes.requires_grad and not points.requires_grad
+        square = planes.shape[-1] == planes.shape[-2]
+        kinds = (torch.float32, torch.bfloat16)
+        return learning and square and planes.device.type == "cpu" and planes.dtype in kinds

@@ -60,3 +60,17 @@ def test_a_batch_gives_what_its_members_give():
 def test_density_alone_is_the_density_of_the_query():
     subject, where = field(), points(2)
     torch.testing.assert_close(subject.density(where), subject.query(where).density)
+
+
+def test_planes_that_learn_are_read_alike_and_points_that_learn_get_gradients():
+    fixed, where = field(), points(2)
+    exact = fixed.query(where)
+    learning = TriPlaneField(fixed.planes.clone().requires_grad_(), fixed.decoder).query(where)
+    torch.testing.assert_close(learning.density.detach(), exact.density)
+    torch.testing.assert_close(learning.features.detach(), exact.features)
+    moved = where.clone().requires_grad_()
+    planes = fixed.planes.clone().requires_grad_()
+    TriPlaneField(planes, fixed.decoder).density(moved).sum().backward()
+    assert moved.grad is not None
+    assert planes.grad is not None
+    assert moved.grad.abs().sum() > 0
