@@ -65,7 +65,7 @@ def write_report(report: Report, folder: str | Path) -> tuple[Path, Path]:
     """
     folder = Path(folder)
     origin = {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_line(sys.argv),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "machine": machine(),
     }
@@ -105,6 +105,13 @@ def markdown_of(report: Report, origin: Mapping[str, Any]) -> str:
         f"Machine: {origin['machine']}  \nModels: {models or 'none'}"
     )
     return "\n\n".join(parts) + "\n"
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return what a user typed, of a program's own path and its arguments."""
+    path = Path(arguments[0])
+    called = ["python", "-m", path.parent.name] if path.stem == "__main__" else [path.name]
+    return shlex.join([*called, *arguments[1:]])
 
 
 def machine() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import UserError
-from triptych.evaluation.report_file import Report, Table, mean, write_report
+from triptych.evaluation.report_file import Report, Table, command_line, mean, write_report
 
 REPORT = Report(
     name="prior",
@@ -51,3 +51,14 @@ def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 def test_mean_leaves_out_what_is_not_a_number() -> None:
     assert mean([1.0, float("nan"), 3.0, float("inf")]) == 2.0
     assert mean([float("nan")]) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["/usr/bin/triptych", "evaluate", "prior"], "triptych evaluate prior"),
+        (["/lib/triptych/__main__.py", "--out", "a b"], "python -m triptych --out 'a b'"),
+    ],
+)
+def test_the_command_is_what_a_user_would_type_again(arguments, shown) -> None:
+    assert command_line(arguments) == shown
