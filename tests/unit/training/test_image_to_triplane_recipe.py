@@ -13,6 +13,7 @@ from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
 from triptych.models.image_to_triplane import ImageToTriplane, ImageToTriplaneConfig
 from triptych.portrait import Portrait
+from triptych.render.rays import Rays
 from triptych.training.frontal_cache import FrontalCache
 from triptych.training.loop import Progress, TrainingResult
 from triptych.training.recipes import image_to_triplane as recipe_module
@@ -148,3 +149,32 @@ def test_statistics_are_those_of_the_priors_planes():
 def test_prior_of_unknown_size_is_refused(options):
     with pytest.raises(UserError, match="planes of 16 pixels"):
         recipe_module.build(dataclasses.replace(options, start_from=None))
+
+
+class _Slab:
+    """Matter at one distance from a camera at (0, 0, 2.7)."""
+
+    def __init__(self, distance: float) -> None:
+        self._distance = distance
+
+    def density(self, points: torch.Tensor) -> torch.Tensor:
+        beside = (2.7 - points[..., 2:] - self._distance).abs()
+        return torch.where(beside < 0.05, 50.0, -50.0)
+
+
+def test_samples_lie_where_either_field_has_matter(options):
+    recipe = recipe_module.build(options)
+    origins = torch.tensor([0.0, 0.0, 2.7]).expand(1, 40, 3)
+    rays = Rays(origins, torch.tensor([0.0, 0.0, -1.0]).expand(1, 40, 3))
+    nowhere = 9.0
+
+    def samples_near(distance: float, true_at: float, made_at: float) -> float:
+        draws = torch.Generator().manual_seed(0)
+        depths = recipe._depths(_Slab(true_at), _Slab(made_at), rays, draws)
+        assert (depths.diff(dim=-1) >= 0).all()
+        return float(((depths - distance).abs() < 0.15).sum(-1).float().mean())
+
+    for distance in (2.45, 3.05):
+        by_chance = samples_near(distance, nowhere, nowhere)
+        assert samples_near(distance, distance, nowhere) > by_chance + 2
+        assert samples_near(distance, nowhere, distance) > by_chance + 2

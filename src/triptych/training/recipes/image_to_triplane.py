@@ -58,7 +58,7 @@ class Options:
         strides: Pixel steps between a patch's rays; drawn evenly.
         yaw_range, pitch_range: Largest angles of the cameras of the rays, in radians.
         coarse: Samples that find the surface; seen without gradient, half of them compared.
-        fine: Samples round the surface.
+        fine: Samples round the surface, half of them round the network's own.
         plane: Weight of the L1 on whitened planes (Eq. 4).
         colour, opacity, depth: Weights of the comparison of rays.
         modulation: Eq. 3 with one map per channel or one for all.
@@ -151,7 +151,7 @@ class ImageToTriplaneRecipe:
         with half_precision_where_fast(planes.device):
             true_field, field = self.generator.field(planes), self.generator.field(guessed)
             with torch.no_grad():
-                depths = self._depths(true_field, rays, generator)
+                depths = self._depths(true_field, field, rays, generator)
                 true = render_at_depths(true_field, rays, depths, config)
             made = render_at_depths(field, rays, depths, config)
         colour = (made.features[..., :3] - true.features[..., :3]).abs().mean()
@@ -169,12 +169,21 @@ class ImageToTriplaneRecipe:
         chosen = rays_of(camera_rays(cameras, size), pixels)
         return Rays(chosen.origins.reshape(heads, -1, 3), chosen.directions.reshape(heads, -1, 3))
 
-    def _depths(self, field: Any, rays: Rays, generator: torch.Generator) -> Tensor:
-        """Choose samples by the true field: some spread out, most where the surface is."""
+    def _depths(
+        self, true_field: Any, field: Any, rays: Rays, generator: torch.Generator
+    ) -> Tensor:
+        """Choose samples: some spread out, most where either field has its surface.
+
+        Matter that only the network puts somewhere has to be met, or it costs nothing.
+        """
         options, shape = self.options, rays.origins.shape[:2]
+        config = self.generator.config.rendering
         jitter = torch.rand(*shape, options.coarse, generator=generator)
         uniform = torch.rand(*shape, options.fine, generator=generator)
-        return surface_depths(field, rays, self.generator.config.rendering, jitter, uniform)
+        there, here = uniform.tensor_split(2, dim=-1)
+        true = surface_depths(true_field, rays, config, jitter, there)
+        made = surface_depths(field, rays, config, jitter, here, keep_every=options.coarse)
+        return torch.cat([true, made], dim=-1).sort(dim=-1).values
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
