@@ -36,6 +36,7 @@ from triptych.pipelines.stylize_run import (
 from triptych.pipelines.stylize_settings import StylizeSettings, preset
 from triptych.pipelines.stylize_views import EditedViews, Progress, edit_views, render_originals
 from triptych.portrait import Portrait
+from triptych.priors.head_cutout import HeadCutout
 from triptych.priors.image_editor import ImageEditor
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
@@ -79,6 +80,8 @@ class StylizePipeline:
             ablation without it.
         editor: Carries out the words on pictures.
         perceptual: Distance [b] of two batches of pictures; None leaves the term out.
+        cutout: Lays aside what the editor leaves behind heads, for priors that know heads before a
+            plain background; None takes the pictures as they are.
         name: Goes into records.
         hashes: Hash of each model's file by name, for records.
         seconds_between_checkpoints: How much fitting a cut may cost.
@@ -91,6 +94,7 @@ class StylizePipeline:
         editor: ImageEditor,
         perceptual: Perceptual | None = None,
         *,
+        cutout: HeadCutout | None = None,
         name: str = "unnamed",
         hashes: Mapping[str, str] | None = None,
         seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
@@ -100,7 +104,7 @@ class StylizePipeline:
             None if image_to_triplane is None else image_to_triplane.eval().requires_grad_(False)
         )
         self.editor = editor
-        self.perceptual = perceptual
+        self.perceptual, self.cutout = perceptual, cutout
         self.name = name
         self.hashes = dict(hashes or {})
         self.seconds_between_checkpoints = seconds_between_checkpoints
@@ -129,6 +133,7 @@ class StylizePipeline:
             models.image_to_triplane,
             used,
             models.perceptual,
+            cutout=models.cutout,
             name=str(model),
             hashes=models.hashes,
         )
@@ -190,6 +195,7 @@ class StylizePipeline:
                     folder / VIEWS_FOLDER,
                     editing_record(prompt, seed, self.editor, self.hashes),
                     report_progress,
+                    self.cutout,
                 )
             with timed(seconds, "fitting"):
                 fitted, report = self._fit(original, views, settings, seed, resume, report_progress)

@@ -9,6 +9,7 @@ from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.image_to_triplane import ImageToTriplane
 from triptych.pipelines.stylize_fitting import Perceptual
+from triptych.priors.head_cutout import HeadCutout
 from triptych.priors.image_editor import ImageEditor
 from triptych.weights import load_features, load_generator, load_image_to_triplane, read_header
 from triptych.weights.registry import find, find_present
@@ -16,11 +17,15 @@ from triptych.weights.registry import find, find_present
 
 @dataclass(frozen=True, eq=False)
 class StylizeModels:
-    """The models and the hash of each one's weights; not every generator has an I2T network."""
+    """The models and the hash of each one's weights.
+
+    Not every generator has an I2T network, and only avatars stand before a plain background.
+    """
 
     generator: TriPlaneGenerator
     image_to_triplane: ImageToTriplane | None
     perceptual: Perceptual
+    cutout: HeadCutout | None
     editor: ImageEditor | None
     hashes: dict[str, str]
 
@@ -63,14 +68,18 @@ def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
     hashes = {name: read_header(file).sha256 for name, file in files.items()}
     if editor_hash:
         hashes["editor"] = editor_hash
+    generator, features = load_generator(files["generator"]), load_features(files["features"])
+    of_avatars = not generator.config.mapping.normalize_z  # their latents are attributes
+    background = generator.config.rendering.background
     return StylizeModels(
-        generator=load_generator(files["generator"]),
+        generator=generator,
         image_to_triplane=(
             load_image_to_triplane(files["image_to_triplane"])
             if "image_to_triplane" in files
             else None
         ),
-        perceptual=AvatarPerceptualDistance(load_features(files["features"])),
+        perceptual=AvatarPerceptualDistance(features),
+        cutout=HeadCutout(features, background) if of_avatars else None,
         editor=_editor(editor_folder) if editor_folder else None,
         hashes=hashes,
     )

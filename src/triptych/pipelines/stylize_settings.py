@@ -24,6 +24,8 @@ class StylizeSettings:
         pitch_range: Largest pitch in radians, up and down.
         image_size: Side of the views in pixels; the head's own size when None.
         edit_batch: Views edited at once.
+        plain_background: Lay aside what an editor leaves behind the head, where the pipeline can
+            tell it from the head; else it becomes clouds and specks in space. Off as published.
         outlier_fraction: Largest share of the views that may be dropped as inconsistent.
         outlier_ratio: A view is dropped when it differs from its neighbours this many times more
             than the middle view does.
@@ -50,8 +52,7 @@ class StylizeSettings:
         density_std: Standard deviation of delta.
         density_points: Points per step of the density regularisation.
         background_margin: Edited pixels farther from the unedited head than this many pixels of its
-            rays are taken for plain background: an editor leaves faint clouds there, which would
-            become specks in space. None believes every pixel (the paper).
+            rays are taken for plain background in any case. None believes every pixel (the paper).
         num_spread: Samples per ray over the whole range.
         num_guided: Samples per ray round the surface last seen there.
         guided_deviation: Spread of the guided samples in world units.
@@ -67,6 +68,7 @@ class StylizeSettings:
     pitch_range: float = math.radians(30)
     image_size: int | None = None
     edit_batch: int = 8
+    plain_background: bool = True
     outlier_fraction: float = 0.1
     outlier_ratio: float = 2.5
     held_out_fraction: float = 0.1

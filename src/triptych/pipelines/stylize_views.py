@@ -23,6 +23,7 @@ from triptych.pipelines.stylize_consistency import (
 )
 from triptych.pipelines.stylize_settings import StylizeSettings
 from triptych.portrait import Portrait
+from triptych.priors.head_cutout import HeadCutout
 from triptych.priors.image_editor import EditorWarning, ImageEditor
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
@@ -131,6 +132,7 @@ def edit_views(
     folder: Path,
     record: dict[str, Any],
     progress: Progress,
+    cutout: HeadCutout | None = None,
 ) -> EditedViews:
     """Edit every view with one prompt and one noise; pictures that are there already are kept.
 
@@ -143,6 +145,7 @@ def edit_views(
         folder: Where `view_000.png` (the front) ... and `views.json` go.
         record: What `views.json` says beside the cameras.
         progress: Called as views are finished.
+        cutout: Tells heads from what is behind them.
 
     Reference:
         FF3D, Algorithm 1.
@@ -159,6 +162,8 @@ def edit_views(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", EditorWarning)  # said once, in the report
                 edited = editor.edit(originals.images[batch], prompt, seed=seed)
+            if cutout is not None and settings.plain_background:
+                edited = cutout.before_plain(edited)
             for file, pixels in zip(files, to_uint8(edited), strict=True):
                 _write_png(file, pixels)
     progress(EDITING, total, total)

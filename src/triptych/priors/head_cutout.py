@@ -19,6 +19,8 @@ _BACKGROUND = 0
 class HeadCutout:
     """Puts aligned pictures before the plain background that the embedded models know.
 
+    Photographs stand before something else, and editors leave faint clouds behind the head.
+
     The regions come from the avatar feature network, which on photographs finds heads before quiet
     backgrounds only; busy ones stay in part. A network that knows people in photographs goes first.
 
@@ -59,14 +61,23 @@ class HeadCutout:
         """
         if not photograph and is_on_plain_background(to_uint8(image)[0].cpu().numpy()):
             return image
-        head = self.head(image)
-        return head * image + (1 - head) * self._background
+        return self.before_plain(image)
+
+    def before_plain(self, images: Tensor) -> Tensor:
+        """Return pictures [b, 3, s, s] before the plain background, whatever they stand before."""
+        head = self.head(images)
+        return head * images + (1 - head) * self._background
 
     @torch.no_grad()
     def head(self, image: Tensor) -> Tensor:
-        """Return how surely each pixel belongs to the head [b, 1, s, s], in [0, 1]."""
+        """Return how surely each pixel belongs to the head [b, 1, s, s], in [0, 1].
+
+        The avatar network's answers between a quarter and three quarters are spread over the whole
+        range: of drawings, whose skin may be as grey as the background, it is less sure.
+        """
         if self._person is not None and (person := self._person(image)) is not None:
             return person
         features = self._network(at_working_size(image))
         background = self._network.region_logits(features).softmax(dim=1)[:, _BACKGROUND, None]
-        return 1 - fit_size(background, image.shape[-1])
+        head = 1 - fit_size(background, image.shape[-1])
+        return (2 * head - 0.5).clamp(0, 1)

@@ -26,9 +26,10 @@ def originals(head, settings, tmp_path):
     return render_originals(head, settings, tmp_path, _silent)
 
 
-def _edit(originals, editor, settings, tmp_path):
+def _edit(originals, editor, settings, tmp_path, cutout=None):
     record = {"prompt": "blue", "seed": 5}
-    return edit_views(originals, editor, "blue", settings, 5, tmp_path / "views", record, _silent)
+    folder = tmp_path / "views"
+    return edit_views(originals, editor, "blue", settings, 5, folder, record, _silent, cutout)
 
 
 def test_front_is_first_and_exact_beside_the_grid(head, settings):
@@ -104,3 +105,25 @@ def test_outlier_is_dropped(originals, editor, settings, tmp_path):
     editor_with_accident = dataclasses.replace(editor, change=break_one)
     views = _edit(originals, editor_with_accident, settings, tmp_path)
     assert views.dropped == [6]
+
+
+class _TopIsHead:
+    """Lays everything but the upper half of pictures aside."""
+
+    def before_plain(self, images):
+        plain = torch.full_like(images, 0.5)
+        plain[..., :16, :] = images[..., :16, :]
+        return plain
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_what_the_editor_leaves_behind_the_head_is_laid_aside(
+    originals, editor, settings, tmp_path, plain
+):
+    settings = dataclasses.replace(settings, plain_background=plain)
+    views = _edit(originals, editor, settings, tmp_path, _TopIsHead())
+    edited = editor.change(originals.images)
+    assert (views.images[..., :16, :] - edited[..., :16, :]).abs().max() < 0.005
+    behind = views.images[..., 16:, :]
+    expected = torch.full_like(behind, 0.5) if plain else edited[..., 16:, :]
+    assert (behind - expected).abs().max() < 0.005

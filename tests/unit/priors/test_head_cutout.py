@@ -69,3 +69,20 @@ def test_the_plain_border_of_a_photograph_is_not_its_background(cutout):
     shown = cutout(picture, photograph=True)
     assert torch.allclose(shown[..., 36:], torch.tensor(GREY), atol=1e-5)
     assert torch.allclose(shown[..., 10:50, 10:30], torch.tensor(-0.5), atol=1e-5)
+
+
+def test_many_pictures_go_before_the_plain_background_at_once(cutout):
+    pictures = torch.full((3, 3, 64, 64), -0.5)
+    pictures[1] = GREY
+    shown = cutout.before_plain(pictures)
+    assert torch.allclose(shown[0, :, :, :31], torch.tensor(-0.5), atol=1e-5)
+    assert torch.allclose(shown[:, :, :, 33:], torch.tensor(GREY), atol=1e-5)
+
+
+@pytest.mark.parametrize(("sure", "head"), [(0.2, 0.0), (0.4, 0.3), (0.5, 0.5), (0.8, 1.0)])
+def test_answers_that_are_rather_sure_count_as_sure(monkeypatch, cutout, sure, head):
+    logits = torch.full((1, 9, 8, 8), -50.0)
+    logits[:, 0], logits[:, 1] = 0.0, torch.logit(torch.tensor(sure))
+    monkeypatch.setattr(cutout._network, "region_logits", lambda features: logits)
+    found = cutout.head(torch.zeros(1, 3, 64, 64))
+    assert torch.allclose(found, torch.tensor(head), atol=1e-4)
