@@ -31,10 +31,11 @@ from triptych.training.trained_weights import save_trained
 LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99), ema_decay=0.998)
 
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
-REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 1.5, 1.2, 1.2)
+REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 4.0, 1.2, 1.2)
 # Hues differ most where nothing but the attributes foretells them: in cloth, then in hair.
 CHROMA_WEIGHTS = (0.8, 1.3, 2.0, 1.0, 3.0, 2.0, 1.5, 2.0, 4.0)
-_FACE_PARTS = (2, 3, 4, 5)
+# Small, and unlike what lies round them.
+_PARTS = (2, 3, 4, 5, 6)
 _CLOTH = (8,)
 
 
@@ -50,7 +51,7 @@ class Options:
         batch_views: Cameras per head and step.
         patch: Side of a patch in rays.
         strides: Pixel steps between a patch's rays; drawn evenly.
-        face_share: Share of the patches that are centred on eyes, brows, mouth or nose.
+        face_share: Share of the patches that are centred on eyes, brows, mouth, nose or ears.
         cloth_share: Share of the patches that are centred on neck and cloth.
         carried: Attributes that get code entries of their own; see `training.attribute_carriers`.
             A run that adds some learns nothing but their use.
@@ -260,7 +261,7 @@ class GeneratorRecipe:
         """Choose the columns and rows of a patch, often round a part of the face."""
         size, side = regions.shape[0], self.options.patch
         face, drawn = self.options.face_share, rng.random()
-        wanted = _FACE_PARTS if drawn < face else _CLOTH
+        wanted = _PARTS if drawn < face else _CLOTH
         parts = np.flatnonzero(np.isin(regions, wanted))
         round_a_part = len(parts) > 0 and drawn < face + self.options.cloth_share
         stride = int(rng.choice(self.options.strides[:2] if round_a_part else self.options.strides))
