@@ -21,7 +21,15 @@ from triptych.priors.style_classifier import StyleClassifier
 
 PhraseOf = Callable[[str, np.random.Generator], str]
 Step = Callable[..., None]
-_MEASURES = ("psnr", "perceptual", "recognised", "identity kept", "source psnr", "truth recognised")
+_MEASURES = (
+    "psnr",
+    "perceptual",
+    "recognised",
+    "identity kept",
+    "source psnr",
+    "truth recognised",
+    "truth kept",
+)
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,7 @@ def measure_editor(
                 "identity kept": identity_kept(identity, edited, source, source.roll(1, 0)),
                 "source psnr": psnr(source, true),
                 "truth recognised": style_recognised(classifier, true, style),
+                "truth kept": identity_kept(identity, true, source, source.roll(1, 0)),
             }
             for measure, value in values.items():
                 found[style][measure].extend(value.float().tolist())
@@ -200,6 +209,7 @@ def _report(
             "style recognised": over(list(asked), "recognised"),
             "style recognised in the true renders": over(list(asked), "truth recognised"),
             "identity nearer to the source": over(list(asked), "identity kept"),
+            "identity nearer in the true renders": over(list(asked), "truth kept"),
             "perceptual": over(list(asked), "perceptual"),
             "heads": settings.heads,
             "styles": len(asked),
@@ -216,6 +226,7 @@ def _report(
             "leaving the picture unedited would give.",
             "Recognised: share of pictures in which the classifier's first answer is the asked "
             "style. Truth recognised: the same for the true renders, its ceiling.",
-            "Identity kept: share of edits nearer to their source than to another source.",
+            "Identity kept: share of edits nearer to their source than to another source. Truth "
+            "kept: the same for the true renders, its ceiling.",
         ),
     )

@@ -94,6 +94,7 @@ def test_figures_of_known_edits() -> None:
     assert report.summary["psnr over material styles"] == pytest.approx(red, abs=1e-3)
     assert report.summary["style recognised"] == 0.5
     assert report.summary["identity nearer to the source"] == 1.0
+    assert report.summary["identity nearer in the true renders"] == 1.0
     assert report.summary["edits"] == 8
 
 
