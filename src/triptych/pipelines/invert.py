@@ -287,6 +287,7 @@ class InvertPipeline:
     ) -> InversionStage:
         started = time.monotonic()
         shared = settings.refine == "w"
+        prior = settings.codes.prior * so_far.distances.perceptual**2
         ws = refine_codes(
             self.generator,
             InversionObjective(
@@ -294,11 +295,11 @@ class InvertPipeline:
             ),
             so_far.portrait.ws,
             self.encoder.latent_std,
-            settings.codes,
+            dataclasses.replace(settings.codes, prior=prior),
             shared=shared,
             seed=settings.seed,
             step_done=lambda done, total: progress(REFINING, done, total),
-            prior=self._code_prior if settings.codes.prior else None,
+            prior=self._code_prior if prior else None,
         )
         portrait = Portrait.from_generator(self.generator, ws)
         seconds = time.monotonic() - started

@@ -44,7 +44,7 @@ def refine_codes(
             per slot (W+).
         seed: Seed of the noise.
         step_done: Called after each step.
-        prior: Holds the code that all slots share near usual ones, by the settings' weight.
+        prior: Holds the codes of all slots near usual ones, by the settings' weight.
     """
     painter = copy.deepcopy(generator).train()  # its convolutions then cost half as much backward
     begin = start.mean(dim=1, keepdim=True) if shared or settings.from_one_code else start

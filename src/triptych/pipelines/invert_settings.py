@@ -35,9 +35,10 @@ class CodeSettings:
         keep: Weight of the mean squared move of a layer's code away from the move that all layers
             share, in units of their spread: heads far from the generator's own come from layers
             that do not belong together. 0 as published.
-        prior: Weight of the distance between the code that all layers share and usual ones, see
-            `models.code_prior`: photographs have shadows and wrinkles that lead to codes no head
-            ever had. 0 as published.
+        prior: Weight of the distance of codes from usual ones, see `models.code_prior`: photographs
+            have shadows and wrinkles that lead to codes no head ever had. It counts by the square
+            of the perceptual distance that the encoder leaves: the less a picture is like any head
+            that the models know, the less it is followed away from those. 0 as published.
         from_one_code: W+ too begins at the mean of the encoder's codes; off begins at each.
 
     Reference:
@@ -54,10 +55,11 @@ class CodeSettings:
     noise_until: float = 0.75
     together: bool = True
     keep: float = 0.5
-    prior: float = 0.0
+    prior: float = 0.2
     from_one_code: bool = True
 
     def __post_init__(self) -> None:
+        check_range("prior of the codes", self.prior, 0, 1e6)
         check_range("steps of the codes", self.steps, 0, 100_000)
 
 

@@ -21,7 +21,9 @@ from toy_portraits import tiny_config, tiny_superresolved_config
 from toy_portraits import tiny_generator as make_generator
 
 from triptych.camera import look_at_camera
+from triptych.data.avatars.attributes import ATTRIBUTE_DIM
 from triptych.data.five_point_crop import CROP
+from triptych.data.latents import latent_from_seed
 from triptych.data.photos.camera_refinement import RefinedCamera
 from triptych.errors import UserError
 from triptych.models.psp import PspEncoder
@@ -244,3 +246,31 @@ def test_a_target_is_brought_to_the_generators_size_and_mirrored():
     assert float(target.mirrored[..., 0].mean()) == 0.0
     assert target.doubt.shape == (1, SIZE, SIZE)
     assert tiny_config().image_size == SIZE
+
+
+@pytest.mark.parametrize(("prior", "held"), [(3.0, True), (0.0, False)])
+def test_pictures_unlike_any_head_are_held_near_usual_codes(
+    pipeline, picture, monkeypatch, prior, held
+):
+    given = {}
+
+    def refine(generator, objective, start, spread, settings, **others):
+        given.update(weight=settings.prior, prior=others["prior"])
+        return start
+
+    monkeypatch.setattr(invert, "refine_codes", refine)
+    codes = dataclasses.replace(SETTINGS.codes, prior=prior)
+    settings = dataclasses.replace(SETTINGS, refine="w+", codes=codes)
+    found = pipeline(picture, camera=CAMERA, settings=settings)
+    (before,) = (s.distances.perceptual for s in found.stages if s.name == found.report["kept"])
+    assert given["weight"] == pytest.approx(prior * before**2)
+    assert (given["prior"] is not None) == held
+    assert found.report["settings"]["codes"]["prior"] == prior
+
+
+def test_usual_codes_are_those_of_many_seeds(pipeline):
+    latents = [latent_from_seed(s, ATTRIBUTE_DIM, normalised=False) for s in range(9000, 9300)]
+    codes = pipeline.generator.mapping(torch.cat(latents))[:, 0]
+    usual = float(pipeline._code_prior(codes))
+    assert 0.7 < usual < 1.3
+    assert float(pipeline._code_prior(codes + 5 * codes.std(dim=0))) > 3 * usual
