@@ -153,6 +153,8 @@ def edit_views(
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "views.json", _description(originals, settings, record))
     total = len(originals.images)
+    size = originals.images.shape[-2:]
+    alpha = torch.nn.functional.interpolate(originals.alpha, size, mode="area")
     batches = list(torch.arange(total).split(settings.edit_batch))
     for batch in batches:
         files = [folder / view_name(int(index)) for index in batch]
@@ -163,7 +165,8 @@ def edit_views(
                 warnings.simplefilter("ignore", EditorWarning)  # said once, in the report
                 edited = editor.edit(originals.images[batch], prompt, seed=seed)
             if cutout is not None and settings.plain_background:
-                edited = cutout.before_plain(edited)
+                # White marble looks like background; where the head was before, it is still.
+                edited = cutout.before_plain(edited, alpha[batch].to(edited))
             for file, pixels in zip(files, to_uint8(edited), strict=True):
                 _write_png(file, pixels)
     progress(EDITING, total, total)
@@ -174,7 +177,6 @@ def edit_views(
             f"the pictures in {folder} are {images.shape[-1]} pixels wide; expected "
             f"{originals.images.shape[-1]}; remove that folder"
         )
-    alpha = torch.nn.functional.interpolate(originals.alpha, images.shape[-2:], mode="area")
     scores = inconsistency(view_statistics(images, alpha), originals.cameras.positions)
     kept = consistent_views(scores, settings.outlier_ratio, settings.outlier_fraction)
     return EditedViews(originals, images, scores, kept)

@@ -63,9 +63,15 @@ class HeadCutout:
             return image
         return self.before_plain(image)
 
-    def before_plain(self, images: Tensor) -> Tensor:
-        """Return pictures [b, 3, s, s] before the plain background, whatever they stand before."""
+    def before_plain(self, images: Tensor, surely: Tensor | None = None) -> Tensor:
+        """Return pictures [b, 3, s, s] before the plain background, whatever they stand before.
+
+        Args:
+            images: Aligned pictures in [-1, 1].
+            surely: How surely a place belongs to the head in any case [b, 1, s, s].
+        """
         head = self.head(images)
+        head = head if surely is None else torch.maximum(head, surely)
         return head * images + (1 - head) * self._background
 
     @torch.no_grad()

@@ -108,12 +108,13 @@ def test_outlier_is_dropped(originals, editor, settings, tmp_path):
 
 
 class _TopIsHead:
-    """Lays everything but the upper half of pictures aside."""
+    """Takes the upper half of pictures for the head, and what it is told for sure."""
 
-    def before_plain(self, images):
-        plain = torch.full_like(images, 0.5)
-        plain[..., :16, :] = images[..., :16, :]
-        return plain
+    def before_plain(self, images, surely):
+        assert surely.shape == (len(images), 1, 32, 32)
+        head = surely.clone()
+        head[..., :16, :] = 1.0
+        return head * images + (1 - head) * 0.5
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -121,9 +122,12 @@ def test_what_the_editor_leaves_behind_the_head_is_laid_aside(
     originals, editor, settings, tmp_path, plain
 ):
     settings = dataclasses.replace(settings, plain_background=plain)
+    left = torch.zeros_like(originals.alpha)
+    left[..., :12] = 1.0
+    originals = dataclasses.replace(originals, alpha=left)
     views = _edit(originals, editor, settings, tmp_path, _TopIsHead())
     edited = editor.change(originals.images)
     assert (views.images[..., :16, :] - edited[..., :16, :]).abs().max() < 0.005
-    behind = views.images[..., 16:, :]
-    expected = torch.full_like(behind, 0.5) if plain else edited[..., 16:, :]
-    assert (behind - expected).abs().max() < 0.005
+    alpha = left[..., 16:, :] if plain else torch.ones(1)
+    expected = alpha * edited[..., 16:, :] + (1 - alpha) * 0.5
+    assert (views.images[..., 16:, :] - expected).abs().max() < 0.005

@@ -86,3 +86,12 @@ def test_answers_that_are_rather_sure_count_as_sure(monkeypatch, cutout, sure, h
     monkeypatch.setattr(cutout._network, "region_logits", lambda features: logits)
     found = cutout.head(torch.zeros(1, 3, 64, 64))
     assert torch.allclose(found, torch.tensor(head), atol=1e-4)
+
+
+def test_what_surely_is_the_head_stays(cutout):
+    pictures = torch.full((2, 3, 64, 64), -0.5)
+    surely = torch.zeros(2, 1, 64, 64)
+    surely[:, :, 40:, 40:] = 1.0
+    shown = cutout.before_plain(pictures, surely)
+    assert torch.allclose(shown[:, :, 40:, 40:], torch.tensor(-0.5), atol=1e-5)
+    assert torch.allclose(shown[:, :, :40, 33:], torch.tensor(GREY), atol=1e-5)
