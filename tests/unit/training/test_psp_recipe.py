@@ -60,9 +60,10 @@ def test_steps_through_the_generator_lower_every_term(options):
     weights = InversionWeights(l2=20.0, second_l2=20.0, perceptual=0.0, second_perceptual=0.0)
     few = replace(options, own_share=0.0, latent=1.0, weights=weights, identity_every=0)
     recipe = recipe_module.build(few)
-    history = learn(recipe, 50)
+    # Targets and patches differ from step to step, so single means scatter: many are compared.
+    history = learn(recipe, 100)
     for name in ("latent", "l2", "second_l2"):
-        assert mean_of(history[-15:], name) < 0.9 * mean_of(history[:15], name)
+        assert mean_of(history[-40:], name) < 0.9 * mean_of(history[:40], name)
     assert all(p.grad is None for p in recipe.generator.parameters())
 
 

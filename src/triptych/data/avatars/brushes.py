@@ -109,10 +109,12 @@ def brush_relief(picture: Tensor) -> Tensor:
 
     Noise smeared along the contours of the picture, lit from the upper left.
     """
-    brightness = blur(grey(picture), 2.0)
+    # Where it is almost flat a contour's direction magnifies rounding: float32 would make it depend
+    # on how many pictures are drawn at once.
+    brightness = blur(grey(picture).double(), 2.0)
     noise = grain(picture, 0.9)
     steps = torch.linspace(-4.0, 4.0, 9).tolist()
-    along_x, along_y = _tangents(brightness)
+    along_x, along_y = (along.to(picture.dtype) for along in _tangents(brightness))
     smeared = torch.stack(
         [_shifted(noise, s * along_x, s * along_y, pixels_of(picture, 1.0)) for s in steps]
     ).mean(0)
