@@ -1,7 +1,7 @@
 """What FF3D costs at official size: measured parts, a whole run, and the same on a GPU.
 
 A whole run is the preset "standard": 101 views, 18 of 20 denoising steps of three branches each,
-130 fitting steps of four views (260 when the figures of docs/performance.md were taken).
+260 fitting steps of four views.
 """
 
 from __future__ import annotations

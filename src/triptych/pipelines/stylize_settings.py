@@ -74,11 +74,11 @@ class StylizeSettings:
     held_out_fraction: float = 0.1
     use_i2t: PlaneSource = "full"
     anchor: Literal["head", "none"] = "head"
-    steps: int = 130
+    steps: int = 260
     batch_views: int = 4
     patch: int = 64
     strides: tuple[int, ...] = (1, 2)
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     betas: tuple[float, float] = (0.0, 0.99)
     warmup_steps: int = 20
     gradient_clip: float = 1.0
@@ -128,11 +128,9 @@ def preset(quality: str) -> StylizeSettings:
     """
     standard = StylizeSettings()
     presets = {
-        "draft": dataclasses.replace(standard, num_yaw=5, num_pitch=5, steps=70, patience=4),
+        "draft": dataclasses.replace(standard, num_yaw=5, num_pitch=5, steps=120, patience=4),
         "standard": standard,
-        "high": dataclasses.replace(
-            standard, steps=1500, learning_rate=5e-4, batch_views=6, patience=12
-        ),
+        "high": dataclasses.replace(standard, steps=1500, batch_views=6, patience=12),
     }
     if quality not in presets:
         raise UserError(f"quality: got '{quality}'; expected one of {', '.join(presets)}")
