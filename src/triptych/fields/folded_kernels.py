@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from triptych.ops.kernel_math import softplus
-from triptych.ops.plane_kernels import add_pixels, pixels_around
+from triptych.ops.plane_kernels import add_pixels, corners_of, pixels_around
 
 _ZERO = np.float32(0)
 
@@ -52,16 +52,8 @@ def decode_hidden(pixels, axes, size, hidden_bias, density_weight, position, hid
     )
     _start_row(hidden, row, hidden_bias)
     for plane in range(len(axes)):
-        left, right, left_weight, right_weight = around[axes[plane, 0]]
-        upper, lower, upper_weight, lower_weight = around[axes[plane, 1]]
-        upper, lower = (plane * size + upper) * size, (plane * size + lower) * size
-        corners = (upper + left, upper + right, lower + left, lower + right)
-        weights = (
-            upper_weight * left_weight,
-            upper_weight * right_weight,
-            lower_weight * left_weight,
-            lower_weight * right_weight,
-        )
+        first = plane * size * size
+        corners, weights = corners_of(around[axes[plane, 0]], around[axes[plane, 1]], first, size)
         add_pixels(hidden, row, pixels, corners, weights)
     return _activate_row(hidden, row, density_weight)
 

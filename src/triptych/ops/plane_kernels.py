@@ -11,8 +11,8 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @kernel
-def mean_of_planes(start, stop, pixels, positions, axes, size, points, out):
-    """Fill in out[start:stop] with the mean of the planes at each point.
+def sum_of_planes(start, stop, pixels, positions, axes, size, points, out):
+    """Fill in out[start:stop] with the sum of the planes at each point.
 
     Args:
         start: First point.
@@ -25,7 +25,6 @@ def mean_of_planes(start, stop, pixels, positions, axes, size, points, out):
         out: [b * points, c].
     """
     planes = len(axes)
-    share = _ONE / np.float32(planes)
     for n in range(start, stop):
         position, batch = positions[n], n // points
         around = (
@@ -36,38 +35,36 @@ def mean_of_planes(start, stop, pixels, positions, axes, size, points, out):
         _clear(out, n)
         for plane in range(planes):
             first = (batch * planes + plane) * size * size
-            corners, weights = _corners(
-                around[axes[plane, 0]], around[axes[plane, 1]], first, size, share
+            corners, weights = corners_of(
+                around[axes[plane, 0]], around[axes[plane, 1]], first, size
             )
             add_pixels(out, n, pixels, corners, weights)
 
 
 @kernel
 def spread_over_planes(start, stop, gradient, positions, axes, size, points, out):
-    """Add the gradient of `mean_of_planes` to images start .. stop of the b * planes in `out`.
+    """Add the gradient of `sum_of_planes` to images start .. stop of the b * planes in `out`.
 
     Args:
         start: First image.
         stop: End of the images.
         gradient: [b * points, c].
-        positions: See `mean_of_planes`.
-        axes: See `mean_of_planes`.
-        size: See `mean_of_planes`.
-        points: See `mean_of_planes`.
+        positions: See `sum_of_planes`.
+        axes: See `sum_of_planes`.
+        size: See `sum_of_planes`.
+        points: See `sum_of_planes`.
         out: Gradient of the planes, one pixel after the other [b * planes * size * size, c].
     """
     planes = len(axes)
-    share = _ONE / np.float32(planes)
     for image in range(start, stop):
         batch, plane = image // planes, image % planes
         for n in range(batch * points, (batch + 1) * points):
             position = positions[n]
-            corners, weights = _corners(
+            corners, weights = corners_of(
                 pixels_around(position[axes[plane, 0]], size),
                 pixels_around(position[axes[plane, 1]], size),
                 image * size * size,
                 size,
-                share,
             )
             _add_to_pixels(out, corners, weights, gradient, n)
 
@@ -85,10 +82,17 @@ def pixels_around(position, size):
 
 
 @njit(fastmath=True, error_model="numpy")
-def _corners(across, down, first, size, share):
+def corners_of(across, down, first, size):
+    """Return the four pixels around a point and their weights, of what both axes say of it.
+
+    Args:
+        across: `pixels_around` along the plane's width.
+        down: The same along its height.
+        first: Number of the plane's first pixel.
+        size: Side of the plane in pixels.
+    """
     left, right, left_weight, right_weight = across
     upper, lower, upper_weight, lower_weight = down
-    upper_weight, lower_weight = upper_weight * share, lower_weight * share
     upper, lower = first + upper * size, first + lower * size
     corners = (upper + left, upper + right, lower + left, lower + right)
     weights = (

@@ -38,7 +38,7 @@ class _PlaneMeans(torch.autograd.Function):
     def forward(
         context: Any, planes: Tensor, points: Tensor, box_size: float, axes: PlaneAxes
     ) -> Tensor:
-        from triptych.ops.plane_kernels import mean_of_planes
+        from triptych.ops.plane_kernels import sum_of_planes
 
         batch, number, _ = points.shape
         channels, size = planes.shape[2:4]
@@ -50,9 +50,10 @@ class _PlaneMeans(torch.autograd.Function):
         arrays = pixels.numpy(), positions.numpy(), np.array(AXES[axes]), size, number, made.numpy()
 
         def work(start: int, stop: int) -> None:
-            mean_of_planes(start, stop, *arrays)
+            sum_of_planes(start, stop, *arrays)
 
         in_parallel(work, batch * number, _POINTS_AT_ONCE)
+        made /= planes.shape[1]
         context.save_for_backward(positions)
         context.shape, context.dtype, context.axes = planes.shape, planes.dtype, axes
         return made.reshape(batch, number, channels)
@@ -64,7 +65,7 @@ class _PlaneMeans(torch.autograd.Function):
 
         (positions,) = context.saved_tensors
         batch, planes, channels, size, _ = context.shape
-        flat = gradient.float().reshape(-1, channels)
+        flat = gradient.float().reshape(-1, channels) / planes
         number = len(flat) // batch
         spread = torch.zeros(batch * planes * size * size, channels)
         axes = np.array(AXES[context.axes])

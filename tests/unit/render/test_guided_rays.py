@@ -37,12 +37,12 @@ def _depths(sampling: GuidedSampling, surface: float | None, meets: bool, rays: 
 
 def test_samples_are_sorted_within_limits_and_gathered_at_the_surface():
     sampling = GuidedSampling(num_spread=4, num_guided=8, deviation=0.01, near=2.0, far=3.0)
-    depths = _depths(sampling, 2.6, meets=True)
-    assert depths.shape == (2, 200, 12)
+    depths = _depths(sampling, 2.6, meets=True, rays=50)
+    assert depths.shape == (2, 50, 12)
     assert (depths.diff(dim=-1) >= 0).all()
     assert depths.min() >= 2.0
     assert depths.max() <= 3.0
-    near_surface = ((depths - 2.6).abs() < 0.045).sum(-1)
+    near_surface = ((depths - 2.6).abs() < 0.04).sum(-1)
     assert (near_surface >= 8).all()
 
 
