@@ -154,7 +154,10 @@ class Portrait:
     @property
     def field(self) -> TriPlaneField:
         """What can be asked at points of space."""
-        return TriPlaneField(self.planes, self.decoder, self.box_size, self.config.plane_axes)
+        config = self.config
+        return TriPlaneField(
+            self.planes, self.decoder, self.box_size, config.plane_axes, config.beyond_box
+        )
 
     @property
     def occupancy(self) -> OccupancyGrid:

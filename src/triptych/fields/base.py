@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
+
+BeyondBox = Literal["decoded", "empty"]
+"""What a field says outside its cube: what its decoder makes of it, or that nothing is there."""
+
+NO_DENSITY = -1000.0
+"""Raw density of a place where there surely is nothing: no interval that ends there is seen."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ class FieldArrays(NamedTuple):
     density_bias: np.float32
     colour_weight: np.ndarray
     colour_bias: np.ndarray
+    empty_beyond: bool
 
 
 @njit(fastmath=True, error_model="numpy")

@@ -31,6 +31,7 @@ class FoldedTriPlane:
         density_bias: Its bias.
         colour_weight: The other rows, transposed [k, c].
         colour_bias: Their biases [c].
+        empty_beyond: Whether there is nothing outside the cube; see `TriPlaneField.beyond_box`.
     """
 
     pixels: Tensor
@@ -42,6 +43,7 @@ class FoldedTriPlane:
     density_bias: float
     colour_weight: Tensor
     colour_bias: Tensor
+    empty_beyond: bool
 
     @property
     def num_features(self) -> int:
@@ -73,6 +75,7 @@ def fold(field: TriPlaneField) -> FoldedTriPlane:
         density_bias=float(last_bias[0]),
         colour_weight=last_weight[1:].t().contiguous(),
         colour_bias=last_bias[1:].contiguous(),
+        empty_beyond=field.beyond_box == "empty",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from triptych.fields.base import FieldSample
+from triptych.fields.base import NO_DENSITY, BeyondBox, FieldSample
 from triptych.ops.equalised_linear import equalised_linear
 from triptych.ops.plane_means import plane_means
 from triptych.ops.sample_planes import PlaneAxes, sample_planes
@@ -96,28 +96,37 @@ class TriPlaneField:
     Attributes:
         planes: Feature planes [b, 3, c, h, w]; a batch of 1 answers for any batch of points.
         decoder: Decoder of the averaged plane features.
-        box_size: Side of the cube that the planes span. Points outside read zero features, which
-            the decoder still turns into a density.
+        box_size: Side of the cube that the planes span. Points outside read zero features.
         plane_axes: Which coordinates each plane sees; see `ops.sample_planes`.
+        beyond_box: What is outside the cube: "decoded", as published, turns the zeros read there
+            into a density too, of columns over all that the planes hold; "empty" is empty.
     """
 
     planes: Tensor
     decoder: TriPlaneDecoder
     box_size: float = 1.0
     plane_axes: PlaneAxes = "legacy"
+    beyond_box: BeyondBox = "decoded"
 
     def query(self, points: Tensor) -> FieldSample:
         """Return raw density and features at world points [b, n, 3]."""
         sample = self.decoder(self._plane_features(points))
         leading = points.shape[:2]
         return FieldSample(
-            sample.density.reshape(*leading, 1),
+            self._emptied(sample.density.reshape(*leading, 1), points),
             sample.features.reshape(*leading, sample.features.shape[-1]),
         )
 
     def density(self, points: Tensor) -> Tensor:
         """Return only the raw density [b, n, 1] at world points [b, n, 3]; cheaper than query."""
-        return self.decoder.density(self._plane_features(points)).reshape(*points.shape[:2], 1)
+        density = self.decoder.density(self._plane_features(points))
+        return self._emptied(density.reshape(*points.shape[:2], 1), points)
+
+    def _emptied(self, density: Tensor, points: Tensor) -> Tensor:
+        if self.beyond_box == "decoded":
+            return density
+        beyond = points.abs().amax(dim=-1, keepdim=True) > self.box_size / 2
+        return density.masked_fill(beyond, NO_DENSITY)
 
     def _plane_features(self, points: Tensor) -> Tensor:
         """Return features averaged over the planes [b * n, c]."""

@@ -166,7 +166,10 @@ class TriPlaneGenerator(nn.Module):
 
     def field(self, planes: Tensor) -> TriPlaneField:
         """Return what can be asked at points, given planes [b, 3, c, h, w]."""
-        return TriPlaneField(planes, self.decoder, self.config.box_size, self.config.plane_axes)
+        config = self.config
+        return TriPlaneField(
+            planes, self.decoder, config.box_size, config.plane_axes, config.beyond_box
+        )
 
     def occupancy(self, planes: Tensor, *, size: int = 64) -> OccupancyGrid:
         """Find where one portrait [1, 3, c, h, w] has matter, once, to render it faster often."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from triptych.camera import FOCAL, RADIUS, TARGET, Camera, look_at_camera
 from triptych.errors import UserError
+from triptych.fields.base import BeyondBox
 from triptych.framing import AVATAR_FRAMING, EG3D_FRAMING, FaceFraming
 from triptych.nn.superresolution import SuperResolutionConfig
 from triptych.nn.synthesis_block import Architecture
@@ -114,6 +115,10 @@ class ViewConfig:
         """Return the camera, or cameras, at angles around the frontal one (radians)."""
         return look_at_camera(yaw, pitch, self.radius, self.target, self.focal)
 
+    def pixel_size(self, image_size: int) -> float:
+        """Return what a pixel of a picture of that width covers at the origin, in world units."""
+        return self.radius / self.focal / image_size
+
 
 @dataclass(frozen=True)
 class EG3DConfig:
@@ -128,6 +133,7 @@ class EG3DConfig:
         box_size: Side of the cube that the planes span.
         plane_axes: What the planes see. "legacy" is needed by every released EG3D model; see
             `ops.sample_planes`.
+        beyond_box: What is outside the cube; see `fields.triplane`.
         mapping: From latent to style code.
         backbone: From style codes to planes.
         decoder: From plane features to density and features.
@@ -145,6 +151,7 @@ class EG3DConfig:
     render_size: int = 128
     box_size: float = 1.0
     plane_axes: PlaneAxes = "legacy"
+    beyond_box: BeyondBox = "decoded"
     mapping: MappingConfig = MappingConfig()
     backbone: BackboneConfig = BackboneConfig()
     decoder: DecoderConfig = DecoderConfig()
@@ -224,7 +231,8 @@ def avatar_config(z_dim: int) -> EG3DConfig:
 
     Its latent is the vector of avatar attributes, so it is neither normalised nor conditioned on a
     camera; planes are enlarged with a short filter in one convolution; rays are cast at the image
-    size over light grey. Unlike released EG3D models it samples all three coordinate planes.
+    size over light grey. Unlike released EG3D models it samples all three coordinate planes, and
+    outside its cube there is nothing.
 
     Args:
         z_dim: Number of avatar attributes.
@@ -236,6 +244,7 @@ def avatar_config(z_dim: int) -> EG3DConfig:
         image_size=128,
         render_size=128,
         plane_axes="corrected",
+        beyond_box="empty",
         mapping=MappingConfig(num_layers=3, lr_multiplier=1.0, normalize_z=False),
         backbone=BackboneConfig(
             plane_size=128,

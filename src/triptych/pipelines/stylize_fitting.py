@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from triptych.pipelines.stylize_checkpoint import (
     restore_optimiser,
     with_prefix,
 )
+from triptych.pipelines.stylize_emptiness import EmptySpace
 from triptych.pipelines.stylize_losses import density_roughness, points_in_box
 from triptych.pipelines.stylize_settings import StylizeSettings
 from triptych.pipelines.stylize_views import EditedViews, Progress
@@ -148,6 +149,7 @@ class _Fitting:
             self.parameters, lr=settings.learning_rate, betas=settings.betas
         )
         self.renderer = ViewRenderer(self.portrait, self.views, settings)
+        self.empty_space = self._empty_space()
         self.fitted, self.held_out = split_views(self.views, settings.held_out_fraction, self.seed)
 
     @property
@@ -222,6 +224,8 @@ class _Fitting:
             loss.backward()
         if settings.density_weight > 0:
             (settings.density_weight * self._roughness(gathered)).backward()
+        if self.empty_space is not None:
+            (settings.empty_weight * self._stray_matter(gathered, self.empty_space)).backward()
         planes.backward(gathered.grad)
 
     def _differences(self, visit: Visit) -> tuple[Tensor, Tensor]:
@@ -233,14 +237,28 @@ class _Fitting:
             return l1, self.perceptual(visit.made, visit.wanted).float().mean()
 
     def _roughness(self, planes: Tensor) -> Tensor:
-        settings, portrait = self.settings, self.portrait
-        points = points_in_box(settings.density_points, portrait.box_size, self.generator)
+        settings = self.settings
+        points = points_in_box(settings.density_points, self.portrait.box_size, self.generator)
         delta = torch.randn(points.shape, generator=self.generator) * settings.density_std
-        density = TriPlaneField(
-            planes, portrait.decoder, portrait.box_size, portrait.config.plane_axes
-        )
         points, delta = points.to(planes.device), delta.to(planes.device)
-        return density_roughness(density, points, delta, settings.density_perturbation)
+        # Moved out of the cube, a point must not meet a step down to nothing.
+        field = replace(self._field(planes), beyond_box="decoded")
+        return density_roughness(field, points, delta, settings.density_perturbation)
+
+    def _empty_space(self) -> EmptySpace | None:
+        settings = self.settings
+        if settings.empty_weight == 0 or settings.background_margin is None:
+            return None
+        pixel = self.portrait.config.view.pixel_size(self.renderer.ray_size)
+        empty_space = EmptySpace(self.portrait, settings.background_margin * pixel)
+        return empty_space if len(empty_space.places) else None
+
+    def _stray_matter(self, planes: Tensor, empty_space: EmptySpace) -> Tensor:
+        points = empty_space.draw(self.settings.empty_points, self.generator)
+        return empty_space.matter(self._field(planes), points)
+
+    def _field(self, planes: Tensor) -> TriPlaneField:
+        return replace(self.portrait.field, planes=planes)
 
     @torch.no_grad()
     def _look(self) -> None:

@@ -53,6 +53,9 @@ class StylizeSettings:
         density_points: Points per step of the density regularisation.
         background_margin: Edited pixels farther from the unedited head than this many pixels of its
             rays are taken for plain background in any case. None believes every pixel (the paper).
+        empty_weight: Weight of matter farther than that from the unedited head, in space; see
+            `stylize_emptiness`. 0, as published, or no margin: none.
+        empty_points: Points per step at which such matter is looked for.
         num_spread: Samples per ray over the whole range.
         num_guided: Samples per ray round the surface last seen there.
         guided_deviation: Spread of the guided samples in world units.
@@ -89,6 +92,8 @@ class StylizeSettings:
     density_std: float = 0.004
     density_points: int = 1000
     background_margin: int | None = 14
+    empty_weight: float = 1.0
+    empty_points: int = 2000
     num_spread: int = 8
     num_guided: int = 6
     guided_deviation: float = 0.02

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from triptych.errors import UserError
-from triptych.fields.triplane import TriPlaneField
 from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import resize
 from triptych.pipelines.stylize_settings import StylizeSettings
@@ -122,12 +121,7 @@ class ViewRenderer:
         """Render pixels [b, r] of views [b] and remember where the surface is."""
         rays = rays_of(camera_rays(self.cameras[views], self.ray_size), pixels)
         depths = self._depths(views, pixels, generator)
-        field = TriPlaneField(
-            planes,
-            self.portrait.decoder,
-            self.portrait.box_size,
-            self.portrait.config.plane_axes,
-        )
+        field = replace(self.portrait.field, planes=planes)
         # One head, many views: their rays are one batch, so that the planes are read once.
         joined = Rays(rays.origins.flatten(0, 1)[None], rays.directions.flatten(0, 1)[None])
         with half_precision_where_fast(planes.device, self.settings.mixed_precision):

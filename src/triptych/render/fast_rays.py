@@ -128,6 +128,7 @@ def _field_arrays(field: FoldedTriPlane):  # type: ignore[no-untyped-def]
         np.float32(field.density_bias),
         field.colour_weight.numpy(),
         field.colour_bias.repeat(ROWS_PER_PRODUCT, 1).numpy(),
+        field.empty_beyond,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from triptych.fields.base import NO_DENSITY
 from triptych.fields.folded_triplane import merge_planes
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.parallel import in_parallel
@@ -56,7 +57,12 @@ def lattice_density(field: TriPlaneField, lines: tuple[Tensor, Tensor, Tensor]) 
         lattice_part(start, stop, over_xy, over_xz, over_yz, weight, bias, density)
 
     in_parallel(work, len(lines[0]), 1)
-    return torch.from_numpy(density)
+    found = torch.from_numpy(density)
+    if field.beyond_box == "empty":
+        for axis, line in enumerate(lines):
+            beyond = (line.abs() > field.box_size / 2).nonzero()[:, 0]
+            found.index_fill_(axis, beyond, NO_DENSITY)
+    return found
 
 
 def fast_density_grid(field: TriPlaneField, resolution: int) -> Tensor:

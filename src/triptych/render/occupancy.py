@@ -40,7 +40,7 @@ class OccupancyGrid:
     @cached_property
     def solid(self) -> Tensor:
         """Smallest raw density around each cell [size ** 3]: it never hides too much."""
-        return -_largest_around(-self.density.reshape([self.size] * 3), 1).reshape(-1)
+        return -largest_around(-self.density.reshape([self.size] * 3), 1).reshape(-1)
 
     @property
     def occupancy(self) -> float:
@@ -115,13 +115,12 @@ def marked_grid(
             the whole cube loses at most about this much opacity.
     """
     size = density.shape[0] - 2
-    # Where softplus(raw - 1) * gain exceeds the limit, without taking the softplus everywhere.
-    is_matter = density > 1 + math.log(math.expm1(empty_below / config.density_gain))
+    is_matter = density > lowest_matter(config, empty_below)
     # Marks reach half a sampling step, so that no first pass steps over them, and one cell more
     # for what lies between lattice points.
     reach = math.ceil(_sampling_step(config, box_size) / 2 / (box_size / size))
-    matter = _largest_around(is_matter, 1)
-    nearby = _largest_around(matter, reach)
+    matter = largest_around(is_matter, 1)
+    nearby = largest_around(matter, reach)
     return OccupancyGrid(
         size + 2,
         box_size,
@@ -131,7 +130,12 @@ def marked_grid(
     )
 
 
-def _largest_around(lattice: Tensor, reach: int) -> Tensor:
+def lowest_matter(config: RenderConfig, empty_below: float = 0.02) -> float:
+    """Return the raw density at which softplus(raw - 1) * gain is `empty_below`."""
+    return 1 + math.log(math.expm1(empty_below / config.density_gain))
+
+
+def largest_around(lattice: Tensor, reach: int) -> Tensor:
     """Return the largest value, or whether any is true, within `reach` cells [z, y, x]."""
     for axis in range(3):
         largest, length = lattice.clone(), lattice.shape[axis]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from triptych.fields.base import NO_DENSITY
 from triptych.fields.folded_kernels import decode_hidden
 from triptych.ops.kernel_cache import kernel
 from triptych.ops.kernel_math import exp_of_minus, sigmoid, softplus
@@ -27,6 +28,7 @@ _INVISIBLE_BELOW = np.float32(1e-4)
 _TRANSMITTANCE_FLOOR = np.float32(1e-10)
 _WEIGHT_FLOOR = np.float32(0.01)
 _PDF_FLOOR = np.float32(1e-5)
+_NO_DENSITY = np.float32(NO_DENSITY)
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
@@ -167,17 +169,31 @@ def _reveal(samples, num_rows, origin, direction, field, density_gain, hidden):
                 np.float32((origin[1] + depth[i] * direction[1]) * scale + offset),
                 np.float32((origin[2] + depth[i] * direction[2]) * scale + offset),
             )
-            density[i] = field.density_bias + decode_hidden(
-                pixels, axes, size, hidden_bias, density_weight, position, hidden, num_rows
-            )
-            row[i] = num_rows
-            num_rows += 1
+            if field.empty_beyond and _is_beyond(position, offset):
+                density[i] = _NO_DENSITY
+            else:
+                density[i] = field.density_bias + decode_hidden(
+                    pixels, axes, size, hidden_bias, density_weight, position, hidden, num_rows
+                )
+                row[i] = num_rows
+                num_rows += 1
         if i > 0:
             least = max((density[i - 1] + density[i]) * _HALF - _ONE, _ZERO)
             passed += least * density_gain * (depth[i] - depth[i - 1])
             if passed > _DARK:
                 break
     return num_rows
+
+
+@njit(fastmath=True, error_model="numpy")
+def _is_beyond(position, centre):
+    """Say whether a place in pixels is outside the cube, whose centre is at that pixel."""
+    reach = centre + _HALF
+    return (
+        abs(position[0] - centre) > reach
+        or abs(position[1] - centre) > reach
+        or abs(position[2] - centre) > reach
+    )
 
 
 @njit(fastmath=True, error_model="numpy")

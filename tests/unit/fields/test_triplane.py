@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 
+from triptych.fields.base import NO_DENSITY
 from triptych.fields.triplane import TriPlaneDecoder, TriPlaneField
 
 
@@ -74,3 +77,25 @@ def test_planes_that_learn_are_read_alike_and_points_that_learn_get_gradients():
     assert moved.grad is not None
     assert planes.grad is not None
     assert moved.grad.abs().sum() > 0
+
+
+def test_beyond_the_box_there_may_be_nothing():
+    decoded, where = field(), points(2)
+    empty = replace(decoded, beyond_box="empty")
+    beyond = where.abs().amax(dim=-1) > decoded.box_size / 2
+    assert beyond.any()
+    assert not beyond.all()
+    before, after = decoded.query(where), empty.query(where)
+    assert torch.equal(after.density[~beyond], before.density[~beyond])
+    assert torch.equal(after.features, before.features)
+    assert (after.density[beyond] == NO_DENSITY).all()
+    assert (empty.density(where)[beyond] == NO_DENSITY).all()
+    torch.testing.assert_close(empty.density(where), after.density)
+
+
+def test_the_faces_belong_to_the_box():
+    empty = replace(field(1), beyond_box="empty")
+    face, outside = torch.tensor([0.5, -0.5, 0.5]), torch.tensor([0.5, 0.5001, 0.0])
+    density = empty.density(torch.stack([face, outside])[None])[0, :, 0]
+    assert density[0] > NO_DENSITY
+    assert density[1] == NO_DENSITY

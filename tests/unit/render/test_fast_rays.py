@@ -52,6 +52,18 @@ def test_where_matter_is_everywhere_nothing_is_left_out(axes, changes):
     assert errors[2] < 1e-4
 
 
+def test_nothing_is_seen_beyond_the_box_where_nothing_is_there():
+    decoded = random_field()
+    empty = replace(decoded, beyond_box="empty")
+    # From far enough that rays begin outside the cube, whose corners are 1.04 from its centre.
+    config = replace(CONFIG, ray_start=1.2, ray_end=4.2, num_coarse=24)
+    errors = largest_errors(empty, config)
+    assert max(errors[:2]) < 1e-5
+    assert errors[2] < 1e-4
+    before, after = (render_rays(field, RAYS, config).opacity for field in (decoded, empty))
+    assert (before - after).abs().max() > 0.1
+
+
 @pytest.mark.parametrize("gain", [1.0, 30.0])
 def test_an_opaque_ball(ball, gain):
     config = replace(ball.config.rendering, num_coarse=24, num_fine=24, density_gain=gain)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from triplane_fields import random_field
@@ -16,10 +18,11 @@ from triptych.render.renderer import RenderConfig
 AXES = ("legacy", "corrected")
 
 
+@pytest.mark.parametrize("beyond_box", ["decoded", "empty"])
 @pytest.mark.parametrize("axes", AXES)
-def test_every_point_has_the_density_of_the_field(axes):
+def test_every_point_has_the_density_of_the_field(axes, beyond_box):
     """Lines differ along each axis and reach beyond the cube: no axis is taken for another."""
-    field = random_field(axes)
+    field = replace(random_field(axes), beyond_box=beyond_box)
     lines = (
         torch.tensor([-0.9, -0.55, -0.1, 0.2, 0.61]),
         torch.tensor([-0.3, 0.0, 0.58]),
@@ -37,9 +40,11 @@ def test_grids(axes):
     torch.testing.assert_close(fast_density_grid(field, 21), exact, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("beyond_box", ["decoded", "empty"])
 @pytest.mark.parametrize("axes", AXES)
-def test_occupancy_grids(axes):
-    field, config = random_field(axes), RenderConfig(density_gain=2.0)
+def test_occupancy_grids(axes, beyond_box):
+    field = replace(random_field(axes), beyond_box=beyond_box)
+    config = RenderConfig(density_gain=2.0)
     exact = occupancy_grid(field, config, size=24)
     fast = fast_occupancy_grid(field, config, 24)
     torch.testing.assert_close(fast.density, exact.density, rtol=0, atol=1e-5)

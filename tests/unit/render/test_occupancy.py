@@ -11,7 +11,7 @@ from triptych.camera import orbit
 from triptych.errors import UserError
 from triptych.fields.base import FieldSample
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
-from triptych.render.occupancy import occupancy_grid
+from triptych.render.occupancy import lowest_matter, occupancy_grid
 from triptych.render.occupied_rays import render_rays_with_occupancy
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import RenderConfig, render_rays
@@ -180,3 +180,9 @@ def test_grids_belong_to_one_portrait_and_one_box():
         )
     with pytest.raises(UserError, match="cube"):
         render_rays_with_occupancy(Ball(box_size=1.5), RAYS, CONFIG, occupancy_grid(Ball(), CONFIG))
+
+
+@pytest.mark.parametrize("gain", [1.0, 30.0])
+def test_lowest_matter_has_the_activated_density_that_was_asked_for(gain):
+    raw = lowest_matter(replace(CONFIG, density_gain=gain), 0.05)
+    assert F.softplus(torch.tensor(raw - 1)).item() * gain == pytest.approx(0.05, rel=1e-4)

@@ -1,0 +1,58 @@
+"""Empty space stays empty: matter far from the unedited head costs, seen by a view or not."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from triptych.fields.triplane import TriPlaneField
+from triptych.portrait import Portrait
+from triptych.render.occupancy import largest_around, lattice_line, lowest_matter
+
+
+class EmptySpace:
+    """What is farther from a head's matter than edits may reach, in its cube and beyond.
+
+    The reconstruction loss cannot see specks between or outside the views that it fits, and the
+    density regularisation (Eq. 6), being a slope of raw densities, draws empty and full together.
+
+    Attributes:
+        places: Centres of the empty cells [n, 3]; none where the head fills its cube.
+        limit: Raw density from which on there is matter; see `render.occupancy`.
+    """
+
+    def __init__(self, head: Portrait, margin: float) -> None:
+        """Take stock of the unedited head.
+
+        Args:
+            head: The head before the fitting.
+            margin: How far from its matter an edit may put some, in world units.
+        """
+        grid = head.occupancy
+        cells = grid.size - 2
+        self.limit = lowest_matter(head.config.rendering)
+        self._cell = grid.box_size / cells
+        matter = _continued(grid.density.reshape([grid.size] * 3) > self.limit)
+        empty = ~largest_around(matter, max(1, round(margin / self._cell)))
+        line = lattice_line(grid.box_size, cells, grid.density.device)
+        self.places = line[empty.nonzero().flip(-1)]
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw points [1, count, 3] evenly from the empty cells."""
+        chosen = torch.randint(len(self.places), (count,), generator=generator)
+        within = torch.rand(count, 3, generator=generator) - 0.5
+        return (self.places[chosen] + within.to(self.places) * self._cell)[None]
+
+    def matter(self, field: TriPlaneField, points: Tensor) -> Tensor:
+        """Return by how much raw densities at points [1, n, 3] exceed emptiness, their mean []."""
+        return (field.density(points) - self.limit).relu().mean()
+
+
+def _continued(matter: Tensor) -> Tensor:
+    """Let the cells beyond the cube [z, y, x] hold what the outermost ones in it hold.
+
+    There a tri-plane field reads one or two planes only, which may be taken for matter of its own.
+    """
+    inner = matter[None, None, 1:-1, 1:-1, 1:-1].float()
+    return F.pad(inner, [1] * 6, mode="replicate")[0, 0] > 0
