@@ -63,6 +63,24 @@ def test_time_left_is_in_proportion(done, line):
     assert console.progress_line("editing", done, 8, 10.0) == line
 
 
+def test_what_an_earlier_run_did_took_no_time_of_this_one():
+    line = console.progress_line("fitting", 6, 10, 4.0, first=2)
+    assert line == "fitting: 6/10, 4 s, about 4 s left"
+
+
+def test_a_stage_that_begins_anew_begins_its_time_anew(capsys, monkeypatch):
+    clock = iter([0.0, 0.0, 100.0, 200.0, 210.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(console, "PLAIN_LINE_EVERY_S", 0.0)
+    with console._lines() as report:
+        report("fitting", 0, 10)
+        report("fitting", 10, 10)
+        report("fitting", 0, 10)
+        report("fitting", 5, 10)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "fitting: 5/10, 10 s, about 10 s left"
+
+
 def test_a_terminal_gets_bars(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

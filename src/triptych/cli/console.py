@@ -72,7 +72,8 @@ def stages() -> Iterator[Progress]:
     """Show how far work of several stages is, with the time left in each.
 
     A terminal gets a bar per stage; anything else gets a line now and then. Whenever something is
-    reported, the work may also be moved to fewer or more threads; see `cli.waiting_threads`.
+    reported, the work may also be moved to fewer or more threads; see `cli.waiting_threads`. A stage
+    of which less is done than before has begun anew, for the next head for instance.
     """
     from triptych.cli.waiting_threads import adapted_threads
 
@@ -107,11 +108,15 @@ def _bars() -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     tasks: dict[str, TaskID] = {}
+    reached: dict[str, int] = {}
     with Progress(*columns, console=Console(stderr=True)) as display:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = display.add_task(stage, total=total)
+            elif done < reached[stage]:
+                display.reset(tasks[stage])
+            reached[stage] = done
             display.update(tasks[stage], completed=done, total=total)
 
         yield report
@@ -119,23 +124,35 @@ def _bars() -> Iterator[Progress]:
 
 @contextmanager
 def _lines() -> Iterator[Progress]:
-    began: dict[str, float] = {}
+    began: dict[str, tuple[float, int]] = {}
+    reached: dict[str, int] = {}
     last_line = time.monotonic()
 
     def report(stage: str, done: int, total: int) -> None:
         nonlocal last_line
         now = time.monotonic()
-        elapsed = now - began.setdefault(stage, now)
+        if done < reached.get(stage, done + 1):
+            began[stage] = now, done
+        reached[stage] = done
+        start, first = began[stage]
         if done == total or now - last_line >= PLAIN_LINE_EVERY_S:
             last_line = now
-            _say(progress_line(stage, done, total, elapsed))
+            _say(progress_line(stage, done, total, now - start, first))
 
     yield report
 
 
-def progress_line(stage: str, done: int, total: int, elapsed_s: float) -> str:
-    """Return one plain line of progress, with an estimate of the time left."""
+def progress_line(stage: str, done: int, total: int, elapsed_s: float, first: int = 0) -> str:
+    """Return one plain line of progress, with an estimate of the time left.
+
+    Args:
+        stage: What is being done.
+        done: How much of it is done.
+        total: How much there is.
+        elapsed_s: Seconds since it began.
+        first: How much was done then, by an earlier run.
+    """
     line = f"{stage}: {done}/{total}, {elapsed_s:.0f} s"
-    if 0 < done < total:
-        line += f", about {elapsed_s / done * (total - done):.0f} s left"
+    if first < done < total:
+        line += f", about {elapsed_s / (done - first) * (total - done):.0f} s left"
     return line
