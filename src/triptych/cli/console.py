@@ -71,9 +71,9 @@ def progress(stage: str, total: int) -> Iterator[Step]:
 def stages() -> Iterator[Progress]:
     """Show how far work of several stages is, with the time left in each.
 
-    A terminal gets a bar per stage; anything else gets a line now and then. Whenever something is
-    reported, the work may also be moved to fewer or more threads; see `cli.waiting_threads`. A stage
-    of which less is done than before has begun anew, for the next head for instance.
+    A terminal gets a bar per stage; anything else gets a line now and then. A stage of which less
+    is done than before has begun anew, for the next head for instance. Whenever something is said,
+    the work may also be moved to fewer or more threads; see `cli.waiting_threads`.
     """
     from triptych.cli.waiting_threads import adapted_threads
 
