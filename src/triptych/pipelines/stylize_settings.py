@@ -114,6 +114,8 @@ class StylizeSettings:
         check_range("batch_views", self.batch_views, 1, 256)
         check_range("patch", self.patch, 8, 4096)
         check_range("learning_rate", self.learning_rate, 1e-8, 1.0)
+        check_range("empty_weight", self.empty_weight, 0.0, 1e6)
+        check_range("empty_points", self.empty_points, 1, 10_000_000)
         check_range("evaluate_every", self.evaluate_every, 1, 1_000_000)
         check_range("patience", self.patience, 1, 1_000_000)
         if not self.strides or min(self.strides) < 1:

@@ -40,6 +40,8 @@ def test_unknown_quality_is_named_with_the_known_ones():
         ("held_out_fraction", 0.9),
         ("outlier_fraction", 1.0),
         ("learning_rate", 0.0),
+        ("empty_weight", -1.0),
+        ("empty_points", 0),
         ("strides", ()),
         ("strides", (0,)),
     ],
