@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -123,11 +122,6 @@ def fit_variants(
             with_planes(head, planes).portrait.save(file)
         fitted[variant] = with_planes(head, Portrait.load(file).planes)
     return fitted
-
-
-def forget_resume(folder: Path) -> None:
-    """Remove the pipeline's resume state once a head's variants have been measured."""
-    shutil.rmtree(folder / RESUME_FOLDER, ignore_errors=True)
 
 
 def _fitted_planes(

@@ -16,7 +16,6 @@ from triptych.evaluation.ablation_report import (
     VARIANTS,
     AblationSettings,
     fit_variants,
-    forget_resume,
     score_variant,
 )
 from triptych.evaluation.avatar_heads import TrueViews
@@ -102,8 +101,6 @@ def test_variants_share_the_edited_views_and_differ_in_the_fit(
     again = fit_variants(pipeline, "blue stone", 3, short, tmp_path, prompt=PROMPT)
     assert editor.edited == short.num_views
     assert torch.equal(again["none"].portrait.planes, heads["none"].portrait.planes)
-    forget_resume(tmp_path)
-    assert not (tmp_path / RESUME_FOLDER).exists()
 
     look = AblationSettings(num_yaw=2, num_pitch=1)
     score = score_variant("full", heads["full"], _Blueness(), _MeanDifference(), _Grey(), look)
