@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from triptych.camera import frontal_camera
 from triptych.data.avatars.shards import write_shard
 
 MadeUpShards = Callable[..., Path]
@@ -29,11 +30,12 @@ def _head(seed: int, looks: Sequence[str], views: int, size: int) -> dict[str, n
     return {
         "seeds": np.int64(seed),
         "attributes": np.zeros(4, np.float32),
-        "cam2world": np.tile(np.eye(4, dtype=np.float32), (views, 1, 1)),
+        "cam2world": np.tile(frontal_camera().cam2world[0].numpy(), (views, 1, 1)),
         "looks": np.array(looks, dtype="<U48"),
         "rgb": np.stack(pictures).reshape(len(looks), views, size, size, 3),
         "alpha": np.full((views, size, size), 255, np.uint8),
-        "depth": np.ones((views, size, size), np.float16),
+        # The whole picture is matter, within the cube of the generators that learn from it.
+        "depth": np.full((views, size, size), 2.5, np.float16),
         "regions": regions,
     }
 
