@@ -55,7 +55,7 @@ class CodeSettings:
     noise_until: float = 0.75
     together: bool = True
     keep: float = 0.5
-    prior: float = 0.2
+    prior: float = 0.35
     from_one_code: bool = True
 
     def __post_init__(self) -> None:
