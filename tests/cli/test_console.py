@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,9 +71,9 @@ def test_what_an_earlier_run_did_took_no_time_of_this_one():
 
 def test_a_stage_that_begins_anew_begins_its_time_anew(capsys, monkeypatch):
     clock = iter([0.0, 0.0, 100.0, 200.0, 210.0])
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     monkeypatch.setattr(console, "PLAIN_LINE_EVERY_S", 0.0)
-    with console._lines() as report:
+    with console.stages() as report:
         report("fitting", 0, 10)
         report("fitting", 10, 10)
         report("fitting", 0, 10)

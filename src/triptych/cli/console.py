@@ -13,6 +13,9 @@ PLAIN_LINE_EVERY_S = 10.0
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done, and how much there is."""
 
+_Show = Callable[[str, int, int, bool], None]
+"""The same, and whether the stage begins with this, for the first time or anew."""
+
 Step = Callable[..., None]
 """Called after each step of one stage, optionally with how many steps that were."""
 
@@ -77,17 +80,20 @@ def stages() -> Iterator[Progress]:
     """
     from triptych.cli.waiting_threads import adapted_threads
 
+    reached: dict[str, int] = {}
     with adapted_threads() as adapt, _bars() if sys.stderr.isatty() else _lines() as show:
 
         def report(stage: str, done: int, total: int) -> None:
             adapt()
-            show(stage, done, total)
+            begins = done < reached.get(stage, done + 1)
+            reached[stage] = done
+            show(stage, done, total, begins)
 
         yield report
 
 
 @contextmanager
-def _bars() -> Iterator[Progress]:
+def _bars() -> Iterator[_Show]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -108,38 +114,34 @@ def _bars() -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     tasks: dict[str, TaskID] = {}
-    reached: dict[str, int] = {}
     with Progress(*columns, console=Console(stderr=True)) as display:
 
-        def report(stage: str, done: int, total: int) -> None:
+        def show(stage: str, done: int, total: int, begins: bool) -> None:
             if stage not in tasks:
                 tasks[stage] = display.add_task(stage, total=total)
-            elif done < reached[stage]:
+            elif begins:
                 display.reset(tasks[stage])
-            reached[stage] = done
             display.update(tasks[stage], completed=done, total=total)
 
-        yield report
+        yield show
 
 
 @contextmanager
-def _lines() -> Iterator[Progress]:
+def _lines() -> Iterator[_Show]:
     began: dict[str, tuple[float, int]] = {}
-    reached: dict[str, int] = {}
     last_line = time.monotonic()
 
-    def report(stage: str, done: int, total: int) -> None:
+    def show(stage: str, done: int, total: int, begins: bool) -> None:
         nonlocal last_line
         now = time.monotonic()
-        if done < reached.get(stage, done + 1):
+        if begins:
             began[stage] = now, done
-        reached[stage] = done
         start, first = began[stage]
         if done == total or now - last_line >= PLAIN_LINE_EVERY_S:
             last_line = now
             _say(progress_line(stage, done, total, now - start, first))
 
-    yield report
+    yield show
 
 
 def progress_line(stage: str, done: int, total: int, elapsed_s: float, first: int = 0) -> str:

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 import torch
+from toy_portraits import SPHERE_RADIUS, sphere_portrait
 
-from tests.toy_portraits import SPHERE_RADIUS, sphere_portrait
 from triptych.pipelines.stylize_emptiness import EmptySpace
 from triptych.pipelines.stylize_fitting import _Fitting
 from triptych.pipelines.stylize_networks import trainable_plane_source
