@@ -18,7 +18,13 @@ from triptych.errors import UserError
 from triptych.ops.precision import half_precision_where_fast
 from triptych.priors.editor_prompt import decorated, prompt_notes
 from triptych.priors.image_editor import EditorConfig, EditorWarning, Progress
-from triptych.priors.noised_start import guided, plan_timesteps, shared_noise, start_latents
+from triptych.priors.noised_start import (
+    counted_branches,
+    guided,
+    plan_timesteps,
+    shared_noise,
+    start_latents,
+)
 from triptych.priors.picture_codec import PictureCodec, to_size
 
 Precision = Literal["auto", "float32"]
@@ -32,7 +38,8 @@ class InstructPix2PixEditor:
         name: Model name or folder, for records.
         precision: "auto" multiplies in bfloat16 where the hardware is faster at it; a UNet whose
             weights are bfloat16 computes in it anyway. The autoencoder always has full precision.
-        views_per_batch: Pictures edited at once; each costs three UNet samples per step.
+        views_per_batch: Pictures edited at once; each costs three UNet samples per step, or two at
+            image guidance 1.
     """
 
     def __init__(
@@ -232,10 +239,11 @@ class InstructPix2PixEditor:
         config: EditorConfig,
     ) -> Tensor:
         """Return the guided prediction [v,c,h,w] of the UNet at a timestep."""
-        views = len(latents)
-        noisy = torch.cat([latents] * 3)
-        pictures = torch.cat([source, source, torch.zeros_like(source)])
-        texts = torch.cat([with_text.expand(views, -1, -1), without_text.expand(2 * views, -1, -1)])
+        branches = counted_branches(config.image_guidance)
+        noisy = torch.cat([latents] * branches)
+        pictures = torch.cat([source, source, torch.zeros_like(source)][:branches])
+        text = [with_text, without_text, without_text][:branches]
+        texts = torch.cat([states.expand(len(latents), -1, -1) for states in text])
         joined = torch.cat([noisy, pictures], dim=1).contiguous(memory_format=torch.channels_last)
         kept = self.unet.dtype
         with half_precision_where_fast(self.device, self.precision == "auto"):

@@ -80,18 +80,28 @@ def shared_noise(shape: tuple[int, ...], seed: int) -> Tensor:
     return torch.randn((1, *shape), generator=torch.Generator().manual_seed(seed))
 
 
-def guided(prediction: Tensor, text_guidance: float, image_guidance: float) -> Tensor:
-    """Combine the three branches of a prediction [3v,c,h,w] into one [v,c,h,w].
+def counted_branches(image_guidance: float) -> int:
+    """Return how many branches of a prediction count: at image guidance 1 the third cancels."""
+    return 2 if image_guidance == 1 else 3
 
-    The branches lie behind each other: prompt with picture, negative prompt with picture, negative
-    prompt without picture.
+
+def guided(prediction: Tensor, text_guidance: float, image_guidance: float) -> Tensor:
+    """Combine the branches of a prediction into one [v,c,h,w].
+
+    Args:
+        prediction: Branches behind each other: prompt with picture, negative prompt with picture
+            and, where it counts, negative prompt without picture
+            [v * counted_branches(image_guidance),c,h,w].
+        text_guidance: Strength of the prompt.
+        image_guidance: Strength of the picture.
 
     Reference: InstructPix2Pix (Brooks et al., 2023), Eq. 3.
     """
-    with_text, with_image, without = prediction.chunk(3)
-    return (
-        without + text_guidance * (with_text - with_image) + image_guidance * (with_image - without)
-    )
+    with_text, with_image, *rest = prediction.chunk(counted_branches(image_guidance))
+    combined = with_image + text_guidance * (with_text - with_image)
+    for without in rest:
+        combined = combined + (image_guidance - 1) * (with_image - without)
+    return combined
 
 
 def _floor(value: float) -> int:

@@ -87,14 +87,14 @@ def pipeline_edit(parts, images, *, prompt, negative, steps, tau, text, image, s
     return torch.from_numpy(np.asarray(result)).permute(0, 3, 1, 2) * 2 - 1
 
 
-@pytest.mark.parametrize("tau", [0.9, 1.0])
-def test_equals_the_diffusers_pipeline(editor, tiny_editor_parts, tau):
+@pytest.mark.parametrize(("tau", "image_guidance"), [(0.9, 1.5), (1.0, 1.5), (0.9, 1.0)])
+def test_equals_the_diffusers_pipeline(editor, tiny_editor_parts, tau, image_guidance):
     images = pictures(3)
     own = editor.edit(
         images,
         "a cat",
         text_guidance=4.0,
-        image_guidance=1.5,
+        image_guidance=image_guidance,
         num_steps=10,
         noise_level=tau,
         seed=11,
@@ -107,7 +107,7 @@ def test_equals_the_diffusers_pipeline(editor, tiny_editor_parts, tau):
         steps=10,
         tau=tau,
         text=4.0,
-        image=1.5,
+        image=image_guidance,
         seed=11,
     )
     assert own.shape == theirs.shape

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from triptych.errors import UserError
-from triptych.priors.noised_start import guided, plan_timesteps, shared_noise, start_latents
+from triptych.priors.noised_start import (
+    counted_branches,
+    guided,
+    plan_timesteps,
+    shared_noise,
+    start_latents,
+)
 
 STABLE_DIFFUSION = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
@@ -93,5 +99,12 @@ def test_guidance_of_a_linear_model_is_linear_in_its_conditions():
     branches = torch.tensor([111.0, 11.0, 1.0]).repeat_interleave(2).view(6, 1, 1, 1)
     combined = guided(branches, text_guidance=3.0, image_guidance=1.5)
     assert combined.flatten().tolist() == [3 * 100 + 1.5 * 10 + 1] * 2
+
+
+def test_at_image_guidance_1_the_branch_without_picture_cancels():
+    assert [counted_branches(guidance) for guidance in (0.5, 1.0, 1.5)] == [3, 2, 3]
+    branches = torch.tensor([111.0, 11.0]).repeat_interleave(2).view(4, 1, 1, 1)
     plain = guided(branches, text_guidance=1.0, image_guidance=1.0)
     assert plain.flatten().tolist() == [111.0, 111.0]
+    strong = guided(branches, text_guidance=3.0, image_guidance=1.0)
+    assert strong.flatten().tolist() == [3 * 100 + 10 + 1] * 2

@@ -255,6 +255,20 @@ def test_a_short_run_trains_and_exports_a_file_that_loads(shards: Path, tmp_path
     )
 
 
+def test_people_only_leaves_stages_regions_and_styles_as_they_are(
+    shards: Path, tmp_path: Path
+) -> None:
+    options = classifier.Options(
+        shards=str(shards), test_shards=str(shards), batch_heads=4, people_only=True
+    )
+    recipe = classifier.build(options)
+    before = {name: value.clone() for name, value in recipe.features.state_dict().items()}
+    loop = replace(classifier.LOOP, steps=2, threads=1, adaptive_threads=False)
+    after = train(recipe, loop, tmp_path / "run").averaged["features"].state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(after[name], before[name])}
+    assert changed == {"layout", "identity_head", "attribute_head"}
+
+
 def test_the_judge_starts_elsewhere_and_sees_wider_changes(shards: Path) -> None:
     folders = {"shards": str(shards), "test_shards": str(shards)}
     loss_network = features.build(features.Options(**folders))

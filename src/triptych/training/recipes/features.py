@@ -68,6 +68,8 @@ class Options:
         even_styles: Take every style for equally likely beforehand, however often it is drawn.
             Without it a network that is not sure answers "original", which is drawn most.
         temperature: Temperature of the contrastive term.
+        people_only: Train only what says who it is: identity, attributes and the layer both read.
+            Stages, regions and styles stay as they are, to the bit.
         device: Where to train, in torch's words.
     """
 
@@ -84,6 +86,7 @@ class Options:
     attributes: float = 0.5
     even_styles: bool = False
     temperature: float = 0.1
+    people_only: bool = False
     device: str = "cpu"
 
 
@@ -114,6 +117,9 @@ class FeaturesRecipe:
         self.shards, self.test_shards = ShardSet(options.shards), ShardSet(options.test_shards)
         network = _network(options, self.shards)
         self.style_names = network.config.style_names
+        if options.people_only:
+            for answer in (network.stages, network.region_head, network.style_head):
+                answer.requires_grad_(False)
         self.features = network.to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.modules: Modules = {"features": self.features}
         self.augmentation = Augmentation().wider(options.augmentation)
@@ -141,25 +147,35 @@ class FeaturesRecipe:
         batch, regions = batch.to(options.device), regions.to(options.device)
         with torch.autocast(image.device.type, torch.bfloat16):
             features = self.features(image)
-            region_logits = self.features.region_logits(features)
-            style_logits = self.features.style_logits(features)
-            identity = self.features.identity(features)
-            attributes = self.features.attributes(features)
-        terms = {
-            "regions": self._region_loss(region_logits.float(), regions, batch.regions_known),
-            # What is drawn often is told to the loss, so the network need not learn it
-            # (Menon et al., Long-Tail Learning via Logit Adjustment, 2021, Eq. 10).
-            "style": functional.cross_entropy(style_logits.float() + self.log_shares, batch.style),
-            "identity": supervised_contrastive_loss(
-                identity.float(), batch.head, temperature=options.temperature
-            ),
-            "attributes": _attribute_loss(attributes.float(), batch),
-        }
+            terms = self._people_terms(features, batch)
+            figures: dict[str, float] = {}
+            if not options.people_only:
+                region_logits = self.features.region_logits(features).float()
+                terms["regions"] = self._region_loss(region_logits, regions, batch.regions_known)
+                terms["style"], figures["style_accuracy"] = self._style_term(features, batch)
         loss = sum((getattr(options, name) * term for name, term in terms.items()), torch.zeros(()))
-        figures = {name: float(term.detach()) for name, term in terms.items()}
-        right = style_logits.argmax(1) == batch.style.argmax(1)
-        figures["style_accuracy"] = float(right.float().mean())
-        return loss, figures
+        return loss, {name: float(term.detach()) for name, term in terms.items()} | figures
+
+    def _people_terms(self, features: dict[str, Tensor], batch: LookBatch) -> dict[str, Tensor]:
+        return {
+            "identity": supervised_contrastive_loss(
+                self.features.identity(features).float(),
+                batch.head,
+                temperature=self.options.temperature,
+            ),
+            "attributes": _attribute_loss(self.features.attributes(features).float(), batch),
+        }
+
+    def _style_term(self, features: dict[str, Tensor], batch: LookBatch) -> tuple[Tensor, float]:
+        """Cross-entropy of the styles, and the share named rightly.
+
+        What is drawn often is told to the loss, so the network need not learn it (Menon et al.,
+        Long-Tail Learning via Logit Adjustment, 2021, Eq. 10).
+        """
+        logits = self.features.style_logits(features).float()
+        right = logits.argmax(1) == batch.style.argmax(1)
+        term = functional.cross_entropy(logits + self.log_shares, batch.style)
+        return term, float(right.float().mean())
 
     def _region_loss(self, logits: Tensor, regions: Tensor, known: Tensor) -> Tensor:
         """Class-weighted cross-entropy over the pictures whose regions are known."""
