@@ -14,7 +14,6 @@ import torch
 
 from triptych.camera import Camera
 from triptych.config import to_dict
-from triptych.data.latents import latent_from_seed
 from triptych.data.photos.aligned_photo import AlignedPhoto
 from triptych.models.code_prior import CodePrior
 from triptych.models.eg3d import TriPlaneGenerator
@@ -24,6 +23,8 @@ from triptych.models.restyle import restyle_steps
 from triptych.pipelines.invert_camera import refined_camera
 from triptych.pipelines.invert_checks import DEFAULT_ENCODER, check_encoder, check_fit
 from triptych.pipelines.invert_codes import refine_codes
+from triptych.pipelines.invert_known_heads import KnownHeads
+from triptych.pipelines.invert_latent import fit_latent, nearest_head
 from triptych.pipelines.invert_objective import InversionObjective
 from triptych.pipelines.invert_settings import InvertSettings, mirrored_weights
 from triptych.pipelines.invert_stages import InversionStage, stage_of
@@ -41,8 +42,8 @@ from triptych.weights.psp_files import load_psp
 __all__ = ["DEFAULT_ENCODER", "InvertPipeline", "InvertSettings", "Inverted"]
 
 CROP_SIZE = 512
-_CODES_OF_THE_PRIOR = 2000
-ENCODING, CAMERA, REFINING, TUNING = "encoding", "refining the camera", "refining codes", "tuning"
+ENCODING, CAMERA, LOOKING = "encoding", "refining the camera", "looking for a head like it"
+LATENT, REFINING, TUNING = "fitting that head", "refining codes", "tuning"
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done, and how much there is."""
@@ -192,9 +193,13 @@ class InvertPipeline:
             if stage.distances.perceptual < found.distances.perceptual:
                 target, turn, found = refined, angle, stage
                 stages.append(found)
-        kept = found.name
+        kept, left = found.name, found.distances.perceptual
+        beyond = settings.latent.beyond
+        if settings.refine != "none" and beyond is not None and left > beyond:
+            found = self._fit_latent(target, found, settings, told)
+            stages.append(found)
         if settings.refine != "none":
-            found = self._refine_codes(target, found, settings, told)
+            found = self._refine_codes(target, found, settings, told, left)
             stages.append(found)
         if settings.refine == "pti":
             found = self._tune(target, found, settings, told)
@@ -226,11 +231,12 @@ class InvertPipeline:
         return fast_encoder(self.encoder, "fast" if enlarges else "fast-float32")
 
     @cached_property
+    def _known_heads(self) -> KnownHeads:
+        return KnownHeads.of(self.generator)
+
+    @cached_property
     def _code_prior(self) -> CodePrior:
-        z_dim, normalised = self.generator.config.z_dim, self.generator.config.mapping.normalize_z
-        seeds = range(max(_CODES_OF_THE_PRIOR, 4 * self.generator.config.w_dim))
-        latents = [latent_from_seed(seed, z_dim, normalised=normalised) for seed in seeds]
-        return CodePrior(self.generator.mapping(torch.cat(latents))[:, 0])
+        return CodePrior(self._known_heads.codes)
 
     def _before_plain(
         self, target: InversionTarget, settings: InvertSettings, photograph: bool = False
@@ -278,21 +284,55 @@ class InvertPipeline:
         seconds = time.monotonic() - started
         return target, dataclasses.replace(step, name="camera", seconds=seconds), refined.turn
 
-    def _refine_codes(
+    def _objective(self, target: InversionTarget, settings: InvertSettings) -> InversionObjective:
+        weights = mirrored_weights(settings)
+        return InversionObjective(self.generator, target, self.judges, settings, weights)
+
+    def _fit_latent(
         self,
         target: InversionTarget,
         so_far: InversionStage,
         settings: InvertSettings,
         progress: Progress,
     ) -> InversionStage:
+        """Go from codes that no head ever had to the generator's own head most like the picture."""
+        started = time.monotonic()
+        nearest = nearest_head(
+            self.generator,
+            self._known_heads,
+            target,
+            self.judges,
+            so_far.portrait.ws[0].mean(dim=0),
+            self.encoder.latent_std.mean(dim=0),
+            settings.latent,
+            step_done=lambda done, total: progress(LOOKING, done, total),
+        )
+        latent = fit_latent(
+            self.generator,
+            self._known_heads,
+            self._objective(target, settings),
+            nearest,
+            settings.latent,
+            step_done=lambda done, total: progress(LATENT, done, total),
+        )
+        portrait = Portrait.from_generator(self.generator, self.generator.mapping(latent))
+        return stage_of("latent", portrait, target, self.judges, time.monotonic() - started)
+
+    def _refine_codes(
+        self,
+        target: InversionTarget,
+        so_far: InversionStage,
+        settings: InvertSettings,
+        progress: Progress,
+        left: float,
+    ) -> InversionStage:
+        """Refine style codes; `left` is the distance that the encoder left."""
         started = time.monotonic()
         shared = settings.refine == "w"
-        prior = settings.codes.prior * so_far.distances.perceptual**2
+        prior = settings.codes.prior * left**4
         ws = refine_codes(
             self.generator,
-            InversionObjective(
-                self.generator, target, self.judges, settings, mirrored_weights(settings)
-            ),
+            self._objective(target, settings),
             so_far.portrait.ws,
             self.encoder.latent_std,
             dataclasses.replace(settings.codes, prior=prior),

@@ -19,6 +19,37 @@ MOST_STEPS = 50
 
 
 @dataclass(frozen=True)
+class LatentSettings:
+    """Fitting through the latent, for pictures that the encoder does not come near to.
+
+    An encoder that has learnt heads of one kind answers photographs with codes no head ever had,
+    which are painted as smears. Such a picture is first given the most similar head that the
+    generator makes by itself; the codes are refined from there.
+
+    Attributes:
+        beyond: Perceptual distance left by the encoder beyond which this is done. Avatars never
+            seen before are left at 0.1 in the mean, photographs at 0.4 to 0.7. None never does it.
+        heads: How many of the heads nearest to the encoder's codes are looked at.
+        steps: Optimiser steps from the one that looks most like the picture.
+        learning_rate: Adam's rate, in standard deviations of each entry over the heads.
+        ramp_down: Share of the steps, the last, over which the rate falls to nothing.
+        keep: Weight of the mean squared move from that head, in such deviations.
+    """
+
+    beyond: float | None = 0.3
+    heads: int = 40
+    steps: int = 60
+    learning_rate: float = 0.08
+    ramp_down: float = 0.3
+    keep: float = 0.15
+
+    def __post_init__(self) -> None:
+        check_range("heads of the latent", self.heads, 1, 1000)
+        check_range("steps of the latent", self.steps, 0, 100_000)
+        check_range("ramp_down of the latent", self.ramp_down, 0, 1)
+
+
+@dataclass(frozen=True)
 class CodeSettings:
     """Optimisation of style codes through the frozen generator.
 
@@ -36,9 +67,9 @@ class CodeSettings:
             share, in units of their spread: heads far from the generator's own come from layers
             that do not belong together. 0 as published.
         prior: Weight of the distance of codes from usual ones, see `models.code_prior`: photographs
-            have shadows and wrinkles that lead to codes no head ever had. It counts by the square
-            of the perceptual distance that the encoder leaves: the less a picture is like any head
-            that the models know, the less it is followed away from those. 0 as published.
+            have shadows and wrinkles that lead to codes no head ever had. It counts by the fourth
+            power of the perceptual distance that the encoder leaves: the less a picture is like any
+            head that the models know, the less it is followed away from those. 0 as published.
         from_one_code: W+ too begins at the mean of the encoder's codes; off begins at each.
 
     Reference:
@@ -55,7 +86,7 @@ class CodeSettings:
     noise_until: float = 0.75
     together: bool = True
     keep: float = 0.5
-    prior: float = 0.35
+    prior: float = 40.0
     from_one_code: bool = True
 
     def __post_init__(self) -> None:
@@ -105,6 +136,8 @@ class InvertSettings:
         camera_steps: Optimiser steps of that.
         mirror: The mirrored picture from the mirrored camera is a second view of the head.
         mirror_weight: How much it counts beside the picture itself.
+        latent: Fitting through the latent before the codes are refined; not part of the published
+            schedule.
         codes: Optimisation of style codes.
         tuning: Pivotal tuning.
         weights: Terms of the code optimisation; those of the second view are scaled by
@@ -122,6 +155,7 @@ class InvertSettings:
     camera_steps: int = 25
     mirror: bool = True
     mirror_weight: float = 0.2
+    latent: LatentSettings = LatentSettings()
     codes: CodeSettings = CodeSettings()
     tuning: TuningSettings = TuningSettings()
     weights: InversionWeights = InversionWeights()
@@ -154,7 +188,12 @@ def schedule(name: str) -> InvertSettings:
     if name == "short":
         return InvertSettings()
     if name == "published":
-        return InvertSettings(best_step=False, codes=PUBLISHED_CODES, tuning=PUBLISHED_TUNING)
+        return InvertSettings(
+            best_step=False,
+            latent=LatentSettings(beyond=None),
+            codes=PUBLISHED_CODES,
+            tuning=PUBLISHED_TUNING,
+        )
     raise UserError(f"schedule: got '{name}'; expected one of {', '.join(SCHEDULES)}")
 
 

@@ -40,7 +40,7 @@ class InversionStage:
     """One stage.
 
     Attributes:
-        name: "mean", "step 1" ..., "camera", "w", "w+" or "pti".
+        name: "mean", "step 1" ..., "camera", "latent", "w", "w+" or "pti".
         portrait: The head so far.
         image: Its picture [1, 3, s, s] from the camera of the target.
         distances: How near that is to the target.

@@ -263,7 +263,7 @@ def test_pictures_unlike_any_head_are_held_near_usual_codes(
     settings = dataclasses.replace(SETTINGS, refine="w+", codes=codes)
     found = pipeline(picture, camera=CAMERA, settings=settings)
     (before,) = (s.distances.perceptual for s in found.stages if s.name == found.report["kept"])
-    assert given["weight"] == pytest.approx(prior * before**2)
+    assert given["weight"] == pytest.approx(prior * before**4)
     assert (given["prior"] is not None) == held
     assert found.report["settings"]["codes"]["prior"] == prior
 
