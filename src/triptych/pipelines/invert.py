@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,22 +15,17 @@ import torch
 from triptych.camera import Camera
 from triptych.config import to_dict
 from triptych.data.photos.aligned_photo import AlignedPhoto
-from triptych.models.code_prior import CodePrior
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.fast_encoder import fast_encoder
 from triptych.models.psp import PspEncoder
 from triptych.models.restyle import restyle_steps
 from triptych.pipelines.invert_camera import refined_camera
 from triptych.pipelines.invert_checks import DEFAULT_ENCODER, check_encoder, check_fit
-from triptych.pipelines.invert_codes import refine_codes
-from triptych.pipelines.invert_known_heads import KnownHeads
-from triptych.pipelines.invert_latent import fit_latent, nearest_head
-from triptych.pipelines.invert_objective import InversionObjective
-from triptych.pipelines.invert_settings import InvertSettings, mirrored_weights
+from triptych.pipelines.invert_refiner import InversionRefiner, Progress
+from triptych.pipelines.invert_settings import InvertSettings
 from triptych.pipelines.invert_stages import InversionStage, stage_of
 from triptych.pipelines.invert_synthesis import FastSynthesis
 from triptych.pipelines.invert_target import InversionTarget, target_of, target_of_photo
-from triptych.pipelines.invert_tuning import tune_generator
 from triptych.portrait import Portrait
 from triptych.priors.head_cutout import HeadCutout
 from triptych.priors.judges import Judges, find_judges
@@ -42,11 +37,7 @@ from triptych.weights.psp_files import load_psp
 __all__ = ["DEFAULT_ENCODER", "InvertPipeline", "InvertSettings", "Inverted"]
 
 CROP_SIZE = 512
-ENCODING, CAMERA, LOOKING = "encoding", "refining the camera", "looking for a head like it"
-LATENT, REFINING, TUNING = "fitting that head", "refining codes", "tuning"
-
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done, and how much there is."""
+ENCODING, CAMERA = "encoding", "refining the camera"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +90,7 @@ class InvertPipeline:
         self.generator = generator.eval().requires_grad_(False)
         self.encoder = encoder.eval().requires_grad_(False)
         self.judges, self.align, self.cutout = judges, align, cutout
+        self.refiner = InversionRefiner(self.generator, encoder.latent_std, judges)
         self.name, self.hashes = name, dict(hashes or {})
 
     @classmethod
@@ -196,13 +188,13 @@ class InvertPipeline:
         kept, left = found.name, found.distances.perceptual
         beyond = settings.latent.beyond
         if settings.refine != "none" and beyond is not None and left > beyond:
-            found = self._fit_latent(target, found, settings, told)
+            found = self.refiner.fit_latent(target, found, settings, told)
             stages.append(found)
         if settings.refine != "none":
-            found = self._refine_codes(target, found, settings, told, left)
+            found = self.refiner.refine_codes(target, found, settings, told, left)
             stages.append(found)
         if settings.refine == "pti":
-            found = self._tune(target, found, settings, told)
+            found = self.refiner.tune(target, found, settings, told)
             stages.append(found)
         seconds = {"inversion": round(time.monotonic() - started, 2)}
         report = {
@@ -229,14 +221,6 @@ class InvertPipeline:
     def _fast_encoder(self) -> PspEncoder:
         enlarges = self.generator.config.superresolution is not None
         return fast_encoder(self.encoder, "fast" if enlarges else "fast-float32")
-
-    @cached_property
-    def _known_heads(self) -> KnownHeads:
-        return KnownHeads.of(self.generator)
-
-    @cached_property
-    def _code_prior(self) -> CodePrior:
-        return CodePrior(self._known_heads.codes)
 
     def _before_plain(
         self, target: InversionTarget, settings: InvertSettings, photograph: bool = False
@@ -283,87 +267,6 @@ class InvertPipeline:
         progress(CAMERA, 1, 1)
         seconds = time.monotonic() - started
         return target, dataclasses.replace(step, name="camera", seconds=seconds), refined.turn
-
-    def _objective(self, target: InversionTarget, settings: InvertSettings) -> InversionObjective:
-        weights = mirrored_weights(settings)
-        return InversionObjective(self.generator, target, self.judges, settings, weights)
-
-    def _fit_latent(
-        self,
-        target: InversionTarget,
-        so_far: InversionStage,
-        settings: InvertSettings,
-        progress: Progress,
-    ) -> InversionStage:
-        """Go from codes that no head ever had to the generator's own head most like the picture."""
-        started = time.monotonic()
-        nearest = nearest_head(
-            self.generator,
-            self._known_heads,
-            target,
-            self.judges,
-            so_far.portrait.ws[0].mean(dim=0),
-            self.encoder.latent_std.mean(dim=0),
-            settings.latent,
-            step_done=lambda done, total: progress(LOOKING, done, total),
-        )
-        latent = fit_latent(
-            self.generator,
-            self._known_heads,
-            self._objective(target, settings),
-            nearest,
-            settings.latent,
-            step_done=lambda done, total: progress(LATENT, done, total),
-        )
-        portrait = Portrait.from_generator(self.generator, self.generator.mapping(latent))
-        return stage_of("latent", portrait, target, self.judges, time.monotonic() - started)
-
-    def _refine_codes(
-        self,
-        target: InversionTarget,
-        so_far: InversionStage,
-        settings: InvertSettings,
-        progress: Progress,
-        left: float,
-    ) -> InversionStage:
-        """Refine style codes; `left` is the distance that the encoder left."""
-        started = time.monotonic()
-        shared = settings.refine == "w"
-        prior = settings.codes.prior * left**4
-        ws = refine_codes(
-            self.generator,
-            self._objective(target, settings),
-            so_far.portrait.ws,
-            self.encoder.latent_std,
-            dataclasses.replace(settings.codes, prior=prior),
-            shared=shared,
-            seed=settings.seed,
-            step_done=lambda done, total: progress(REFINING, done, total),
-            prior=self._code_prior if prior else None,
-        )
-        portrait = Portrait.from_generator(self.generator, ws)
-        seconds = time.monotonic() - started
-        return stage_of("w" if shared else "w+", portrait, target, self.judges, seconds)
-
-    def _tune(
-        self,
-        target: InversionTarget,
-        so_far: InversionStage,
-        settings: InvertSettings,
-        progress: Progress,
-    ) -> InversionStage:
-        started = time.monotonic()
-        ws = so_far.portrait.ws
-        tuned = tune_generator(
-            self.generator,
-            target,
-            ws,
-            self.judges,
-            settings,
-            step_done=lambda done, total: progress(TUNING, done, total),
-        )
-        portrait = Portrait.from_generator(tuned, ws)
-        return stage_of("pti", portrait, target, self.judges, time.monotonic() - started)
 
 
 def _cutout(background: float, detector: Detector) -> HeadCutout:

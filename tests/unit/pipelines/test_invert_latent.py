@@ -32,7 +32,7 @@ def target_of_latent(pipeline: InvertPipeline, latent: torch.Tensor) -> Inversio
 
 
 def test_nearest_codes_come_nearest_first(pipeline):
-    known = pipeline._known_heads
+    known = pipeline.refiner.known_heads
     unit = torch.ones(known.codes.shape[1])
     numbers = known.nearest(known.codes[41], unit, 5).tolist()
     distances = [(known.codes[n] - known.codes[41]).square().sum() for n in numbers]
@@ -42,7 +42,7 @@ def test_nearest_codes_come_nearest_first(pipeline):
 
 
 def test_a_head_of_the_generator_is_found_again_from_codes_that_are_off(pipeline):
-    known, told = pipeline._known_heads, []
+    known, told = pipeline.refiner.known_heads, []
     found = nearest_head(
         pipeline.generator,
         known,
@@ -58,14 +58,14 @@ def test_a_head_of_the_generator_is_found_again_from_codes_that_are_off(pipeline
 
 
 def test_fitting_comes_nearer_and_stays_among_the_heads_there_are(pipeline):
-    known = pipeline._known_heads
+    known = pipeline.refiner.known_heads
     target = target_of_latent(pipeline, known.latents[41:42])
 
     def fitted(steps: int, **changes: float) -> torch.Tensor:
         return fit_latent(
             pipeline.generator,
             known,
-            pipeline._objective(target, SETTINGS),
+            pipeline.refiner.objective(target, SETTINGS),
             known.latents[7:8],
             dataclasses.replace(LATENT, steps=steps, **changes),
             step_done=lambda *_: None,
@@ -86,7 +86,7 @@ def test_fitting_comes_nearer_and_stays_among_the_heads_there_are(pipeline):
 
 @pytest.mark.parametrize(("beyond", "expected"), [(0.0, True), (1e9, False), (None, False)])
 def test_only_pictures_left_far_away_are_fitted_so(pipeline, beyond, expected):
-    target = target_of_latent(pipeline, pipeline._known_heads.latents[41:42])
+    target = target_of_latent(pipeline, pipeline.refiner.known_heads.latents[41:42])
     latent = dataclasses.replace(LATENT, beyond=beyond)
     codes = dataclasses.replace(SETTINGS.codes, steps=0)
     settings = dataclasses.replace(SETTINGS, latent=latent, codes=codes)

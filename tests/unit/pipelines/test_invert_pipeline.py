@@ -28,7 +28,7 @@ from triptych.data.photos.camera_refinement import RefinedCamera
 from triptych.errors import UserError
 from triptych.models.psp import PspEncoder
 from triptych.models.restyle import GeneratorSynthesis, restyle
-from triptych.pipelines import invert
+from triptych.pipelines import invert, invert_refiner
 from triptych.pipelines.invert import InvertPipeline
 from triptych.pipelines.invert_synthesis import FastSynthesis
 from triptych.pipelines.invert_target import target_of
@@ -258,7 +258,7 @@ def test_pictures_unlike_any_head_are_held_near_usual_codes(
         given.update(weight=settings.prior, prior=others["prior"])
         return start
 
-    monkeypatch.setattr(invert, "refine_codes", refine)
+    monkeypatch.setattr(invert_refiner, "refine_codes", refine)
     codes = dataclasses.replace(SETTINGS.codes, prior=prior)
     settings = dataclasses.replace(SETTINGS, refine="w+", codes=codes)
     found = pipeline(picture, camera=CAMERA, settings=settings)
@@ -271,6 +271,6 @@ def test_pictures_unlike_any_head_are_held_near_usual_codes(
 def test_usual_codes_are_those_of_many_seeds(pipeline):
     latents = [latent_from_seed(s, ATTRIBUTE_DIM, normalised=False) for s in range(9000, 9300)]
     codes = pipeline.generator.mapping(torch.cat(latents))[:, 0]
-    usual = float(pipeline._code_prior(codes))
+    usual = float(pipeline.refiner.code_prior(codes))
     assert 0.7 < usual < 1.3
-    assert float(pipeline._code_prior(codes + 5 * codes.std(dim=0))) > 3 * usual
+    assert float(pipeline.refiner.code_prior(codes + 5 * codes.std(dim=0))) > 3 * usual
