@@ -97,13 +97,16 @@ class InversionRefiner:
         """Refine style codes; `left` is the distance that the encoder left."""
         started = time.monotonic()
         shared = settings.refine == "w"
+        steps = settings.codes.steps
+        if so_far.name == "latent":
+            steps = max(0, steps - settings.latent.steps)
         prior = settings.codes.prior * left**4
         ws = refine_codes(
             self.generator,
             self.objective(target, settings),
             so_far.portrait.ws,
             self.spread,
-            dataclasses.replace(settings.codes, prior=prior),
+            dataclasses.replace(settings.codes, steps=steps, prior=prior),
             shared=shared,
             seed=settings.seed,
             step_done=lambda done, total: progress(REFINING, done, total),

@@ -30,7 +30,8 @@ class LatentSettings:
         beyond: Perceptual distance left by the encoder beyond which this is done. Avatars never
             seen before are left at 0.1 in the mean, photographs at 0.4 to 0.7. None never does it.
         heads: How many of the heads nearest to the encoder's codes are looked at.
-        steps: Optimiser steps from the one that looks most like the picture.
+        steps: Optimiser steps from the one that looks most like the picture. They are taken from
+            those of the codes, which have little left to do.
         learning_rate: Adam's rate, in standard deviations of each entry over the heads.
         ramp_down: Share of the steps, the last, over which the rate falls to nothing.
         keep: Weight of the mean squared move from that head, in such deviations.
@@ -104,6 +105,11 @@ class TuningSettings:
         stop_below: Stop when the perceptual distance of the whole head is not larger.
         l2: Weight of the squared error.
         perceptual: Weight of the perceptual distance.
+        empty_weight: Weight of matter farther than `empty_margin` from the head of the pivot, in
+            space: one picture says nothing of specks before and behind a head that it does not
+            see; see `render.empty_space`. 0 as published.
+        empty_margin: That distance, in world units.
+        empty_points: Points per step at which such matter is looked for.
 
     Reference:
         Roich et al., Pivotal Tuning for Latent-based Editing of Real Images (2021).
@@ -114,9 +120,15 @@ class TuningSettings:
     stop_below: float = 0.0
     l2: float = 1.0
     perceptual: float = 1.0
+    empty_weight: float = 1.0
+    empty_margin: float = 0.05
+    empty_points: int = 2000
 
     def __post_init__(self) -> None:
         check_range("steps of the tuning", self.steps, 0, 100_000)
+        check_range("empty_weight of the tuning", self.empty_weight, 0, 1e6)
+        check_range("empty_margin of the tuning", self.empty_margin, 0, 10)
+        check_range("empty_points of the tuning", self.empty_points, 1, 10_000_000)
 
 
 @dataclass(frozen=True)
@@ -207,7 +219,7 @@ PUBLISHED_CODES = CodeSettings(
     prior=0.0,
     from_one_code=False,
 )
-PUBLISHED_TUNING = TuningSettings(steps=350, stop_below=0.06)
+PUBLISHED_TUNING = TuningSettings(steps=350, stop_below=0.06, empty_weight=0.0)
 
 
 def mirrored_weights(settings: InvertSettings) -> InversionWeights:

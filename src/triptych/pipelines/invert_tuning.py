@@ -14,6 +14,7 @@ from triptych.pipelines.invert_settings import InvertSettings
 from triptych.pipelines.invert_target import InversionTarget
 from triptych.priors.inversion_losses import InversionWeights
 from triptych.priors.judges import Judges
+from triptych.render.empty_space import EmptySpace
 
 
 def tune_generator(
@@ -51,11 +52,18 @@ def tune_generator(
         second_perceptual=scale * tuning.perceptual,
     )
     objective = InversionObjective(tuned, target, judges, settings, weights)
+    empty_space = _empty_space(generator, ws, settings)
+    draws = torch.Generator().manual_seed(settings.seed)
     parameters = [weight for weight in tuned.parameters() if weight.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=tuning.learning_rate)
     for step in range(tuning.steps):
         with torch.enable_grad():
-            loss, terms = objective(tuned.planes(ws).float(), ws, step)
+            planes = tuned.planes(ws).float()
+            loss, terms = objective(planes, ws, step)
+            if empty_space is not None:
+                points = empty_space.draw(tuning.empty_points, draws)
+                stray = empty_space.matter(tuned.field(planes), points)
+                loss = loss + tuning.empty_weight * stray
         # PTI looks at the picture before it makes a step, too.
         if objective.is_whole(step) and float(terms["perceptual"].detach()) <= tuning.stop_below:
             break
@@ -64,3 +72,16 @@ def tune_generator(
         optimiser.step()
         step_done(step + 1, tuning.steps)
     return tuned.eval().requires_grad_(False)
+
+
+def _empty_space(
+    generator: TriPlaneGenerator, ws: Tensor, settings: InvertSettings
+) -> EmptySpace | None:
+    """Return what is far from the pivot's head; None when that does not count or is nowhere."""
+    tuning = settings.tuning
+    if tuning.empty_weight == 0:
+        return None
+    with torch.no_grad():
+        grid = generator.occupancy(generator.planes(ws))
+    empty_space = EmptySpace(grid, generator.config.rendering, tuning.empty_margin)
+    return empty_space if len(empty_space.places) else None

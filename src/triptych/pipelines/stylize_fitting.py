@@ -19,12 +19,12 @@ from triptych.pipelines.stylize_checkpoint import (
     restore_optimiser,
     with_prefix,
 )
-from triptych.pipelines.stylize_emptiness import EmptySpace
 from triptych.pipelines.stylize_losses import density_roughness, points_in_box
 from triptych.pipelines.stylize_settings import StylizeSettings
 from triptych.pipelines.stylize_views import EditedViews, Progress
 from triptych.pipelines.stylize_visits import ViewRenderer, Visit
 from triptych.portrait import Portrait
+from triptych.render.empty_space import EmptySpace
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 FITTING = "fitting"
@@ -250,7 +250,8 @@ class _Fitting:
         if settings.empty_weight == 0 or settings.background_margin is None:
             return None
         pixel = self.portrait.config.view.pixel_size(self.renderer.ray_size)
-        empty_space = EmptySpace(self.portrait, settings.background_margin * pixel)
+        head, margin = self.portrait, settings.background_margin * pixel
+        empty_space = EmptySpace(head.occupancy, head.config.rendering, margin)
         return empty_space if len(empty_space.places) else None
 
     def _stray_matter(self, planes: Tensor, empty_space: EmptySpace) -> Tensor:

@@ -54,7 +54,7 @@ class StylizeSettings:
         background_margin: Edited pixels farther from the unedited head than this many pixels of its
             rays are taken for plain background in any case. None believes every pixel (the paper).
         empty_weight: Weight of matter farther than that from the unedited head, in space; see
-            `stylize_emptiness`. 0, as published, or no margin: none.
+            `render.empty_space`. 0, as published, or no margin: none.
         empty_points: Points per step at which such matter is looked for.
         num_spread: Samples per ray over the whole range.
         num_guided: Samples per ray round the surface last seen there.

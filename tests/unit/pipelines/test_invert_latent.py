@@ -88,7 +88,7 @@ def test_fitting_comes_nearer_and_stays_among_the_heads_there_are(pipeline):
 def test_only_pictures_left_far_away_are_fitted_so(pipeline, beyond, expected):
     target = target_of_latent(pipeline, pipeline.refiner.known_heads.latents[41:42])
     latent = dataclasses.replace(LATENT, beyond=beyond)
-    codes = dataclasses.replace(SETTINGS.codes, steps=0)
+    codes = dataclasses.replace(SETTINGS.codes, steps=LATENT.steps if beyond == 0 else 0)
     settings = dataclasses.replace(SETTINGS, latent=latent, codes=codes)
     told = []
     found = pipeline.invert(target, settings, progress=lambda stage, *_: told.append(stage))

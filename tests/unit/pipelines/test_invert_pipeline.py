@@ -30,9 +30,12 @@ from triptych.models.psp import PspEncoder
 from triptych.models.restyle import GeneratorSynthesis, restyle
 from triptych.pipelines import invert, invert_refiner
 from triptych.pipelines.invert import InvertPipeline
+from triptych.pipelines.invert_settings import TuningSettings, schedule
 from triptych.pipelines.invert_synthesis import FastSynthesis
 from triptych.pipelines.invert_target import target_of
+from triptych.pipelines.invert_tuning import tune_generator
 from triptych.portrait import Portrait
+from triptych.render.empty_space import EmptySpace
 
 
 @pytest.fixture(scope="module")
@@ -274,3 +277,30 @@ def test_usual_codes_are_those_of_many_seeds(pipeline):
     usual = float(pipeline.refiner.code_prior(codes))
     assert 0.7 < usual < 1.3
     assert float(pipeline.refiner.code_prior(codes + 5 * codes.std(dim=0))) > 3 * usual
+
+
+def test_tuning_keeps_empty_space_empty(picture):
+    """A generator of empty air makes matter everywhere for a picture, unless that counts."""
+    generator = make_generator()
+    generator.decoder.net[2].bias.data[0] -= 7
+    with torch.no_grad():
+        ws = generator.mapping(torch.zeros(1, generator.config.z_dim))
+        grid = generator.occupancy(generator.planes(ws))
+    empty = EmptySpace(grid, generator.config.rendering, 0.0)
+    assert len(empty.places) > 100
+    points = empty.draw(4000, torch.Generator().manual_seed(5))
+
+    def stray(weight: float) -> float:
+        tuning = TuningSettings(
+            steps=8, learning_rate=2e-2, empty_weight=weight, empty_margin=0.0, empty_points=500
+        )
+        settings = dataclasses.replace(SETTINGS, tuning=tuning)
+        target = target_of(picture, CAMERA, SIZE)
+        tuned = tune_generator(
+            generator, target, ws, toy_judges(), settings, step_done=lambda *_: None
+        )
+        with torch.no_grad():
+            return float(empty.matter(tuned.field(tuned.planes(ws)), points))
+
+    assert stray(10.0) < 0.5 * stray(0.0)
+    assert schedule("published").tuning.empty_weight == 0

@@ -8,10 +8,10 @@ import pytest
 import torch
 from toy_portraits import SPHERE_RADIUS, sphere_portrait
 
-from triptych.pipelines.stylize_emptiness import EmptySpace
 from triptych.pipelines.stylize_fitting import _Fitting
 from triptych.pipelines.stylize_networks import trainable_plane_source
 from triptych.pipelines.stylize_views import edit_views, render_originals
+from triptych.render.empty_space import EmptySpace
 
 MARGIN = 0.1
 
@@ -23,7 +23,7 @@ def ball():
 
 @pytest.fixture(scope="module")
 def empty_space(ball) -> EmptySpace:
-    return EmptySpace(ball, MARGIN)
+    return EmptySpace(ball.occupancy, ball.config.rendering, MARGIN)
 
 
 def test_empty_places_keep_the_margin_and_fill_the_rest(ball, empty_space):

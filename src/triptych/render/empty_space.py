@@ -1,4 +1,4 @@
-"""Empty space stays empty: matter far from the unedited head costs, seen by a view or not."""
+"""Empty space stays empty: matter far from a head as it was costs, seen by a view or not."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from triptych.fields.triplane import TriPlaneField
-from triptych.portrait import Portrait
-from triptych.render.occupancy import largest_around, lattice_line, lowest_matter
+from triptych.render.occupancy import (
+    OccupancyGrid,
+    largest_around,
+    lattice_line,
+    lowest_matter,
+)
+from triptych.render.renderer import RenderConfig
 
 
 class EmptySpace:
-    """What is farther from a head's matter than edits may reach, in its cube and beyond.
+    """What is farther from a head's matter than its fitting may reach, in its cube and beyond.
 
-    The reconstruction loss cannot see specks between or outside the views that it fits, and the
+    A reconstruction loss cannot see specks between or outside the views that it fits, and FF3D's
     density regularisation (Eq. 6), being a slope of raw densities, draws empty and full together.
 
     Attributes:
@@ -22,16 +27,16 @@ class EmptySpace:
         limit: Raw density from which on there is matter; see `render.occupancy`.
     """
 
-    def __init__(self, head: Portrait, margin: float) -> None:
-        """Take stock of the unedited head.
+    def __init__(self, grid: OccupancyGrid, config: RenderConfig, margin: float) -> None:
+        """Take stock of a head.
 
         Args:
-            head: The head before the fitting.
-            margin: How far from its matter an edit may put some, in world units.
+            grid: Where the head before the fitting has matter.
+            config: How that head is rendered.
+            margin: How far from its matter a fitting may put some, in world units.
         """
-        grid = head.occupancy
         cells = grid.size - 2
-        self.limit = lowest_matter(head.config.rendering)
+        self.limit = lowest_matter(config)
         self._cell = grid.box_size / cells
         matter = _continued(grid.density.reshape([grid.size] * 3) > self.limit)
         empty = ~largest_around(matter, max(1, round(margin / self._cell)))
