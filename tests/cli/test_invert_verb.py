@@ -101,14 +101,15 @@ def test_a_crop_with_its_camera_becomes_a_portrait(run, options, tmp_path):
 
 def test_a_photo_is_aligned_first(run, options, tmp_path, avatar_pixels):
     save_png(tmp_path / "photo.png", avatar_pixels)
-    quick = ("--set", 'codes={"steps":2}', "camera_steps=1")
+    fewer = ('codes={"steps":2}', 'latent={"steps":1,"heads":2}', "camera_steps=1")
+    quick = ("--set", *fewer)
     refined = ("--refine", "w+", "--refine-camera")
     outcome = run("invert", "photo.png", "--out", "me", *options, *refined, *quick)
     assert outcome.code == 0, outcome.err
     record = json.loads((tmp_path / "me" / "run.json").read_text())
     assert record["face"]["detector"] == "avatar network"
     assert record["seconds"]["align"] > 0
-    assert [row["stage"] for row in record["stages"]][-2:] == ["camera", "w+"]
+    assert [row["stage"] for row in record["stages"]][-3:] == ["camera", "latent", "w+"]
     assert record["settings"]["codes"]["steps"] == 2
     assert record["settings"]["codes"]["unit"] == "spread"
     with Image.open(tmp_path / "me" / "aligned.png") as crop:
