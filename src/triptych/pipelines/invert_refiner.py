@@ -123,6 +123,7 @@ class InversionRefiner:
         settings: InvertSettings,
         progress: Progress,
     ) -> InversionStage:
+        """Fit the generator itself to the picture; the codes stay."""
         started = time.monotonic()
         ws = so_far.portrait.ws
         tuned = tune_generator(
