@@ -12,7 +12,6 @@ from torch import Tensor
 
 from triptych.models.code_prior import CodePrior
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.ops.precision import half_precision_where_fast
 from triptych.pipelines.invert_objective import InversionObjective
 from triptych.pipelines.invert_settings import CodeSettings
 
@@ -64,9 +63,7 @@ def refine_codes(
             moved = begin + unit * (common + own)
             noised = moved + spread * noise * noise_strength(progress, settings)
             ws = noised.expand(start.shape)
-            with half_precision_where_fast(ws.device):
-                planes = painter.planes(ws)
-            loss, _ = objective(planes.float(), ws, step)
+            loss = objective.of_codes(painter, ws, step)
             if settings.keep:
                 loss = loss + settings.keep * (unit / spread * own).square().mean()
             if settings.prior and prior is not None:

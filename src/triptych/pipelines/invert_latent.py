@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.ops.precision import half_precision_where_fast
 from triptych.pipelines.invert_codes import Step
 from triptych.pipelines.invert_known_heads import KnownHeads
 from triptych.pipelines.invert_objective import InversionObjective
@@ -82,9 +81,7 @@ def fit_latent(
     for step in range(settings.steps):
         with torch.enable_grad():
             ws = painter.mapping(start + spread * move)
-            with half_precision_where_fast(ws.device):
-                planes = painter.planes(ws)
-            loss, _ = objective(planes.float(), ws, step)
+            loss = objective.of_codes(painter, ws, step)
             loss = loss + settings.keep * move.square().mean()
             (move.grad,) = torch.autograd.grad(loss, [move])
         left = (1 - step / settings.steps) / settings.ramp_down if settings.ramp_down else 1.0

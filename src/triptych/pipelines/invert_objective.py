@@ -7,6 +7,7 @@ from torch import Tensor
 
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.head_views import HeadViews
+from triptych.ops.precision import half_precision_where_fast
 from triptych.pipelines.invert_settings import InvertSettings
 from triptych.pipelines.invert_target import InversionTarget
 from triptych.priors.inversion_losses import InversionWeights, inversion_loss
@@ -64,6 +65,12 @@ class InversionObjective:
             self._weights,
             confidence=doubt,
         )
+
+    def of_codes(self, painter: TriPlaneGenerator, ws: Tensor, step: int) -> Tensor:
+        """Return the loss [] of style codes [1, k, d] through a copy that paints their planes."""
+        with half_precision_where_fast(ws.device):
+            planes = painter.planes(ws)
+        return self(planes.float(), ws, step)[0]
 
     def is_whole(self, step: int) -> bool:
         """Say whether a step looks at the whole head."""

@@ -61,8 +61,7 @@ def tune_generator(
             planes = tuned.planes(ws).float()
             loss, terms = objective(planes, ws, step)
             if empty_space is not None:
-                points = empty_space.draw(tuning.empty_points, draws)
-                stray = empty_space.matter(tuned.field(planes), points)
+                stray = empty_space.stray(tuned.field(planes), tuning.empty_points, draws)
                 loss = loss + tuning.empty_weight * stray
         # PTI looks at the picture before it makes a step, too.
         if objective.is_whole(step) and float(terms["perceptual"].detach()) <= tuning.stop_below:
@@ -83,5 +82,4 @@ def _empty_space(
         return None
     with torch.no_grad():
         grid = generator.occupancy(generator.planes(ws))
-    empty_space = EmptySpace(grid, generator.config.rendering, tuning.empty_margin)
-    return empty_space if len(empty_space.places) else None
+    return EmptySpace.round_head(grid, generator.config.rendering, tuning.empty_margin)

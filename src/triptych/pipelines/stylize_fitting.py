@@ -225,7 +225,10 @@ class _Fitting:
         if settings.density_weight > 0:
             (settings.density_weight * self._roughness(gathered)).backward()
         if self.empty_space is not None:
-            (settings.empty_weight * self._stray_matter(gathered, self.empty_space)).backward()
+            stray = self.empty_space.stray(
+                self._field(gathered), settings.empty_points, self.generator
+            )
+            (settings.empty_weight * stray).backward()
         planes.backward(gathered.grad)
 
     def _differences(self, visit: Visit) -> tuple[Tensor, Tensor]:
@@ -251,12 +254,7 @@ class _Fitting:
             return None
         pixel = self.portrait.config.view.pixel_size(self.renderer.ray_size)
         head, margin = self.portrait, settings.background_margin * pixel
-        empty_space = EmptySpace(head.occupancy, head.config.rendering, margin)
-        return empty_space if len(empty_space.places) else None
-
-    def _stray_matter(self, planes: Tensor, empty_space: EmptySpace) -> Tensor:
-        points = empty_space.draw(self.settings.empty_points, self.generator)
-        return empty_space.matter(self._field(planes), points)
+        return EmptySpace.round_head(head.occupancy, head.config.rendering, margin)
 
     def _field(self, planes: Tensor) -> TriPlaneField:
         return replace(self.portrait.field, planes=planes)

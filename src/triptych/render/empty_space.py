@@ -43,6 +43,18 @@ class EmptySpace:
         line = lattice_line(grid.box_size, cells, grid.density.device)
         self.places = line[empty.nonzero().flip(-1)]
 
+    @classmethod
+    def round_head(
+        cls, grid: OccupancyGrid, config: RenderConfig, margin: float
+    ) -> EmptySpace | None:
+        """Return the empty space round a head; None where the head fills its cube."""
+        space = cls(grid, config, margin)
+        return space if len(space.places) else None
+
+    def stray(self, field: TriPlaneField, count: int, generator: torch.Generator) -> Tensor:
+        """Return the mean matter [] at points drawn evenly from the empty cells."""
+        return self.matter(field, self.draw(count, generator))
+
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw points [1, count, 3] evenly from the empty cells."""
         chosen = torch.randint(len(self.places), (count,), generator=generator)
