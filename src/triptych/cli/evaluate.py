@@ -83,7 +83,10 @@ class Prior:
 
 @dataclass(frozen=True)
 class Editor:
-    """Compare an image editor's work with the avatars truly in the asked styles."""
+    """Compare an image editor's work with the avatars truly in the asked styles.
+
+    Groups of finished heads stay in OUT/groups; a stopped evaluation goes on where it was.
+    """
 
     out: Path
     """Folder for editor.json, editor.md and the sheet editor.png."""
@@ -104,7 +107,7 @@ class Editor:
     pack: MaybePath = None
     """Head asset pack; see triptych data makehuman."""
     overwrite: bool = False
-    """Replace an earlier report in the folder."""
+    """Replace an earlier report in the folder; finished groups are kept."""
 
     def run(self) -> None:
         """Do the work."""
@@ -113,7 +116,9 @@ class Editor:
         from triptych.data.avatars.phrases import sample_phrase
         from triptych.data.avatars.styles import style_named
         from triptych.evaluation.avatar_heads import AvatarHeads
-        from triptych.evaluation.editor_report import EditorSettings, measure_editor, num_edits
+        from triptych.evaluation.editor_groups import EditorSettings
+        from triptych.evaluation.editor_report import EditorJudges, measure_editor, num_edits
+        from triptych.files import make_writable_folder
 
         settings = EditorSettings(
             heads=self.heads,
@@ -123,6 +128,7 @@ class Editor:
             text_guidance=self.text_guidance,
         )
         models.open_report_folder(self.out, "editor", overwrite=self.overwrite)
+        make_writable_folder(self.out / "groups")
         judges, heads = models.load_judges(), AvatarHeads(self.pack)
         styles = models.known_styles(self.styles, judges.classifier)
         editor, hashes = models.load_editor(self.editor)
@@ -130,13 +136,12 @@ class Editor:
             findings = measure_editor(
                 editor,
                 heads,
-                judges.classifier,
-                judges.identity,
-                judges.distance,
+                EditorJudges(judges.classifier, judges.identity, judges.distance),
                 {style: style_named(style).kind for style in styles},
                 lambda style, rng: sample_phrase([style], rng),
                 settings,
                 models={**hashes, **judges.hashes},
+                folder=self.out / "groups",
                 step=models.counted(progress, "edits", num_edits(settings, len(styles))),
             )
         models.publish(

@@ -16,6 +16,9 @@ from triptych.ops.colour import from_uint8
 if TYPE_CHECKING:
     from triptych.data.avatars.identity import Identity
 
+# A group of heads that is asked for style after style, as they are and as statues.
+_KEPT_HEADS = 24
+
 
 @dataclass(frozen=True)
 class TrueViews:
@@ -54,7 +57,7 @@ class AvatarHeads:
         from triptych.data.avatars.builder import AvatarBuilder
 
         self._assets = load_assets(pack)
-        self._builder = AvatarBuilder(self._assets)
+        self._builder = AvatarBuilder(self._assets, kept_heads=_KEPT_HEADS)
 
     def views(self, seed: int, style: str | None, camera: Camera, size: int) -> TrueViews:
         """Render a seed's head in a style (None: as it is) from v cameras."""

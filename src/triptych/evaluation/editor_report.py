@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from triptych.camera import Camera
-from triptych.errors import UserError
 from triptych.evaluation.avatar_heads import TrueHeads, unseen_cameras
+from triptych.evaluation.editor_groups import (
+    MEASURES,
+    EditorGroup,
+    EditorSettings,
+    stacked_figures,
+)
 from triptych.evaluation.metrics import identity_kept, perceptual, psnr, style_recognised
 from triptych.evaluation.report_file import Cell, Report, Table, mean
 from triptych.priors.identity import IdentityFeatures
@@ -21,51 +28,21 @@ from triptych.priors.style_classifier import StyleClassifier
 
 PhraseOf = Callable[[str, np.random.Generator], str]
 Step = Callable[..., None]
-_MEASURES = (
-    "psnr",
-    "perceptual",
-    "recognised",
-    "identity kept",
-    "source psnr",
-    "truth recognised",
-    "truth kept",
-)
 
 
 @dataclass(frozen=True)
-class EditorSettings:
-    """Which heads and styles are edited.
+class EditorJudges:
+    """Who looks at the edits.
 
     Attributes:
-        heads: Number of heads.
-        first_seed: Seed of the first head; seeds below 10,000 are never trained on.
-        styles_per_head: How many of the styles each head is asked for, in turn; all when None.
-        heads_per_group: Heads edited together, with one phrase per style.
-        num_steps: Steps of the editor's schedule; the editor's own when None.
-        text_guidance: Strength of the prompt; the editor's own when None.
-        noise_seed: Seed of the noise.
-        yaw_range: Largest yaw in radians.
-        pitch_range: Largest pitch in radians.
-        pictured: Groups of which the first head is shown on the sheet.
+        classifier: Names styles; trained on avatar renders only.
+        identity: Identity feature.
+        distance: Perceptual distance.
     """
 
-    heads: int = 300
-    first_seed: int = 0
-    styles_per_head: int | None = None
-    heads_per_group: int = 12
-    num_steps: int | None = None
-    text_guidance: float | None = None
-    noise_seed: int = 0
-    yaw_range: float = 0.5
-    pitch_range: float = 0.3
-    pictured: int = 4
-
-    def __post_init__(self) -> None:
-        if self.heads < 2 or self.heads_per_group < 2:
-            raise UserError(
-                f"heads and heads per group: got {self.heads} and {self.heads_per_group}; expected "
-                "2 or more, because identity is compared with another head's"
-            )
+    classifier: StyleClassifier
+    identity: IdentityFeatures
+    distance: PerceptualDistance
 
 
 @dataclass
@@ -78,21 +55,19 @@ class EditorFindings:
     """
 
     report: Report
-    pictures: list[tuple[str, Tensor, Tensor, Tensor]] = field(default_factory=list)
+    pictures: list[tuple[str, Tensor, Tensor, Tensor]]
 
 
-@torch.no_grad()
 def measure_editor(
     editor: ImageEditor,
     heads: TrueHeads,
-    classifier: StyleClassifier,
-    identity: IdentityFeatures,
-    distance: PerceptualDistance,
+    judges: EditorJudges,
     kinds: dict[str, str],
     phrase_of: PhraseOf,
     settings: EditorSettings,
     *,
     models: dict[str, str] | None = None,
+    folder: Path | None = None,
     step: Step = lambda *_: None,
 ) -> EditorFindings:
     """Edit unseen heads into every style and compare with the truth.
@@ -100,74 +75,96 @@ def measure_editor(
     Args:
         editor: The editor.
         heads: The truth.
-        classifier: Names styles; trained on avatar renders only.
-        identity: Identity feature.
-        distance: Perceptual distance.
+        judges: Who looks.
         kinds: Kind of each style asked for ("material", "creature", "people", "picture").
         phrase_of: Draws a phrase that asks for a style.
         settings: How much.
         models: Hashes for the report.
+        folder: Where finished groups of heads are kept, so that a measurement that was cut goes
+            on; it must exist.
         step: Called after each group and style.
+
+    Raises:
+        UserError: The folder holds findings of other models or settings.
     """
-    rng = np.random.default_rng(settings.noise_seed)
-    size = editor.config.image_size
-    found: dict[str, dict[str, list[float]]] = {
-        style: {measure: [] for measure in _MEASURES} for style in kinds
-    }
-    pictures: list[tuple[str, Tensor, Tensor, Tensor]] = []
-    for number, seeds in enumerate(_groups(settings)):
-        cameras = [_camera(seed, settings) for seed in seeds]
-        source = _true_pictures(heads, seeds, None, cameras, size)
-        for style in styles_of_group(tuple(kinds), settings.styles_per_head, number):
-            edited = editor.edit(
-                source,
-                phrase_of(style, rng),
-                num_steps=settings.num_steps,
-                text_guidance=settings.text_guidance,
-                seed=settings.noise_seed,
+    groups: list[EditorGroup] = []
+    for number, seeds in enumerate(settings.seeds_of_groups()):
+        question = settings.question(
+            seeds, settings.styles_of_group(tuple(kinds), number), models or {}
+        )
+        pictured = number < settings.pictured
+        group = None
+        if folder is not None:
+            group = EditorGroup.load(folder, question, with_pictures=pictured)
+        if group is not None:
+            for _ in group.styles:
+                step()
+        else:
+            group = _measure_group(
+                editor, heads, judges, phrase_of, settings, question, pictured, step
             )
-            true = _true_pictures(heads, seeds, style, cameras, size)
-            values = {
-                "psnr": psnr(edited, true),
-                "perceptual": perceptual(distance, edited, true),
-                "recognised": style_recognised(classifier, edited, style),
-                "identity kept": identity_kept(identity, edited, source, source.roll(1, 0)),
-                "source psnr": psnr(source, true),
-                "truth recognised": style_recognised(classifier, true, style),
-                "truth kept": identity_kept(identity, true, source, source.roll(1, 0)),
-            }
-            for measure, value in values.items():
-                found[style][measure].extend(value.float().tolist())
-            if number < settings.pictured:
-                pictures.append((style, source[0], edited[0], true[0]))
-            step()
-    return EditorFindings(_report(found, kinds, settings, models or {}), pictures)
-
-
-def styles_of_group(
-    styles: Sequence[str], styles_per_head: int | None, group: int
-) -> tuple[str, ...]:
-    """Return the styles that a group of heads is asked for; consecutive groups take turns."""
-    if styles_per_head is None or styles_per_head >= len(styles):
-        return tuple(styles)
-    start = group * styles_per_head
-    return tuple(styles[(start + offset) % len(styles)] for offset in range(styles_per_head))
+            if folder is not None:
+                group.save(folder)
+        groups.append(group)
+    pictures = [
+        (style, *triple)
+        for group in groups
+        if group.pictures is not None
+        for style, triple in zip(group.styles, group.pictures, strict=True)
+    ]
+    return EditorFindings(_report(groups, kinds, settings, models or {}), pictures)
 
 
 def num_edits(settings: EditorSettings, num_styles: int) -> int:
     """Return how often `measure_editor` calls its step."""
     per_group = min(settings.styles_per_head or num_styles, num_styles)
-    return len(_groups(settings)) * per_group
+    return len(settings.seeds_of_groups()) * per_group
 
 
-def _groups(settings: EditorSettings) -> list[list[int]]:
-    """Split the seeds into groups of at least two heads."""
-    seeds = list(range(settings.first_seed, settings.first_seed + settings.heads))
-    width = settings.heads_per_group
-    groups = [seeds[start : start + width] for start in range(0, len(seeds), width)]
-    if len(groups[-1]) == 1:
-        groups[-2:] = [groups[-2] + groups[-1]]
-    return groups
+@torch.no_grad()
+def _measure_group(
+    editor: ImageEditor,
+    heads: TrueHeads,
+    judges: EditorJudges,
+    phrase_of: PhraseOf,
+    settings: EditorSettings,
+    question: dict[str, Any],
+    pictured: bool,
+    step: Step,
+) -> EditorGroup:
+    """Edit the heads of one group into each of its styles."""
+    seeds: list[int] = question["seeds"]
+    phrases = np.random.default_rng((settings.noise_seed, seeds[0]))
+    size = editor.config.image_size
+    cameras = [_camera(seed, settings) for seed in seeds]
+    source = _true_pictures(heads, seeds, None, cameras, size)
+    own = judges.identity.embed(source)
+    other = own.roll(1, 0)
+    found: list[dict[str, Tensor]] = []
+    triples: list[Tensor] = []
+    for style in question["styles"]:
+        edited = editor.edit(
+            source,
+            phrase_of(style, phrases),
+            num_steps=settings.num_steps,
+            text_guidance=settings.text_guidance,
+            seed=settings.noise_seed,
+        )
+        true = _true_pictures(heads, seeds, style, cameras, size)
+        found.append(
+            {
+                "psnr": psnr(edited, true),
+                "perceptual": perceptual(judges.distance, edited, true),
+                "recognised": style_recognised(judges.classifier, edited, style),
+                "identity kept": identity_kept(judges.identity.embed(edited), own, other),
+                "source psnr": psnr(source, true),
+                "truth recognised": style_recognised(judges.classifier, true, style),
+                "truth kept": identity_kept(judges.identity.embed(true), own, other),
+            }
+        )
+        triples.append(torch.stack([source[0], edited[0], true[0]]))
+        step()
+    return EditorGroup(question, stacked_figures(found), torch.stack(triples) if pictured else None)
 
 
 def _camera(seed: int, settings: EditorSettings) -> Camera:
@@ -182,42 +179,50 @@ def _true_pictures(
 
 
 def _report(
-    found: dict[str, dict[str, list[float]]],
+    groups: Sequence[EditorGroup],
     kinds: dict[str, str],
     settings: EditorSettings,
     models: dict[str, str],
 ) -> Report:
-    asked = {style: figures for style, figures in found.items() if figures["psnr"]}
+    asked = [style for style in kinds if any(style in group.styles for group in groups)]
 
     def over(styles: Sequence[str], measure: str) -> float | None:
-        return mean([value for style in styles for value in asked[style][measure]])
+        return mean(
+            [
+                value
+                for style in styles
+                for group in groups
+                if style in group.styles
+                for value in group.of(style, measure)
+            ]
+        )
 
     rows: list[tuple[Cell, ...]] = [
-        (style, kinds[style], *(over([style], measure) for measure in _MEASURES)) for style in asked
+        (style, kinds[style], *(over([style], measure) for measure in MEASURES)) for style in asked
     ]
     by_kind: list[tuple[Cell, ...]] = []
     for kind in dict.fromkeys(kinds[style] for style in asked):
         members = [style for style in asked if kinds[style] == kind]
-        by_kind.append((kind, len(members), *(over(members, measure) for measure in _MEASURES)))
+        by_kind.append((kind, len(members), *(over(members, measure) for measure in MEASURES)))
     materials = [style for style in asked if kinds[style] == "material"]
     return Report(
         name="editor",
         title="The image editor on unseen heads",
         summary={
             "psnr over material styles": over(materials, "psnr"),
-            "psnr over all styles": over(list(asked), "psnr"),
-            "style recognised": over(list(asked), "recognised"),
-            "style recognised in the true renders": over(list(asked), "truth recognised"),
-            "identity nearer to the source": over(list(asked), "identity kept"),
-            "identity nearer in the true renders": over(list(asked), "truth kept"),
-            "perceptual": over(list(asked), "perceptual"),
+            "psnr over all styles": over(asked, "psnr"),
+            "style recognised": over(asked, "recognised"),
+            "style recognised in the true renders": over(asked, "truth recognised"),
+            "identity nearer to the source": over(asked, "identity kept"),
+            "identity nearer in the true renders": over(asked, "truth kept"),
+            "perceptual": over(asked, "perceptual"),
             "heads": settings.heads,
             "styles": len(asked),
-            "edits": sum(len(figures["psnr"]) for figures in asked.values()),
+            "edits": sum(len(group.question["seeds"]) * len(group.styles) for group in groups),
         },
         tables={
-            "By kind": Table(("kind", "styles", *_MEASURES), tuple(by_kind)),
-            "By style": Table(("style", "kind", *_MEASURES), tuple(rows)),
+            "By kind": Table(("kind", "styles", *MEASURES), tuple(by_kind)),
+            "By style": Table(("style", "kind", *MEASURES), tuple(rows)),
         },
         settings=asdict(settings),
         models=models,

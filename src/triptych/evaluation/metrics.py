@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from triptych.priors.identity import IdentityFeatures
 from triptych.priors.perceptual import PerceptualDistance
 from triptych.priors.style_classifier import StyleClassifier, style_index
 
@@ -48,14 +47,15 @@ def iou(alpha: Tensor, target_alpha: Tensor, *, threshold: float = 0.5) -> Tenso
     return torch.where(either > 0, both / either.clamp(min=1), torch.ones_like(both / 1.0))
 
 
-def identity_kept(
-    features: IdentityFeatures, edited: Tensor, source: Tensor, other: Tensor
-) -> Tensor:
-    """Return [b] whether an edited head is nearer to its source than to another head."""
-    identity = features.embed(edited)
-    to_source = (identity * features.embed(source)).sum(dim=1)
-    to_other = (identity * features.embed(other)).sum(dim=1)
-    return to_source > to_other
+def identity_kept(edited: Tensor, source: Tensor, other: Tensor) -> Tensor:
+    """Return [b] whether an edited head is nearer to its source than to another head.
+
+    Args:
+        edited: Unit identity features [b, d] of the edited pictures.
+        source: Of the pictures before the edit.
+        other: Of other heads.
+    """
+    return (edited * source).sum(dim=1) > (edited * other).sum(dim=1)
 
 
 def style_recognised(classifier: StyleClassifier, image: Tensor, style: str) -> Tensor:

@@ -10,10 +10,12 @@ import pytest
 from triptych.camera import look_at_camera
 from triptych.data.avatars.attributes import HAIR_STYLES
 from triptych.data.avatars.avatar import FOCAL, project
+from triptych.data.avatars.builder import AvatarBuilder
 from triptych.data.avatars.identity import Identity, identity_from_seed
 from triptych.data.avatars.look import Look, MaterialLook, linear_rgb, skin_rgb
 from triptych.data.avatars.morphs import morphed_base
 from triptych.data.avatars.placement import EYE_HEIGHT, place
+from triptych.data.avatars.styles import style_named
 from triptych.errors import UserError
 
 
@@ -31,12 +33,34 @@ def front(avatar):
     return avatar.render(_camera(), size=96)
 
 
-def test_a_seed_builds_and_renders_the_same_picture(avatar_builder, avatar, front):
-    again = avatar_builder.build(identity_from_seed(3, avatar_builder.assets))
+def test_a_seed_builds_and_renders_the_same_picture(head_assets, avatar, front):
+    again = AvatarBuilder(head_assets).build(identity_from_seed(3, head_assets))
+    assert again.positions is not avatar.positions
     np.testing.assert_array_equal(again.positions, avatar.positions)
     image = again.render(_camera(), size=96)
     for name in ("rgb", "alpha", "depth", "regions"):
         np.testing.assert_array_equal(getattr(image, name), getattr(front, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape_of"),
+    [("gold", "statue"), ("pale", "before"), ("pencil sketch", "before"), ("beard", None)],
+)
+def test_a_kept_head_is_painted_as_a_new_one(head_assets, name, shape_of):
+    identity, style = identity_from_seed(2, head_assets), style_named(name)
+    keeping = AvatarBuilder(head_assets, kept_heads=2)
+    heads = {
+        "before": keeping.build(identity),
+        "statue": keeping.build(identity, style_named("bronze")),
+    }
+    kept = keeping.build(identity, style)
+    assert [of for of, head in heads.items() if head.positions is kept.positions] == (
+        [shape_of] if shape_of else []
+    )
+    new = AvatarBuilder(head_assets, kept_heads=0).build(identity, style)
+    for field in ("rgb", "alpha", "depth", "regions"):
+        expected = getattr(new.render(_camera(), size=64), field)
+        np.testing.assert_array_equal(getattr(kept.render(_camera(), size=64), field), expected)
 
 
 def test_different_seeds_look_different(avatar_builder, front):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +13,12 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.evaluation.avatar_heads import TrueViews
+from triptych.evaluation.editor_groups import EditorSettings
 from triptych.evaluation.editor_report import (
-    EditorSettings,
+    EditorFindings,
+    EditorJudges,
     measure_editor,
     num_edits,
-    styles_of_group,
 )
 from triptych.priors.image_editor import EditorConfig
 
@@ -69,12 +73,14 @@ class _NoDistance:
         return torch.zeros(len(first))
 
 
-def _measure(editor: _Editor, settings: EditorSettings):  # type: ignore[no-untyped-def]
+def _measure(
+    editor: _Editor, settings: EditorSettings, folder: Path | None = None
+) -> EditorFindings:
     def phrase(style: str, rng: np.random.Generator) -> str:
         return f"a {style} statue"
 
-    judges = (_RedOrBlue(), _Corner(), _NoDistance())
-    return measure_editor(editor, _Heads(), *judges, KINDS, phrase, settings)  # type: ignore[arg-type]
+    judges = EditorJudges(_RedOrBlue(), _Corner(), _NoDistance())
+    return measure_editor(editor, _Heads(), judges, KINDS, phrase, settings, folder=folder)
 
 
 def test_figures_of_known_edits() -> None:
@@ -100,10 +106,11 @@ def test_figures_of_known_edits() -> None:
 
 def test_groups_take_styles_in_turn() -> None:
     styles = ("a", "b", "c")
-    assert styles_of_group(styles, 2, 0) == ("a", "b")
-    assert styles_of_group(styles, 2, 1) == ("c", "a")
-    assert styles_of_group(styles, None, 5) == styles
-    assert styles_of_group(styles, 9, 1) == styles
+    in_turn = EditorSettings(styles_per_head=2)
+    assert in_turn.styles_of_group(styles, 0) == ("a", "b")
+    assert in_turn.styles_of_group(styles, 1) == ("c", "a")
+    assert EditorSettings().styles_of_group(styles, 5) == styles
+    assert EditorSettings(styles_per_head=9).styles_of_group(styles, 1) == styles
 
 
 def test_a_single_last_head_joins_the_group_before() -> None:
@@ -117,3 +124,33 @@ def test_a_single_last_head_joins_the_group_before() -> None:
 def test_one_head_is_too_few() -> None:
     with pytest.raises(UserError, match="2 or more"):
         EditorSettings(heads=1)
+
+
+def test_a_cut_measurement_goes_on(tmp_path: Path) -> None:
+    settings = EditorSettings(heads=6, heads_per_group=2, pictured=1)
+    whole = _measure(_Editor(), settings)
+    _measure(_Editor(), replace(settings, heads=4), tmp_path)
+    resumed = _Editor()
+    findings = _measure(resumed, settings, tmp_path)
+    assert len(resumed.asked) == len(KINDS)
+    assert findings.report.tables == whole.report.tables
+    assert findings.report.summary == whole.report.summary
+    assert [row[0] for row in findings.pictures] == ["red", "blue"]
+    for kept, made in zip(findings.pictures, whole.pictures, strict=True):
+        # Pictures are kept in 8 bits.
+        torch.testing.assert_close(kept[1:], made[1:], atol=0.51 / 127.5, rtol=0)
+
+
+def test_groups_without_a_picture_are_measured_anew_for_the_sheet(tmp_path: Path) -> None:
+    settings = EditorSettings(heads=2, heads_per_group=2, pictured=0)
+    _measure(_Editor(), settings, tmp_path)
+    again = _Editor()
+    assert _measure(again, replace(settings, pictured=1), tmp_path).pictures
+    assert len(again.asked) == len(KINDS)
+
+
+def test_groups_of_other_settings_are_not_taken(tmp_path: Path) -> None:
+    settings = EditorSettings(heads=2)
+    _measure(_Editor(), settings, tmp_path)
+    with pytest.raises(UserError, match="other models or settings"):
+        _measure(_Editor(), replace(settings, text_guidance=2.0), tmp_path)

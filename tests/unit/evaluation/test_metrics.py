@@ -55,13 +55,6 @@ def test_sharpness_of_a_step() -> None:
     torch.testing.assert_close(sharpness(image), torch.tensor([1 / 6]))
 
 
-class _MeanColourIdentity:
-    """Takes the direction of the mean colour for the identity."""
-
-    def embed(self, image: Tensor) -> Tensor:
-        return torch.nn.functional.normalize(image.mean(dim=(2, 3)), dim=1)
-
-
 class _RedOrBlue:
     """Calls an image by its stronger channel."""
 
@@ -76,10 +69,10 @@ def _plain(*colour: float) -> Tensor:
 
 
 def test_identity_is_kept_when_the_source_is_nearer() -> None:
-    identity = _MeanColourIdentity()
-    red, orange, blue = _plain(1, 0, 0), _plain(1, 0.4, 0), _plain(0, 0, 1)
-    assert identity_kept(identity, orange, source=red, other=blue).tolist() == [True]
-    assert identity_kept(identity, orange, source=blue, other=red).tolist() == [False]
+    edited = torch.tensor([[0.8, 0.6]])
+    near, far = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    assert identity_kept(edited, source=near, other=far).tolist() == [True]
+    assert identity_kept(edited, source=far, other=near).tolist() == [False]
 
 
 def test_style_recognition_and_probability() -> None:

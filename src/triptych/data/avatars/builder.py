@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import Protocol
 
@@ -67,9 +68,17 @@ class Style(Protocol):
 
 
 class AvatarBuilder:
-    """Builds avatars from one asset pack; what all heads share is prepared once."""
+    """Builds avatars from one asset pack; what all heads share is prepared once.
 
-    def __init__(self, assets: HeadAssets) -> None:
+    Many styles change colours alone, and all materials carve the same statue: heads built lately
+    are kept, and one of the same identity is only painted anew.
+
+    Args:
+        assets: The asset pack.
+        kept_heads: How many heads are kept, some 6 MB each.
+    """
+
+    def __init__(self, assets: HeadAssets, kept_heads: int = 2) -> None:
         import_optional("numba", "train")
         self.assets = assets
         self._template = build_template(assets)
@@ -79,6 +88,7 @@ class AvatarBuilder:
         self._shells = ShellHair(self._template)
         self._wardrobe = Wardrobe(assets)
         self._lighting = studio_lighting()
+        self._kept: deque[tuple[Identity, Avatar]] = deque(maxlen=kept_heads)
 
     def build(
         self, identity: Identity, style: Style | None = None, look: Look | None = None
@@ -93,6 +103,22 @@ class AvatarBuilder:
         look = look or look_from_attributes(identity.attributes)
         if style is not None:
             identity, look = style.transform(identity, look)
+        return replace(
+            self._grey_head(identity),
+            look=shade_params(look, identity.beard),
+            picture_filter=None if style is None else style.picture_filter,
+        )
+
+    def _grey_head(self, identity: Identity) -> Avatar:
+        """Return a head whose colours are still to be chosen, of those kept or a new one."""
+        for known, avatar in self._kept:
+            if known == identity:
+                return avatar
+        avatar = self._carve(identity)
+        self._kept.append((identity, avatar))
+        return avatar
+
+    def _carve(self, identity: Identity) -> Avatar:
         base = morphed_base(identity, self.assets)
         placement = place(base, self.assets, self._template.lip_ids)
         bare = placement.to_world(self._template.refine(base))
@@ -112,9 +138,7 @@ class AvatarBuilder:
         else:
             cap = floor_cap([skin], materials.SKIN)
         parts.insert(1, cap)
-        picture_filter = None if style is None else style.picture_filter
-        avatar = self._assemble(parts, bare, scalp, sunk, identity, look)
-        return replace(avatar, picture_filter=picture_filter)
+        return self._assemble(parts, bare, scalp, sunk, identity)
 
     def _scalp_cover(self, identity: Identity) -> FloatArray:
         if identity.hair_style == "bald":
@@ -160,7 +184,6 @@ class AvatarBuilder:
         scalp: FloatArray,
         sunk: FloatArray,
         identity: Identity,
-        look: Look,
     ) -> Avatar:
         clamped = [clamp_to_bust(part.positions) for part in parts]
         kept = [part.triangles[inside_bust(part.positions, part.triangles)] for part in parts]
@@ -200,7 +223,7 @@ class AvatarBuilder:
             highlight=highlight.astype(np.float32),
             masks=self._skin_masks(scalp, self._beard_cover(identity), sizes[1]),
             uv=_joined([part.uv for part in parts], sizes, 3),
-            look=shade_params(look, identity.beard),
+            look=shade_params(look_from_attributes(identity.attributes), identity.beard),
         )
 
     def _occluders(self, parts: list[Part], bare: FloatArray) -> Occluders:
