@@ -38,6 +38,7 @@ def make_writable_folder(path: str | Path) -> None:
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; expected a folder; choose another name")
+    missing = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -48,6 +49,8 @@ def make_writable_folder(path: str | Path) -> None:
             f"cannot write in the folder {folder} ({error.strerror or error}); choose another one"
         ) from error
     if free < NEEDED_BYTES:
+        for made in missing:
+            made.rmdir()
         raise UserError(
             f"no space left for {folder}: {free >> 20} MB are free; "
             f"at least {NEEDED_BYTES >> 20} MB are needed"

@@ -97,8 +97,10 @@ def test_a_file_is_not_a_folder(tmp_path):
 def test_a_nearly_full_disk_is_refused_at_once(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(UserError, match="no space left.*1 MB are free"):
-        files.make_writable_folder(tmp_path)
+    for folder in (tmp_path, tmp_path / "a" / "b"):
+        with pytest.raises(UserError, match="no space left.*1 MB are free"):
+            files.make_writable_folder(folder)
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_cache_folder_follows_the_environment(tmp_path, monkeypatch):
