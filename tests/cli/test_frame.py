@@ -69,6 +69,8 @@ def test_an_unknown_verb_is_mended(run):
         (("render", "p", "--yaw-deg"), "--yaw-deg"),
         (("render", "p", "--yaw-deg", "left"), "--yaw-deg.*left"),
         (("render", "p", "q", "r"), "Unrecognized options: q, r"),
+        (("generate", "--out", ""), "--out: got an empty name"),
+        (("stylize", "bronze", "--out="), "--out: got an empty name"),
         (("generate", "--out", "x", "--size", "big"), "--size"),
     ],
 )

@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from triptych.cli import console
@@ -101,6 +102,7 @@ def parse(verb: str, entry: VerbEntry, options: Sequence[str]) -> Any:
     """
     import tyro
 
+    _refuse_empty_out(verb, options)
     module = importlib.import_module(f"triptych.cli.{entry.module}")
     complaint = io.StringIO()
     try:
@@ -115,6 +117,15 @@ def parse(verb: str, entry: VerbEntry, options: Sequence[str]) -> Any:
         if leaving.code in (0, None):
             raise
         _raise_as_one_line(complaint.getvalue(), verb, leaving)
+
+
+def _refuse_empty_out(verb: str, options: Sequence[str]) -> None:
+    """An empty name, as of a shell's unset variable, would mean the current folder."""
+    if "--out=" in options or ("--out", "") in pairwise(options):
+        raise UserError(
+            "--out: got an empty name; expected a folder or a file to write to; "
+            f"see triptych {verb} --help"
+        )
 
 
 def _raise_as_one_line(complaint: str, verb: str, leaving: SystemExit) -> NoReturn:

@@ -179,7 +179,10 @@ def _identity(text: str) -> int | Path:
         if found != "Portrait":
             raise UserError(f"--identity: {path} holds a {found}; expected a portrait")
         return path
-    raise UserError(f"--identity: got '{text}'; expected a seed, 0 or more, or a portrait file")
+    missing = "; there is no such file" if path.suffix else ""
+    raise UserError(
+        f"--identity: got '{text}'; expected a seed, 0 or more, or a portrait file{missing}"
+    )
 
 
 def _embedded_models() -> list[dict[str, str]]:
