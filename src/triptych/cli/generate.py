@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from triptych.portrait import Portrait
 
 SHEET_YAWS_DEG = (-30.0, 0.0, 30.0)
-MOST_ROWS = 32
+MOST_SHOWN = 32
 """Heads beyond it are not on the sheet."""
 
 
@@ -85,20 +85,20 @@ class Generate:
     def _make(self, seeds: list[int], model: str, folder: Path) -> PathTaken:
         """Write everything and return which arithmetic made it."""
         from triptych.export.pictures import save_png
-        from triptych.export.sheets import picture_sheet
+        from triptych.export.sheets import picture_sheet, wrapped
         from triptych.pipelines.generate import GeneratePipeline
 
         pipeline = GeneratePipeline.from_pretrained(model)
-        rows: list[list[np.ndarray]] = []
+        shown: list[list[np.ndarray]] = []
         with console.progress("generating", len(seeds)) as step:
             for seed in seeds:
                 portrait = pipeline(seed, truncation_psi=self.truncation_psi)
                 portrait.save(folder / f"seed{seed:05d}.safetensors")
                 self._extras(portrait, folder / f"seed{seed:05d}")
-                if len(rows) < MOST_ROWS:
-                    rows.append(self._views(portrait))
+                if len(shown) < MOST_SHOWN:
+                    shown.append(self._views(portrait))
                 step()
-        labels = [f"seed {seed}" for seed in seeds[:MOST_ROWS]]
+        rows, labels = wrapped(shown, [f"seed {seed}" for seed in seeds[:MOST_SHOWN]])
         save_png(folder / "sheet.png", picture_sheet(rows, row_labels=labels))
         return portrait.path_taken()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,6 +62,19 @@ def picture_sheet(
         for column, picture in enumerate(row):
             sheet.paste(_resized(picture, side), (_GAP + column * (side + _GAP), y))
     return np.asarray(sheet)
+
+
+def wrapped(
+    rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str]
+) -> tuple[list[list[np.ndarray]], list[str]]:
+    """Set short rows of a long sheet side by side, so that it is about as wide as high."""
+    longest = max(map(len, rows), default=1)
+    together = max(1, round(math.sqrt(len(rows) / longest)))
+    starts = range(0, len(rows), together)
+    joined = [
+        [picture for row in rows[start : start + together] for picture in row] for start in starts
+    ]
+    return joined, [", ".join(labels[start : start + together]) for start in starts]
 
 
 def _resized(picture: np.ndarray, side: int):  # type: ignore[no-untyped-def]

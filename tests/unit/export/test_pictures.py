@@ -19,7 +19,7 @@ from triptych.export.pictures import (
     surface_normals,
     view_pictures,
 )
-from triptych.export.sheets import picture_sheet
+from triptych.export.sheets import picture_sheet, wrapped
 from triptych.portrait import View
 
 
@@ -112,6 +112,20 @@ def test_pictures_are_brought_to_one_size():
     assert sheet.shape == (40, 76, 3)
     assert sheet[20, 20, 0] == 10
     assert sheet[20, 56, 0] == 20
+
+
+def test_many_short_rows_are_set_side_by_side():
+    rows = [[plain(10 * head)] * 3 for head in range(13)]
+    joined, labels = wrapped(rows, [f"seed {head}" for head in range(13)])
+    assert [len(row) for row in joined] == [6] * 6 + [3]
+    assert [row[0][0, 0, 0] for row in joined] == [0, 20, 40, 60, 80, 100, 120]
+    assert labels[0] == "seed 0, seed 1"
+    assert labels[-1] == "seed 12"
+
+
+def test_a_few_rows_stay_below_each_other():
+    rows = [[plain(0)] * 3] * 4
+    assert wrapped(rows, list("abcd")) == (rows, list("abcd"))
 
 
 @pytest.mark.parametrize(("rows", "labels"), [([], None), ([[]], None), ([[plain(0)]], ["a", "b"])])
