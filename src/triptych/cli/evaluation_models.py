@@ -78,7 +78,9 @@ def load_editor(name_or_folder: str) -> tuple[ImageEditor, dict[str, str]]:
 
     if name_or_folder not in MODELS and Path(name_or_folder).is_dir():
         return InstructPix2PixEditor.from_pretrained(name_or_folder), {}
-    editor = InstructPix2PixEditor.from_pretrained(find_present(name_or_folder, "editor"))
+    editor = InstructPix2PixEditor.from_pretrained(
+        find_present(name_or_folder, "editor"), name=name_or_folder
+    )
     record = model_record(name_or_folder, "editor")
     return editor, {record["name"]: record["sha256"]}
 

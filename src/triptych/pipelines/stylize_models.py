@@ -14,6 +14,8 @@ from triptych.priors.image_editor import ImageEditor
 from triptych.weights import load_features, load_generator, load_image_to_triplane, read_header
 from triptych.weights.registry import find, find_present
 
+_EDITOR = "avatar-editor"
+
 
 @dataclass(frozen=True, eq=False)
 class StylizeModels:
@@ -50,8 +52,9 @@ def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
             files["image_to_triplane"] = find_present("avatar-i2t", "image-to-triplane")
         else:
             files["generator"] = Path(model)
-        editor_folder = find_present("avatar-editor", "editor") if with_editor else None
-        editor_hash = find("avatar-editor").sha256() if with_editor else ""
+        editor_folder = find_present(_EDITOR, "editor") if with_editor else None
+        editor_name: str | None = _EDITOR
+        editor_hash = find(_EDITOR).sha256() if with_editor else ""
     else:
         folder = Path(model)
         if not folder.is_dir():
@@ -64,7 +67,8 @@ def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
             "image_to_triplane": folder / "i2t.safetensors",
             "features": folder / "features.safetensors",
         }
-        editor_folder, editor_hash = folder / "editor" if with_editor else None, ""
+        editor_folder = folder / "editor" if with_editor else None
+        editor_name, editor_hash = None, ""
     hashes = {name: read_header(file).sha256 for name, file in files.items()}
     if editor_hash:
         hashes["editor"] = editor_hash
@@ -80,12 +84,12 @@ def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
         ),
         perceptual=AvatarPerceptualDistance(features),
         cutout=HeadCutout(features, background) if of_avatars else None,
-        editor=_editor(editor_folder) if editor_folder else None,
+        editor=_editor(editor_folder, editor_name) if editor_folder else None,
         hashes=hashes,
     )
 
 
-def _editor(folder: Path) -> ImageEditor:
+def _editor(folder: Path, name: str | None) -> ImageEditor:
     from triptych.priors.instruct_pix2pix import InstructPix2PixEditor
 
-    return InstructPix2PixEditor.from_pretrained(folder)
+    return InstructPix2PixEditor.from_pretrained(folder, name=name)

@@ -72,6 +72,7 @@ class InstructPix2PixEditor:
         *,
         allow_download: bool = False,
         config: EditorConfig | None = None,
+        name: str | None = None,
         precision: Precision = "auto",
     ) -> InstructPix2PixEditor:
         """Load an editor from a folder, or a published one by its name.
@@ -81,6 +82,7 @@ class InstructPix2PixEditor:
                 one) or the name of a published model, "timbrooks/instruct-pix2pix".
             allow_download: Fetch a published model that is not on this computer yet.
             config: Settings to use instead of those stored beside the weights.
+            name: What records call it; the name or folder as given when None.
             precision: "auto" or "float32".
 
         Raises:
@@ -98,7 +100,7 @@ class InstructPix2PixEditor:
             tokenizer=parts.tokenizer,
             scheduler=parts.scheduler,
             config=config or parts.config,
-            name=str(name_or_folder),
+            name=name or str(name_or_folder),
             precision=precision,
         )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from triptych.cli import evaluation_models
 from triptych.pipelines.generate import GeneratePipeline
+from triptych.pipelines.stylize import StylizePipeline
 from triptych.weights import load_features, load_image_to_triplane, read_header, registry
 
 EMBEDDED = [entry for entry in registry.MODELS.values() if entry.origin == "embedded"]
@@ -49,6 +51,13 @@ def test_the_networks_fit_each_other():
     size = network.config.image_size
     with torch.no_grad():
         assert network(torch.zeros(1, 3, size, size)).shape == planes.shape
+
+
+def test_records_name_the_embedded_editor_and_not_a_folder_of_this_computer():
+    assert StylizePipeline.from_pretrained("avatar").editor.name == "avatar-editor"
+    editor, hashes = evaluation_models.load_editor("avatar-editor")
+    assert editor.name == "avatar-editor"
+    assert list(hashes) == ["avatar-editor"]
 
 
 def test_judge_and_loss_network_know_the_same_styles():
