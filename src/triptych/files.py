@@ -106,8 +106,12 @@ def read_json(path: str | Path) -> Any:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file, or of all files of a folder, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
+    if Path(path).is_dir():
+        for file in sorted(found for found in Path(path).rglob("*") if found.is_file()):
+            digest.update(f"{file.relative_to(path).as_posix()} {sha256_of(file)}\n".encode())
+        return digest.hexdigest()
     with open(path, "rb") as stream:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from triptych.errors import UserError
-from triptych.files import make_writable_folder
+from triptych.files import make_writable_folder, sha256_of
 
 if TYPE_CHECKING:
     from triptych.evaluation.avatar_heads import AvatarHeads
@@ -77,7 +77,8 @@ def load_editor(name_or_folder: str) -> tuple[ImageEditor, dict[str, str]]:
     from triptych.weights.registry import MODELS, find_present
 
     if name_or_folder not in MODELS and Path(name_or_folder).is_dir():
-        return InstructPix2PixEditor.from_pretrained(name_or_folder), {}
+        editor = InstructPix2PixEditor.from_pretrained(name_or_folder)
+        return editor, {name_or_folder: sha256_of(name_or_folder)}
     editor = InstructPix2PixEditor.from_pretrained(
         find_present(name_or_folder, "editor"), name=name_or_folder
     )

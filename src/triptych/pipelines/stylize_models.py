@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triptych.errors import UserError
+from triptych.files import sha256_of
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.image_to_triplane import ImageToTriplane
 from triptych.pipelines.stylize_fitting import Perceptual
 from triptych.priors.head_cutout import HeadCutout
 from triptych.priors.image_editor import ImageEditor
 from triptych.weights import load_features, load_generator, load_image_to_triplane, read_header
-from triptych.weights.registry import find, find_present
+from triptych.weights.registry import find_present
 
 _EDITOR = "avatar-editor"
 
@@ -54,7 +55,6 @@ def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
             files["generator"] = Path(model)
         editor_folder = find_present(_EDITOR, "editor") if with_editor else None
         editor_name: str | None = _EDITOR
-        editor_hash = find(_EDITOR).sha256() if with_editor else ""
     else:
         folder = Path(model)
         if not folder.is_dir():
@@ -68,10 +68,10 @@ def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
             "features": folder / "features.safetensors",
         }
         editor_folder = folder / "editor" if with_editor else None
-        editor_name, editor_hash = None, ""
+        editor_name = None
     hashes = {name: read_header(file).sha256 for name, file in files.items()}
-    if editor_hash:
-        hashes["editor"] = editor_hash
+    if editor_folder is not None and editor_folder.is_dir():
+        hashes["editor"] = sha256_of(editor_folder)
     generator, features = load_generator(files["generator"]), load_features(files["features"])
     of_avatars = not generator.config.mapping.normalize_z  # their latents are attributes
     background = generator.config.rendering.background

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -81,14 +80,7 @@ class ModelEntry:
 
     def sha256(self) -> str:
         """Hash of the file, or of all files of the folder; empty when there is none here."""
-        if self.path.is_file():
-            return sha256_of(self.path)
-        digest = hashlib.sha256()
-        files = sorted(file for file in self.path.rglob("*") if file.is_file())
-        for file in files:
-            name = file.relative_to(self.path).as_posix()
-            digest.update(f"{name} {sha256_of(file)}\n".encode())
-        return digest.hexdigest() if files else ""
+        return sha256_of(self.path) if self.path.exists() else ""
 
 
 def _embedded(name: str, kind: Kind, file: str) -> ModelEntry:

@@ -80,6 +80,19 @@ def test_sha256_of_known_content(tmp_path):
     assert files.sha256_of(path).startswith("ba7816bf8f01cfea414140de5dae2223")
 
 
+def test_the_hash_of_a_folder_follows_names_and_contents(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "one").write_text("1")
+    (tmp_path / "a" / "two").write_text("2")
+    first = files.sha256_of(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "moved")
+    assert files.sha256_of(tmp_path / "moved") == first
+    (tmp_path / "moved" / "two").rename(tmp_path / "moved" / "three")
+    renamed = files.sha256_of(tmp_path / "moved")
+    (tmp_path / "moved" / "three").write_text("3")
+    assert len({first, renamed, files.sha256_of(tmp_path / "moved")}) == 3
+
+
 def test_a_writable_folder_is_made_with_its_parents_and_left_empty(tmp_path):
     folder = tmp_path / "a" / "b"
     files.make_writable_folder(folder)

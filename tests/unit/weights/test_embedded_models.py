@@ -58,6 +58,8 @@ def test_records_name_the_embedded_editor_and_not_a_folder_of_this_computer():
     editor, hashes = evaluation_models.load_editor("avatar-editor")
     assert editor.name == "avatar-editor"
     assert list(hashes) == ["avatar-editor"]
+    folder = str(registry.find("avatar-editor").path)
+    assert evaluation_models.load_editor(folder)[1] == {folder: hashes["avatar-editor"]}
 
 
 def test_judge_and_loss_network_know_the_same_styles():
