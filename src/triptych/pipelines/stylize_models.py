@@ -70,7 +70,9 @@ def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
         editor_folder = folder / "editor" if with_editor else None
         editor_name = None
     hashes = {name: read_header(file).sha256 for name, file in files.items()}
-    if editor_folder is not None and editor_folder.is_dir():
+    if editor_folder is not None:
+        if not editor_folder.is_dir():
+            raise UserError(f"{editor_folder} is missing; put an editor there, or name another one")
         hashes["editor"] = sha256_of(editor_folder)
     generator, features = load_generator(files["generator"]), load_features(files["features"])
     of_avatars = not generator.config.mapping.normalize_z  # their latents are attributes

@@ -211,6 +211,8 @@ def test_models_of_a_folder(tiny_generator, tiny_network, editor, settings, tmp_
     given = StylizePipeline(tiny_generator, tiny_network, editor)
     expected = given("blue", identity=3, settings=settings)
     torch.testing.assert_close(loaded.portrait.planes, expected.portrait.planes)
+    with pytest.raises(UserError, match="editor is missing"):
+        StylizePipeline.from_pretrained(tmp_path)
 
 
 def test_folder_without_models_is_refused(tmp_path, editor):
