@@ -49,8 +49,9 @@ def make_writable_folder(path: str | Path) -> None:
             f"cannot write in the folder {folder} ({error.strerror or error}); choose another one"
         ) from error
     if free < NEEDED_BYTES:
-        for made in missing:
-            made.rmdir()
+        with suppress(OSError):
+            for made in missing:
+                made.rmdir()
         raise UserError(
             f"no space left for {folder}: {free >> 20} MB are free; "
             f"at least {NEEDED_BYTES >> 20} MB are needed"

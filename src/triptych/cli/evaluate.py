@@ -117,8 +117,7 @@ class Editor:
         from triptych.data.avatars.styles import style_named
         from triptych.evaluation.avatar_heads import AvatarHeads
         from triptych.evaluation.editor_groups import EditorSettings
-        from triptych.evaluation.editor_report import EditorJudges, measure_editor, num_edits
-        from triptych.files import make_writable_folder
+        from triptych.evaluation.editor_report import measure_editor, num_edits
 
         settings = EditorSettings(
             heads=self.heads,
@@ -128,20 +127,23 @@ class Editor:
             text_guidance=self.text_guidance,
         )
         models.open_report_folder(self.out, "editor", overwrite=self.overwrite)
-        make_writable_folder(self.out / "groups")
-        judges, heads = models.load_judges(), AvatarHeads(self.pack)
+        # Styles come in turn for all heads of a group: as they are, and as statues.
+        heads = AvatarHeads(self.pack, kept_heads=2 * settings.heads_per_group)
+        judges = models.load_judges()
         styles = models.known_styles(self.styles, judges.classifier)
         editor, hashes = models.load_editor(self.editor)
+        groups = self.out / "groups"
+        groups.mkdir(exist_ok=True)
         with console.stages() as progress:
             findings = measure_editor(
                 editor,
                 heads,
-                EditorJudges(judges.classifier, judges.identity, judges.distance),
+                judges,
                 {style: style_named(style).kind for style in styles},
                 lambda style, rng: sample_phrase([style], rng),
                 settings,
                 models={**hashes, **judges.hashes},
-                folder=self.out / "groups",
+                folder=groups,
                 step=models.counted(progress, "edits", num_edits(settings, len(styles))),
             )
         models.publish(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,44 +12,27 @@ from triptych.files import make_writable_folder, sha256_of
 if TYPE_CHECKING:
     from triptych.evaluation.avatar_heads import AvatarHeads
     from triptych.evaluation.report_file import Report
+    from triptych.evaluation.style_judges import StyleJudges
     from triptych.pipelines.stylize import StylizePipeline
     from triptych.pipelines.stylize_settings import StylizeSettings
     from triptych.pipelines.stylize_views import Progress
-    from triptych.priors.identity import AvatarIdentity
     from triptych.priors.image_editor import ImageEditor
-    from triptych.priors.perceptual import AvatarPerceptualDistance
-    from triptych.priors.style_classifier import AvatarStyleClassifier
+    from triptych.priors.style_classifier import StyleClassifier
 
 FEATURES, JUDGE = "avatar-features", "avatar-classifier"
 
 
-@dataclass(frozen=True)
-class Judges:
-    """The embedded judges and the hashes of their weights.
-
-    Attributes:
-        classifier: Names styles.
-        identity: Recognises heads.
-        distance: Perceptual distance.
-        hashes: SHA-256 by model name.
-    """
-
-    classifier: AvatarStyleClassifier
-    identity: AvatarIdentity
-    distance: AvatarPerceptualDistance
-    hashes: dict[str, str]
-
-
-def load_judges() -> Judges:
+def load_judges() -> StyleJudges:
     """Load the independent judge and the perceptual distance."""
     from triptych.cli.run_record import model_record
+    from triptych.evaluation.style_judges import StyleJudges
     from triptych.priors.identity import AvatarIdentity
     from triptych.priors.perceptual import AvatarPerceptualDistance
     from triptych.priors.style_classifier import AvatarStyleClassifier
     from triptych.weights import load_features
 
     judge = load_features(JUDGE)
-    return Judges(
+    return StyleJudges(
         AvatarStyleClassifier(judge),
         AvatarIdentity(judge),
         AvatarPerceptualDistance(load_features(FEATURES)),
@@ -93,7 +75,7 @@ def load_pipeline(model: str) -> StylizePipeline:
     return StylizePipeline.from_pretrained(model)
 
 
-def known_styles(asked: Sequence[str], classifier: AvatarStyleClassifier) -> list[str]:
+def known_styles(asked: Sequence[str], classifier: StyleClassifier) -> list[str]:
     """Return the styles asked for, or all; every one must be known to the judge.
 
     Raises:

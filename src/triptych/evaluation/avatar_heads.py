@@ -16,9 +16,6 @@ from triptych.ops.colour import from_uint8
 if TYPE_CHECKING:
     from triptych.data.avatars.identity import Identity
 
-# A group of heads that is asked for style after style, as they are and as statues.
-_KEPT_HEADS = 24
-
 
 @dataclass(frozen=True)
 class TrueViews:
@@ -47,17 +44,18 @@ class AvatarHeads:
 
     Args:
         pack: Head asset pack; the default places when None.
+        kept_heads: See `AvatarBuilder`.
 
     Raises:
         UserError: There is no asset pack; the message says how to build one.
     """
 
-    def __init__(self, pack: str | Path | None = None) -> None:
+    def __init__(self, pack: str | Path | None = None, kept_heads: int = 2) -> None:
         from triptych.data.avatars.assets import load_assets
         from triptych.data.avatars.builder import AvatarBuilder
 
         self._assets = load_assets(pack)
-        self._builder = AvatarBuilder(self._assets, kept_heads=_KEPT_HEADS)
+        self._builder = AvatarBuilder(self._assets, kept_heads=kept_heads)
 
     def views(self, seed: int, style: str | None, camera: Camera, size: int) -> TrueViews:
         """Render a seed's head in a style (None: as it is) from v cameras."""

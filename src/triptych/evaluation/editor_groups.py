@@ -12,7 +12,7 @@ from torch import Tensor
 
 from triptych.errors import UserError
 from triptych.ops.colour import from_uint8, to_uint8
-from triptych.weights.safetensors_file import FileHeader, load_tensors, read_header, save_tensors
+from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 MEASURES = (
     "psnr",
@@ -138,12 +138,12 @@ class EditorGroup:
         file = _file_of(folder, question)
         if not file.exists():
             return None
-        if read_header(file).config != question:
+        tensors, header = load_tensors(file, _CLASS_NAME)
+        if header.config != question:
             raise UserError(
                 f"{file} was measured with other models or settings; choose another --out or "
                 "remove it"
             )
-        tensors, _ = load_tensors(file, _CLASS_NAME)
         if not with_pictures:
             return cls(question, tensors["figures"])
         if "pictures" not in tensors:

@@ -21,28 +21,11 @@ from triptych.evaluation.editor_groups import (
 )
 from triptych.evaluation.metrics import identity_kept, perceptual, psnr, style_recognised
 from triptych.evaluation.report_file import Cell, Report, Table, mean
-from triptych.priors.identity import IdentityFeatures
+from triptych.evaluation.style_judges import StyleJudges
 from triptych.priors.image_editor import ImageEditor
-from triptych.priors.perceptual import PerceptualDistance
-from triptych.priors.style_classifier import StyleClassifier
 
 PhraseOf = Callable[[str, np.random.Generator], str]
 Step = Callable[..., None]
-
-
-@dataclass(frozen=True)
-class EditorJudges:
-    """Who looks at the edits.
-
-    Attributes:
-        classifier: Names styles; trained on avatar renders only.
-        identity: Identity feature.
-        distance: Perceptual distance.
-    """
-
-    classifier: StyleClassifier
-    identity: IdentityFeatures
-    distance: PerceptualDistance
 
 
 @dataclass
@@ -61,7 +44,7 @@ class EditorFindings:
 def measure_editor(
     editor: ImageEditor,
     heads: TrueHeads,
-    judges: EditorJudges,
+    judges: StyleJudges,
     kinds: dict[str, str],
     phrase_of: PhraseOf,
     settings: EditorSettings,
@@ -93,17 +76,15 @@ def measure_editor(
             seeds, settings.styles_of_group(tuple(kinds), number), models or {}
         )
         pictured = number < settings.pictured
-        group = None
-        if folder is not None:
-            group = EditorGroup.load(folder, question, with_pictures=pictured)
-        if group is not None:
+        group = folder and EditorGroup.load(folder, question, with_pictures=pictured)
+        if group:
             for _ in group.styles:
                 step()
         else:
             group = _measure_group(
                 editor, heads, judges, phrase_of, settings, question, pictured, step
             )
-            if folder is not None:
+            if folder:
                 group.save(folder)
         groups.append(group)
     pictures = [
@@ -125,7 +106,7 @@ def num_edits(settings: EditorSettings, num_styles: int) -> int:
 def _measure_group(
     editor: ImageEditor,
     heads: TrueHeads,
-    judges: EditorJudges,
+    judges: StyleJudges,
     phrase_of: PhraseOf,
     settings: EditorSettings,
     question: dict[str, Any],

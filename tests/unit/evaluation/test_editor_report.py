@@ -16,10 +16,10 @@ from triptych.evaluation.avatar_heads import TrueViews
 from triptych.evaluation.editor_groups import EditorSettings
 from triptych.evaluation.editor_report import (
     EditorFindings,
-    EditorJudges,
     measure_editor,
     num_edits,
 )
+from triptych.evaluation.style_judges import StyleJudges
 from triptych.priors.image_editor import EditorConfig
 
 SIZE = 8
@@ -79,7 +79,7 @@ def _measure(
     def phrase(style: str, rng: np.random.Generator) -> str:
         return f"a {style} statue"
 
-    judges = EditorJudges(_RedOrBlue(), _Corner(), _NoDistance())
+    judges = StyleJudges(_RedOrBlue(), _Corner(), _NoDistance())
     return measure_editor(editor, _Heads(), judges, KINDS, phrase, settings, folder=folder)
 
 

@@ -75,7 +75,7 @@ class AvatarBuilder:
 
     Args:
         assets: The asset pack.
-        kept_heads: How many heads are kept, some 6 MB each.
+        kept_heads: How many heads are kept, some 4 MB each.
     """
 
     def __init__(self, assets: HeadAssets, kept_heads: int = 2) -> None:
