@@ -27,17 +27,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from triptych.data.avatars.shards import ShardSet
-from triptych.data.photos.face import Face, FaceFinder
-from triptych.data.photos.photo import read_photo
-from triptych.data.photos.prepared_set import photos_below
-from triptych.data.photos.rotations import angle_of
+from triptych.avatars.sets.shards import ShardSet
 from triptych.errors import MissingDependency
 from triptych.framing import AVATAR_FRAMING
-from triptych.priors.face_mesh import FaceMeshFinder
-from triptych.priors.head_pose import HeadPoseFinder
-from triptych.priors.photo_aligner import PhotoAligner
-from triptych.training.head_pose_checks import pose_errors
+from triptych.photos.aligner import PhotoAligner
+from triptych.photos.detectors.face_mesh import FaceMeshFinder
+from triptych.photos.detectors.head_pose import HeadPoseFinder
+from triptych.photos.face import Face, FaceFinder
+from triptych.photos.photo import read_photo
+from triptych.photos.prepared_set import photos_below
+from triptych.photos.rotations import angle_of
+from triptych.training.landmarks.checks import pose_errors
 
 Pixels = NDArray[np.uint8]
 REPEAT = 10
@@ -48,7 +48,7 @@ def finders() -> dict[str, FaceFinder]:
     made: dict[str, FaceFinder] = {"avatar network": HeadPoseFinder.from_pretrained()}
     try:
         made["mediapipe"] = FaceMeshFinder()
-        made["mediapipe, one look"] = FaceMeshFinder(mirrored_look=False)
+        made["mediapipe, one look"] = FaceMeshFinder(mirrored_detection=False)
     except MissingDependency as missing:
         print(f"without mediapipe: {missing}")
     return made

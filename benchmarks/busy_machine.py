@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from triptych.cli.waiting_threads import SPINS
+from triptych.runs.waiting_threads import SPINS
 
 SETTINGS: dict[str, Mapping[str, str]] = {
     "OpenMP's own": {},

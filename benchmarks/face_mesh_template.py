@@ -19,21 +19,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from triptych.avatars.assets.pack import load_assets
+from triptych.avatars.builder import AvatarBuilder
+from triptych.avatars.people.identity import identity_from_seed
 from triptych.camera import FOCAL, look_at_camera
-from triptych.data.avatars.assets import load_assets
-from triptych.data.avatars.builder import AvatarBuilder
-from triptych.data.avatars.identity import identity_from_seed
-from triptych.data.photos.head_fit import fit_head
-from triptych.data.photos.rotations import angle_of
-from triptych.data.photos.window import Window
 from triptych.framing import EG3D_FRAMING
-from triptych.priors.face_mesh import (
+from triptych.photos.detectors.face_mesh import (
     NUM_LANDMARKS,
     TEMPLATE_FILE,
     FaceMeshFinder,
     FaceMeshTemplate,
     five_points_of_mesh,
 )
+from triptych.photos.detectors.head_fit import fit_head
+from triptych.photos.rotations import angle_of
+from triptych.photos.window import Window
 from triptych.weights.safetensors_file import FileHeader, save_tensors
 
 FloatArray = NDArray[np.float64]
@@ -101,7 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     builder = AvatarBuilder(load_assets())
     nothing = FaceMeshTemplate(np.zeros((NUM_LANDMARKS, 3)), np.arange(NUM_LANDMARKS))
-    finder = FaceMeshFinder(nothing, mirrored_look=False)
+    finder = FaceMeshFinder(nothing, mirrored_detection=False)
     shots = [shots_of_head(builder, finder, FIRST_SEED + i) for i in range(options.heads)]
     found = sum(len(cameras) for cameras, _ in shots)
     print(f"faces found in {found} of {VIEWS * options.heads} pictures")

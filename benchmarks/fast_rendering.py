@@ -28,8 +28,8 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.models.eg3d import TriPlaneGenerator, ffhq512_128_config
 from triptych.ops.precision import RenderPath
-from triptych.pipelines.generate import GeneratePipeline
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
+from triptych.systems.generate.pipeline import GeneratePipeline
 
 GRID = 256
 AVATAR_SEED = 7

@@ -10,7 +10,7 @@ from typing import Any
 
 from full_size_flops import operations
 
-from triptych.pipelines.stylize_settings import preset
+from triptych.systems.stylize.settings import preset
 
 RUN = preset("standard")
 DENOISING_STEPS, BRANCHES = 18, 3

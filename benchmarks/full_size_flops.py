@@ -21,10 +21,10 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from triptych.metrics.lpips import LpipsDistance
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.models.image_to_triplane import ImageToTriplane
-from triptych.pipelines.stylize_settings import StylizeSettings
-from triptych.priors.lpips import LpipsDistance
+from triptych.systems.stylize.image_to_triplane import ImageToTriplane
+from triptych.systems.stylize.settings import StylizeSettings
 
 Work = Callable[[], Any]
 
@@ -55,7 +55,7 @@ def _of_the_head(
         points = torch.zeros(1, rays * count, channels, requires_grad=learning)
         return _work(lambda: generator.decoder(points).features.sum(), learning)
 
-    def enlarge(learning: bool) -> Work:
+    def upsample(learning: bool) -> Work:
         size = config.render_size
         shown = torch.zeros(1, config.decoder.num_features, size, size, requires_grad=learning)
         return _work(lambda: generator.superresolution(shown, ws).sum(), learning)
@@ -64,10 +64,10 @@ def _of_the_head(
     return {
         "planes of a head": _count(lambda: generator.backbone.synthesis(ws)),
         "view: decoding of samples": _count(decode(samples, False)),
-        "view: super-resolution": _count(enlarge(False)),
+        "view: super-resolution": _count(upsample(False)),
         "step: planes, there and back": _count(_work(lambda: network(picture).sum(), True)),
         "step, per view: decoding of samples": _count(decode(guided, True)),
-        "step, per view: super-resolution": _count(enlarge(True)),
+        "step, per view: super-resolution": _count(upsample(True)),
         "step, per view: perceptual distance": _count(
             _work(lambda: distance(made, picture).sum(), True)
         ),

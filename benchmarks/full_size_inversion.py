@@ -17,10 +17,10 @@ import torch
 
 from triptych.camera import frontal_camera
 from triptych.models.eg3d import TriPlaneGenerator, ffhq512_128_config
-from triptych.models.fast_encoder import fast_encoder
-from triptych.models.psp import PspEncoder, official_config
-from triptych.models.restyle import GeneratorSynthesis, restyle_steps
-from triptych.pipelines.invert_synthesis import FastSynthesis
+from triptych.systems.invert.encoder import PspEncoder, official_config
+from triptych.systems.invert.fast_encoder import fast_encoder
+from triptych.systems.invert.restyle import GeneratorSynthesis, restyle_steps
+from triptych.systems.invert.synthesis import FastSynthesis
 
 
 def main() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from triptych.editors.image_editor import EditorConfig
+from triptych.editors.instruct_pix2pix import InstructPix2PixEditor
+from triptych.metrics.lpips import LpipsDistance
 from triptych.models.eg3d import TriPlaneGenerator, ffhq512_128_config
-from triptych.models.image_to_triplane import ImageToTriplane, official_config
-from triptych.priors.image_editor import EditorConfig
-from triptych.priors.instruct_pix2pix import InstructPix2PixEditor
-from triptych.priors.lpips import LpipsDistance
+from triptych.systems.stylize.image_to_triplane import ImageToTriplane, official_config
 
 CLIP_VOCABULARY = 49408
 UNET = {

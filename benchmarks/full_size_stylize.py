@@ -101,8 +101,8 @@ def stylise(folder: Path, killed_at: str) -> None:
         random_perceptual,
     )
 
-    from triptych.pipelines.stylize import StylizePipeline, StylizeSettings
-    from triptych.priors.image_editor import EditorConfig
+    from triptych.editors.image_editor import EditorConfig
+    from triptych.systems.stylize.pipeline import StylizePipeline, StylizeSettings
 
     log.mark("building", 0)
     generator = random_generator()
@@ -183,7 +183,7 @@ def marks(folder: Path) -> list[dict[str, Any]]:
 
 def assert_same(first: Path, second: Path) -> None:
     """See that two runs made the same planes."""
-    from triptych.portrait import Portrait
+    from triptych.portrait.portrait import Portrait
 
     one, other = (Portrait.load(path / "portrait.safetensors").planes for path in (first, second))
     difference = float((one - other).abs().max() / other.abs().max())

@@ -10,7 +10,7 @@ import torch
 from toy_portraits import sphere_portrait, tiny_generator, tiny_portrait
 
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may download
 # Runs are compared bit by bit: commands keep their threads, however busy the machine is.

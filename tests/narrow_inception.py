@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from triptych.metrics import inception as inception_module
+from triptych.metrics.inception import INCEPTION_FILE
 from triptych.nn.inception import InceptionFeatures, InceptionVariant
 from triptych.nn.ir_se import initialise_for_rectifiers
-from triptych.priors import inception as inception_module
-from triptych.priors.inception import INCEPTION_FILE
 
 
 def use_narrow_inception(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from triptych.camera import Camera, look_at_camera
+from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.models.head_views import ViewSettings
-from triptych.models.psp import PspConfig, PspEncoder, RestyleConfig
-from triptych.pipelines.invert import InvertPipeline
-from triptych.pipelines.invert_settings import CodeSettings, InvertSettings, TuningSettings
-from triptych.priors.judges import Judges
-from triptych.priors.photo_aligner import PhotoAligner
+from triptych.photos.aligner import PhotoAligner
+from triptych.systems.invert.encoder import PspConfig, PspEncoder, RestyleConfig
+from triptych.systems.invert.head_views import ViewSettings
+from triptych.systems.invert.pipeline import InvertPipeline
+from triptych.systems.invert.settings import CodeSettings, InvertSettings, TuningSettings
 
 SIZE = 32
 CAMERA = look_at_camera(0.25, 0.1)
@@ -39,9 +39,11 @@ def _blocks(image: Tensor) -> Tensor:
     return functional.adaptive_avg_pool2d(image, 4).flatten(1)
 
 
-def toy_judges() -> Judges:
+def toy_judges() -> MetricNetworks:
     """Return judges that need no weights."""
-    return Judges(BlockColours(), BlockColours(), {"perceptual": "blocks", "identity": "blocks"})
+    return MetricNetworks(
+        BlockColours(), BlockColours(), {"perceptual": "blocks", "identity": "blocks"}
+    )
 
 
 def toy_encoder(generator: TriPlaneGenerator, *, num_steps: int = 3) -> PspEncoder:

@@ -7,7 +7,8 @@ import math
 
 import torch
 
-from triptych.data.avatars.attributes import ATTRIBUTE_DIM
+from triptych.framing import AVATAR_FRAMING
+from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.eg3d import (
     BackboneConfig,
     DecoderConfig,
@@ -16,7 +17,7 @@ from triptych.models.eg3d import (
     TriPlaneGenerator,
 )
 from triptych.nn.superresolution import SuperResolutionConfig
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
 from triptych.render.renderer import RenderConfig
 
 SPHERE_RADIUS = 0.3
@@ -35,6 +36,8 @@ def tiny_config() -> EG3DConfig:
         image_size=32,
         render_size=32,
         mapping=MappingConfig(num_layers=1, lr_multiplier=1.0, normalize_z=False),
+        latent_kind="attributes",
+        framing=AVATAR_FRAMING,
         backbone=BackboneConfig(
             plane_size=32,
             plane_channels=4,

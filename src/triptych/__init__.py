@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from triptych.camera import Camera
     from triptych.errors import UserError
-    from triptych.pipelines.generate import GeneratePipeline
-    from triptych.pipelines.invert import InvertPipeline
-    from triptych.pipelines.stylize import StylizePipeline
-    from triptych.portrait import Portrait, View
+    from triptych.portrait.portrait import Portrait, View
+    from triptych.systems.generate.pipeline import GeneratePipeline
+    from triptych.systems.invert.pipeline import InvertPipeline
+    from triptych.systems.stylize.pipeline import StylizePipeline
 
     __version__: str
 
 _HOME_OF = {
     "Camera": "triptych.camera",
-    "GeneratePipeline": "triptych.pipelines.generate",
-    "InvertPipeline": "triptych.pipelines.invert",
-    "Portrait": "triptych.portrait",
-    "StylizePipeline": "triptych.pipelines.stylize",
+    "GeneratePipeline": "triptych.systems.generate.pipeline",
+    "InvertPipeline": "triptych.systems.invert.pipeline",
+    "Portrait": "triptych.portrait.portrait",
+    "StylizePipeline": "triptych.systems.stylize.pipeline",
     "UserError": "triptych.errors",
-    "View": "triptych.portrait",
+    "View": "triptych.portrait.portrait",
 }
 
 __all__ = [

@@ -64,6 +64,11 @@ class FaceFraming:
     focal: float = FOCAL
     fill: float = -1.0
 
+    @property
+    def upright(self) -> bool:
+        """Whether crops are turned upright, so that cameras never roll."""
+        return self.crop == "head"
+
     def __post_init__(self) -> None:
         if len(self.points) != 5:
             raise UserError(f"framing: got {len(self.points)} standard points; expected 5")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from triptych.cli import portrait_results
 from triptych.cli.main import main
+from triptych.runs import portrait_results
 from triptych.weights import save_module
 
 

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from triptych.camera import Camera, look_at_camera
-from triptych.data.labelled_images import LabelledImages
 from triptych.export.pictures import colour_picture, save_png
-from triptych.pipelines.generate import GeneratePipeline
+from triptych.photos.labelled_images import LabelledImages
+from triptych.systems.generate.pipeline import GeneratePipeline
 
 YAW, PITCH = 0.35, 0.1
 
@@ -126,7 +126,7 @@ def test_prepare_writes_a_training_set_and_goes_on(run, tmp_path, avatar_pixels)
     assert "1 photos used, 1 dropped" in outcome.err
     images = LabelledImages(tmp_path / "set")
     assert images.names == ("a.png", "a_mirror.png")
-    assert images.mirrored_doubt(0, 64).shape == (64, 64)
+    assert images.mirror_uncertainty_map(0, 64).shape == (64, 64)
     assert run(*words).code == 0
     other = run(*words, "--no-mirror")
     assert other.code == 2

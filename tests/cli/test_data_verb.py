@@ -43,7 +43,7 @@ def test_shards_writes_what_the_recipes_read(makehuman_pack, tmp_path):
         "16",
         "--seed",
         "7",
-        "--looks",
+        "--variants",
         "2",
         "--pack",
     ]

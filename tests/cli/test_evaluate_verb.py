@@ -12,7 +12,7 @@ from triptych.cli import evaluation_models
 from triptych.cli.evaluation_sheets import save_editor_sheet, save_prior_sheet
 from triptych.cli.main import main
 from triptych.errors import UserError
-from triptych.evaluation.report_file import Report
+from triptych.runs.report_file import Report
 
 PROTOCOLS = ("prior", "editor", "stylize", "ablation", "inversion")
 

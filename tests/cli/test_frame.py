@@ -17,7 +17,7 @@ import pytest
 from triptych.cli import main as frame
 from triptych.cli.main import main, one_line
 from triptych.cli.verbs import VERBS
-from triptych.cli.waiting_threads import wait_briefly
+from triptych.runs.waiting_threads import wait_briefly
 
 FROZEN = json.loads((Path(__file__).parent / "frozen_options.json").read_text())
 

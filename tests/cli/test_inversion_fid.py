@@ -13,10 +13,10 @@ from toy_inversion import CAMERA, SETTINGS, head_of, toy_pipeline
 from toy_portraits import tiny_generator
 
 from triptych.cli.evaluate_inversion import Inversion
-from triptych.evaluation import inversion_methods
 from triptych.export.pictures import colour_picture, save_png
 from triptych.files import sha256_of
-from triptych.priors.inception import INCEPTION_FILE
+from triptych.metrics.inception import INCEPTION_FILE
+from triptych.systems.invert import evaluation_methods as inversion_methods
 
 COLUMN = "FID (Inception)"
 
@@ -69,7 +69,7 @@ def test_fid_is_reported_where_its_file_is(evaluate: Any, tmp_path: Path) -> Non
     assert INCEPTION_FILE not in without["models"]
     assert any(f"{INCEPTION_FILE} is not in" in note for note in without["notes"])
 
-    file = write_narrow_file(tmp_path / "cache" / "judges")
+    file = write_narrow_file(tmp_path / "cache" / "networks")
     found, measured = evaluate()
     assert measured == 2, "heads measured without the file lack its features"
     rows = found["tables"]["By method"]
@@ -84,6 +84,6 @@ def test_fid_is_reported_where_its_file_is(evaluate: Any, tmp_path: Path) -> Non
     assert measured == 0, "the same file's features are in the heads' files"
     assert again["tables"] == found["tables"]
 
-    write_narrow_file(tmp_path / "cache" / "judges", seed=1)
+    write_narrow_file(tmp_path / "cache" / "networks", seed=1)
     _, measured = evaluate()
     assert measured == 2, "another file has other features"

@@ -16,11 +16,11 @@ from toy_inversion import CAMERA, head_of, toy_encoder
 from toy_portraits import tiny_config, tiny_generator
 
 from triptych.camera import look_at_camera
-from triptych.cli import invert as verb
-from triptych.cli.invert_sources import folder_names, sources_of
 from triptych.export.pictures import colour_picture, save_png
-from triptych.pipelines.generate import GeneratePipeline
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
+from triptych.systems.generate.pipeline import GeneratePipeline
+from triptych.systems.invert.job import InvertJob
+from triptych.systems.invert.sources import folder_names, sources_of
 from triptych.weights import save_module
 
 RESULTS = [
@@ -87,7 +87,7 @@ def test_a_crop_with_its_camera_becomes_a_portrait(run, options, tmp_path):
     assert [row["stage"] for row in record["stages"]] == ["mean", "step 1"]
     assert {"inversion", "turntable", "mesh", "total"} <= record["seconds"].keys()
     assert record["camera"] == pytest.approx(CAMERA.label25()[0].tolist(), abs=1e-5)
-    assert set(record["judges"]) == {"perceptual", "identity"}
+    assert set(record["networks"]) == {"perceptual", "identity"}
     assert Portrait.load(folder / "portrait.safetensors").ws.shape[0] == 1
     with Image.open(folder / "strip.png") as strip:
         assert strip.width == 4 + 3 * (32 + 4)
@@ -123,16 +123,16 @@ def test_a_folder_goes_on_and_lists_what_is_bad(run, options, tmp_path, monkeypa
     (photos / "text.jpg").write_text("no picture")
     words = ("invert", photos, "--out", "all", *options)
     made: list[str] = []
-    make = verb.Invert.make
+    write = InvertJob.write
 
     def stopped(self, source, *rest):
         if source.name == "b.png" and not made.count("b.png"):
             made.append("b.png")
             raise KeyboardInterrupt
         made.append(source.name)
-        return make(self, source, *rest)
+        return write(self, source, *rest)
 
-    monkeypatch.setattr(verb.Invert, "make", stopped)
+    monkeypatch.setattr(InvertJob, "write", stopped)
     assert run(*words).code == 130
     assert sorted(os.listdir(tmp_path / "all")) == ["a", "plan.json"]
     assert sorted(os.listdir(tmp_path / "all" / "a")) == RESULTS

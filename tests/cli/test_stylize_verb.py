@@ -14,13 +14,13 @@ from PIL import Image
 
 from triptych.camera import Camera, frontal_camera, grid_of_views
 from triptych.cli import stylize as verb
-from triptych.cli import stylize_results
 from triptych.errors import UserError
+from triptych.metrics.style_classifier import AvatarStyleClassifier
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
-from triptych.pipelines.stylize import RESUME_FOLDER, VIEWS_FOLDER, Stylized
-from triptych.pipelines.stylize_views import EditedViews, OriginalViews
-from triptych.portrait import Portrait
-from triptych.priors.style_classifier import AvatarStyleClassifier
+from triptych.portrait.portrait import Portrait
+from triptych.systems.stylize import results as stylize_results
+from triptych.systems.stylize.pipeline import RESUME_FOLDER, VIEWS_FOLDER, Stylized
+from triptych.systems.stylize.views import EditedViews, OriginalViews
 
 SIDE = 32
 COMMAND = ("stylize", "a wizard", "--out", "wizard", "--identity", "7")

@@ -12,10 +12,10 @@ import pytest
 import trimesh
 from PIL import Image
 
-from triptych.cli.key_values import changed, parse_key_values
-from triptych.cli.seeds import parse_seeds
 from triptych.errors import UserError
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
+from triptych.runs.key_values import changed, parse_key_values
+from triptych.runs.seeds import parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_same_seed_is_the_same_head(run, model_file, tmp_path):
 
 
 def test_generate_makes_films_and_meshes_on_demand(run, portrait_file, model_file, monkeypatch):
-    from triptych.pipelines.generate import GeneratePipeline
+    from triptych.systems.generate.pipeline import GeneratePipeline
 
     ball = Portrait.load(portrait_file)
     monkeypatch.setattr(GeneratePipeline, "__call__", lambda self, seed, **options: ball)

@@ -13,10 +13,10 @@ from triptych.config import to_dict
 from triptych.errors import UserError
 from triptych.models.eg3d import OFFICIAL_CONFIGS, EG3DConfig, TriPlaneGenerator
 from triptych.ops.resize import resize
-from triptych.pipelines.generate import GeneratePipeline
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import render_rays
+from triptych.systems.generate.pipeline import GeneratePipeline
 from triptych.weights import load_generator, registry, save_module
 from triptych.weights.safetensors_file import FileHeader, save_tensors
 
@@ -159,8 +159,8 @@ def test_rays_at_another_size_reach_the_head_at_its_own(model):
     ws = code(model)
     seen = model.synthesis(ws, config.view.camera(), render_size=64)
     head_size = 64 if config.superresolution.kind == "2X" else 128
-    enlarged = resize(seen.features, head_size)
-    assert torch.allclose(model.superresolution(enlarged, ws), seen.image, atol=1e-5)
+    upsampled = resize(seen.features, head_size)
+    assert torch.allclose(model.superresolution(upsampled, ws), seen.image, atol=1e-5)
 
 
 def test_a_generator_comes_back_by_its_name(model, name, tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ import torch
 from psp_numbers import read_numbers
 
 from triptych.camera import Camera
-from triptych.data.deep3d_camera import camera_of_head_pose, unnormalised_camera
-from triptych.data.five_point_crop import STANDARD_POINTS, place_face, plan_crop
+from triptych.photos.deep3d_camera import camera_of_head_pose, unnormalised_camera
+from triptych.photos.five_point_crop import STANDARD_POINTS, place_face, plan_crop
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_faces_are_placed_and_crops_planned(crops):
     for index, points in enumerate(crops["in/lm5_image_xy_ydown"]):
         face, plan = place_face(points, height), plan_crop(points, width, height)
         assert face.centre == pytest.approx(crops["out/t_yup"][index].tolist(), abs=1e-6)
-        assert plan.enlarge == pytest.approx(crops["out/scale_300"][index], abs=1e-7)
+        assert plan.upsample == pytest.approx(crops["out/scale_300"][index], abs=1e-7)
         expected = crops["out/resize_w_h_left_up_1024"][index].tolist()
         assert [plan.width, plan.height, plan.left, plan.top] == expected
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from triptych.models.psp import StyleHead, merge_levels
 from triptych.nn.fully_connected import FullyConnectedLayer
 from triptych.nn.ir_se import ResidualUnit, SqueezeExcite
+from triptych.systems.invert.encoder import StyleHead, merge_levels
 
 ATOL = 1e-5
 

@@ -12,9 +12,9 @@ from psp_rule import fill_by_rule, rule_image
 from torch.nn import functional
 
 from triptych.camera import Camera
-from triptych.models.psp import PspConfig, PspEncoder, official_config
-from triptych.models.restyle import mean_picture, restyle
 from triptych.ops.fit_size import fit_size
+from triptych.systems.invert.encoder import PspConfig, PspEncoder, official_config
+from triptych.systems.invert.restyle import mean_picture, restyle
 
 ATOL = 2e-4
 TAPS = (0, 6, 20, 23)

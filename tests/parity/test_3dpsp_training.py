@@ -9,9 +9,9 @@ from psp_rule import fill_by_rule
 from torch import nn
 from torch.nn import functional
 
+from triptych.metrics.identity import ArcFaceIdentity
 from triptych.nn.arcface import ArcFace
-from triptych.priors.identity import ArcFaceIdentity
-from triptych.priors.inversion_losses import trusted_square_error
+from triptych.systems.invert.losses import trusted_square_error
 from triptych.training.ranger import Ranger
 
 

@@ -13,8 +13,8 @@ import torch
 from inception_rule import fill_inception, picture
 from torch import Tensor
 
+from triptych.metrics.inception import INCEPTION_FILE, find_inception
 from triptych.nn.inception import InceptionFeatures
-from triptych.priors.inception import INCEPTION_FILE, find_inception
 
 FID = (
     10.20735,

@@ -10,11 +10,11 @@ import pytest
 from psp_numbers import read_numbers
 
 from triptych.camera import TARGET
-from triptych.data.five_point_crop import STANDARD_POINTS, plan_crop
-from triptych.data.photos.aligned_photo import frame_face, measured_camera, plan_window
-from triptych.data.photos.face import Face
-from triptych.data.photos.rotations import angle_of, turn_to_axis
 from triptych.framing import EG3D_FRAMING
+from triptych.photos.aligned_photo import frame_face, measured_camera, plan_window
+from triptych.photos.face import Face
+from triptych.photos.five_point_crop import STANDARD_POINTS, plan_crop
+from triptych.photos.rotations import angle_of, turn_to_axis
 
 UNTILTED = replace(EG3D_FRAMING, tilt=0.0)
 FOCAL_PX, MIDDLE = 3000.0, np.array([320.0, 240.0])
@@ -58,13 +58,13 @@ def test_crops_lie_where_the_reference_puts_them(shared):
     numbers = read_numbers(shared, "align_5pt")
     width, height = (int(side) for side in numbers["in/image_size_wh"])
     _, _, left, top = np.moveaxis(np.array(numbers["out/resize_w_h_left_up_1024"]), 1, 0)
-    enlarge = np.array(numbers["out/scale_300"])
+    upsample = np.array(numbers["out/scale_300"])
     y, x = np.mgrid[0:height, 0:width]
     ramp = np.uint8(np.stack([x * 255 / width, y * 255 / height, 0 * x], axis=-1))
     rest = face_seen_by(np.array(read_numbers(shared, "camera_label")["out/pose_raw"][0]))
     for index, points in enumerate(np.array(numbers["in/lm5_image_xy_ydown"])):
         aligned = frame_face(ramp, replace(rest, five=points), EG3D_FRAMING)
-        middle = (left[index] + 512) / enlarge[index], (top[index] + 512) / enlarge[index]
+        middle = (left[index] + 512) / upsample[index], (top[index] + 512) / upsample[index]
         assert (aligned.window.x, aligned.window.y) == pytest.approx(middle, abs=0.3)
         # the ramp's colours say which pixels of the photo the crop shows
         centre = (aligned.image[0, :2, 255:257, 255:257].mean((1, 2)).numpy() + 1) / 2

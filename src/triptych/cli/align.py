@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 import triptych
-from triptych.cli import console
-from triptych.cli.output_folder import OutputFolder
 from triptych.errors import UserError, check_range
 from triptych.files import write_json
+from triptych.runs import console
+from triptych.runs.output_folder import OutputFolder
 
 if TYPE_CHECKING:
-    from triptych.data.photos.aligned_photo import AlignedPhoto
-    from triptych.data.photos.face import Face
-    from triptych.data.photos.photo import Photo
-    from triptych.priors.photo_aligner import PhotoAligner
+    from triptych.photos.aligned_photo import AlignedPhoto
+    from triptych.photos.aligner import PhotoAligner
+    from triptych.photos.face import Face
+    from triptych.photos.photo import Photo
 
 LABELS_FILE, REPORT_FILE = "dataset.json", "report.json"
 
@@ -55,7 +55,7 @@ class Align:
         check_range("--size", self.size, 64, 2048)
         check_range("--face", self.face, 1, 100)
         photos = self._photos()
-        from triptych.cli.run_record import file_record, run_record
+        from triptych.runs.record import file_record, run_record
         from triptych.weights.framing_of_model import framing_of_model
 
         framing = framing_of_model(self.model)
@@ -74,7 +74,7 @@ class Align:
             return
         started = time.monotonic()
         with folder:
-            from triptych.priors.photo_aligner import PhotoAligner
+            from triptych.photos.aligner import PhotoAligner
 
             aligner = PhotoAligner(framing, detector=self.detector, size=self.size)
             if self.photo.is_dir():
@@ -86,7 +86,7 @@ class Align:
 
     def _photos(self) -> list[Path]:
         if self.photo.is_dir():
-            from triptych.data.photos.prepared_set import photos_below
+            from triptych.photos.prepared_set import photos_below
 
             return photos_below(self.photo)
         if not self.photo.exists():
@@ -95,7 +95,7 @@ class Align:
 
     def _align_folder(self, photos: list[Path], aligner: PhotoAligner, folder: Path) -> None:
         """Align all photos of a folder; those that cannot be used are listed in the report."""
-        from triptych.data.photos.prepared_set import crop_name
+        from triptych.photos.prepared_set import crop_name
 
         report: dict[str, Any] = {}
         labels = []
@@ -125,9 +125,9 @@ class Align:
         self, path: Path, stem: str, aligner: PhotoAligner, folder: Path, *, notes: bool
     ) -> dict[str, Any]:
         """Align a photo, write its three files and return what the JSON file says."""
-        from triptych.data.photos.overlay import alignment_overlay
-        from triptych.data.photos.photo import read_photo
         from triptych.export.pictures import colour_picture, save_png
+        from triptych.photos.overlay import alignment_overlay
+        from triptych.photos.photo import read_photo
 
         photo = read_photo(path)
         aligned, faces = aligner.align_one_of(photo, face=self.face)

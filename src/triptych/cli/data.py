@@ -8,10 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from triptych.cli import console
 from triptych.cli.option_types import MaybePath
 from triptych.cli.prepare import Prepare
 from triptych.cli.prior_renders import PriorRenders
+from triptych.runs import console
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class MakeHuman:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.data.avatars.assets import default_pack_path
-        from triptych.data.avatars.makehuman import build_asset_pack
-        from triptych.data.avatars.makehuman_sources import num_parts
+        from triptych.avatars.assets.makehuman import build_asset_pack
+        from triptych.avatars.assets.makehuman_sources import num_parts
+        from triptych.avatars.assets.pack import default_pack_path
         from triptych.files import make_writable_folder
 
         out = self.out or default_pack_path()
@@ -73,7 +73,7 @@ class Avatars:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.data.avatars.dataset import write_avatar_dataset
+        from triptych.avatars.sets.dataset import write_avatar_dataset
 
         with console.stages() as report:
             write_avatar_dataset(
@@ -102,7 +102,7 @@ class Shards:
     """Seed of the first head; seeds below 100000 are kept for tests."""
     views: int = 6
     """Cameras per head."""
-    looks: int = 1
+    variants: int = 1
     """Looks per head: the original and drawn styles."""
     size: int = 128
     """Side of the pictures in pixels."""
@@ -111,13 +111,13 @@ class Shards:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.data.avatars.shards import ShardPlan, write_shards
+        from triptych.avatars.sets.shards import ShardPlan, write_shards
         from triptych.errors import check_range
         from triptych.files import make_writable_folder
 
         check_range("--count", self.count, 1, 10_000_000)
         check_range("--views", self.views, 1, 1000)
-        check_range("--looks", self.looks, 1, 50)
+        check_range("--looks", self.variants, 1, 50)
         check_range("--size", self.size, 16, 1024)
         check_range("--seed", self.seed, 0, 2**31)
         make_writable_folder(self.out)
@@ -125,7 +125,7 @@ class Shards:
             first_seed=self.seed,
             num_heads=self.count,
             num_views=self.views,
-            num_looks=self.looks,
+            num_variants=self.variants,
             size=self.size,
         )
         with console.stages() as report:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from triptych.cli import console
 from triptych.cli.option_types import MaybePath
 from triptych.errors import UserError
+from triptych.runs import console
 
 if TYPE_CHECKING:
     from triptych.weights.download import Downloaded
@@ -60,7 +60,7 @@ class Download:
             )
 
     def _fetch_repository(self, entry: ModelEntry) -> None:
-        from triptych.priors.editor_files import editor_folder
+        from triptych.editors.files import editor_folder
 
         assert entry.repository is not None
         if self.to is not None:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from triptych.cli import console
 from triptych.cli.evaluate_inversion import Inversion
 from triptych.cli.option_types import MaybeFloat, MaybeInt, MaybePath
-from triptych.cli.seeds import parse_seeds
+from triptych.runs import console
+from triptych.runs.seeds import parse_seeds
 
 TWELVE_STYLES = (
     "bronze",
@@ -51,25 +51,25 @@ class Prior:
 
     def run(self) -> None:
         """Do the work."""
+        from triptych.avatars.sets.true_heads import AvatarHeads
         from triptych.cli import evaluation_models as models
         from triptych.cli.evaluation_sheets import save_prior_sheet
-        from triptych.cli.run_record import model_record
-        from triptych.evaluation.avatar_heads import AvatarHeads
-        from triptych.evaluation.prior_report import PriorSettings, measure_prior
+        from triptych.runs.record import model_record
+        from triptych.systems.generate.evaluation import PriorSettings, measure_prior
         from triptych.weights import load_generator
 
         settings = PriorSettings(count=self.count, views=self.views, first_seed=self.seed)
         models.open_report_folder(self.out, "prior", overwrite=self.overwrite)
-        judges, heads = models.load_judges(), AvatarHeads(self.pack)
+        networks, heads = models.load_style_networks(), AvatarHeads(self.pack)
         generator = load_generator(self.model)
-        hashes = {self.model: model_record(self.model, "generator")["sha256"], **judges.hashes}
+        hashes = {self.model: model_record(self.model, "generator")["sha256"], **networks.hashes}
         with console.stages() as progress:
             steps = models.counted(progress, "heads", settings.count)
             findings = measure_prior(
                 generator,
                 heads,
-                judges.distance,
-                judges.identity,
+                networks.distance,
+                networks.identity,
                 settings,
                 models=hashes,
                 step=steps,
@@ -111,13 +111,13 @@ class Editor:
 
     def run(self) -> None:
         """Do the work."""
+        from triptych.avatars.sets.true_heads import AvatarHeads
+        from triptych.avatars.styles.catalogue import style_named
+        from triptych.avatars.styles.phrases import sample_phrase
         from triptych.cli import evaluation_models as models
         from triptych.cli.evaluation_sheets import save_editor_sheet
-        from triptych.data.avatars.phrases import sample_phrase
-        from triptych.data.avatars.styles import style_named
-        from triptych.evaluation.avatar_heads import AvatarHeads
-        from triptych.evaluation.editor_groups import EditorSettings
-        from triptych.evaluation.editor_report import measure_editor, num_edits
+        from triptych.systems.stylize.editor_evaluation import measure_editor, num_edits
+        from triptych.systems.stylize.editor_evaluation_groups import EditorSettings
 
         settings = EditorSettings(
             heads=self.heads,
@@ -129,8 +129,8 @@ class Editor:
         models.open_report_folder(self.out, "editor", overwrite=self.overwrite)
         # Styles come in turn for all heads of a group: as they are, and as statues.
         heads = AvatarHeads(self.pack, kept_heads=2 * settings.heads_per_group)
-        judges = models.load_judges()
-        styles = models.known_styles(self.styles, judges.classifier)
+        networks = models.load_style_networks()
+        styles = models.known_styles(self.styles, networks.classifier)
         editor, hashes = models.load_editor(self.editor)
         groups = self.out / "groups"
         groups.mkdir(exist_ok=True)
@@ -138,11 +138,11 @@ class Editor:
             findings = measure_editor(
                 editor,
                 heads,
-                judges,
+                networks,
                 {style: style_named(style).kind for style in styles},
                 lambda style, rng: sample_phrase([style], rng),
                 settings,
-                models={**hashes, **judges.hashes},
+                models={**hashes, **networks.hashes},
                 folder=groups,
                 step=models.counted(progress, "edits", num_edits(settings, len(styles))),
             )
@@ -180,23 +180,26 @@ class Stylize:
         from triptych.cli import evaluation_models as models
         from triptych.cli.evaluation_sheets import save_stylize_sheet
         from triptych.config import to_dict
-        from triptych.evaluation.stylised_heads import StylisedHead, stylise_or_read, unedited
-        from triptych.evaluation.stylize_report import JudgeSettings, judge, stylize_report
+        from triptych.systems.stylize.evaluation import EvaluationSettings, evaluate, stylize_report
+        from triptych.systems.stylize.evaluation_heads import (
+            StylisedHead,
+            stylise_or_read,
+        )
 
         settings = models.stylize_settings(self.quality, self.set)
-        identities, judging = parse_seeds(self.identities), JudgeSettings()
+        identities, judging = parse_seeds(self.identities), EvaluationSettings()
         models.open_report_folder(self.out, "stylize", overwrite=self.overwrite)
-        judges = models.load_judges()
+        networks = models.load_style_networks()
         pipeline = models.load_pipeline(self.model)
         verdicts = []
         with console.stages() as progress:
             if self.runs:
                 for done, folder in enumerate(self.runs):
                     progress("runs", done, len(self.runs))
-                    head = StylisedHead.from_run(folder, lambda seed: unedited(pipeline, seed))
-                    verdicts.append(judge(head, judges.classifier, judges.identity, judging))
+                    head = StylisedHead.from_run(folder, pipeline.subject)
+                    verdicts.append(evaluate(head, networks.classifier, networks.identity, judging))
             else:
-                styles = models.known_styles(self.styles, judges.classifier)
+                styles = models.known_styles(self.styles, networks.classifier)
                 pairs = [(style, identity) for style in styles for identity in identities]
                 for done, (style, identity) in enumerate(pairs):
                     progress("heads", done, len(pairs))
@@ -209,12 +212,12 @@ class Stylize:
                         prompt=models.plain_prompt(style),
                         progress=progress,
                     )
-                    verdicts.append(judge(head, judges.classifier, judges.identity, judging))
+                    verdicts.append(evaluate(head, networks.classifier, networks.identity, judging))
         report = stylize_report(
             verdicts,
             judging,
             run_settings=to_dict(settings) if not self.runs else {"runs": [*map(str, self.runs)]},
-            models={**pipeline.hashes, **judges.hashes},
+            models={**pipeline.hashes, **networks.hashes},
         )
         models.publish(report, self.out, lambda path: save_stylize_sheet(path, verdicts))
 
@@ -248,13 +251,13 @@ class Ablation:
         from triptych.cli import evaluation_models as models
         from triptych.cli.evaluation_sheets import save_ablation_sheet
         from triptych.config import to_dict
-        from triptych.evaluation import ablation_report as ablation
+        from triptych.systems.stylize import ablation as ablation
 
         settings = models.stylize_settings(self.quality, self.set)
         identities, looking = parse_seeds(self.identities), ablation.AblationSettings()
         models.open_report_folder(self.out, "ablation", overwrite=self.overwrite)
-        judges, truth = models.load_judges(), models.truth_if_present(self.pack)
-        styles = models.known_styles(self.styles, judges.classifier)
+        networks, truth = models.load_style_networks(), models.truth_if_present(self.pack)
+        styles = models.known_styles(self.styles, networks.classifier)
         pipeline = models.load_pipeline(self.model)
         scores, fronts = [], []
         pairs = [(style, identity) for style in styles for identity in identities]
@@ -273,7 +276,7 @@ class Ablation:
                 for variant, head in heads.items():
                     scores.append(
                         ablation.score_variant(
-                            variant, head, judges.classifier, judges.distance, truth, looking
+                            variant, head, networks.classifier, networks.distance, truth, looking
                         )
                     )
                 variants = [head.portrait.render().image[0] for head in heads.values()]
@@ -282,7 +285,7 @@ class Ablation:
             scores,
             looking,
             run_settings=to_dict(settings),
-            models={**pipeline.hashes, **judges.hashes},
+            models={**pipeline.hashes, **networks.hashes},
         )
         models.publish(report, self.out, lambda path: save_ablation_sheet(path, fronts, scores))
 

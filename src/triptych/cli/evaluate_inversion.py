@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import triptych
-from triptych.cli import console
 from triptych.cli.option_types import MaybeInt, MaybeName, MaybePath
 from triptych.errors import MissingDependency, UserError, check_range
+from triptych.runs import console
 
 if TYPE_CHECKING:
-    from triptych.evaluation.inversion_heads import HeadsToInvert
-    from triptych.evaluation.inversion_scores import HeadScores
-    from triptych.pipelines.invert import InvertPipeline
-    from triptych.pipelines.invert_settings import InvertSettings
-    from triptych.priors.inception import PublishedInception
+    from triptych.metrics.inception import PublishedInception
+    from triptych.systems.invert.evaluation_heads import HeadsToInvert
+    from triptych.systems.invert.evaluation_scores import HeadScores
+    from triptych.systems.invert.pipeline import InvertPipeline
+    from triptych.systems.invert.settings import InvertSettings
 
 _PICTURED = 16
 
@@ -66,7 +66,7 @@ class Inversion:
         check_range("--direct-steps", self.direct_steps, 0, 100_000)
         settings = self._settings()
         from triptych.cli import evaluation_models as models
-        from triptych.priors.inception import INCEPTION_FILE, find_inception
+        from triptych.metrics.inception import INCEPTION_FILE, find_inception
 
         models.open_report_folder(self.out, "inversion", overwrite=self.overwrite)
         pipeline, hashes = self._pipeline()
@@ -79,9 +79,9 @@ class Inversion:
         self._publish(scores, settings, hashes, pipeline, inception)
 
     def _settings(self) -> InvertSettings:
-        from triptych.cli.key_values import changed, parse_key_values
         from triptych.config import from_dict, to_dict
-        from triptych.pipelines.invert_settings import InvertSettings, schedule
+        from triptych.runs.key_values import changed, parse_key_values
+        from triptych.systems.invert.settings import InvertSettings, schedule
 
         chosen = dataclasses.replace(schedule(self.schedule), steps=self.steps, refine="pti")
         return from_dict(InvertSettings, changed(to_dict(chosen), parse_key_values(self.set)))
@@ -89,15 +89,15 @@ class Inversion:
     @property
     def baseline(self) -> str | None:
         """Which pSp encoder answers; None for one step of the 3DpSp encoder."""
-        from triptych.pipelines.invert_checks import DEFAULT_BASELINE, DEFAULT_ENCODER
+        from triptych.systems.invert.checks import DEFAULT_BASELINE, DEFAULT_ENCODER
 
         if self.psp_baseline is None and self.encoder == DEFAULT_ENCODER:
             return DEFAULT_BASELINE
         return self.psp_baseline
 
     def _pipeline(self) -> tuple[InvertPipeline, dict[str, str]]:
-        from triptych.cli.run_record import model_record
-        from triptych.pipelines.invert import InvertPipeline
+        from triptych.runs.record import model_record
+        from triptych.systems.invert.pipeline import InvertPipeline
 
         generator = "avatar-generator" if self.model == "avatar" else self.model
         pipeline = InvertPipeline.from_pretrained(self.model, self.encoder)
@@ -108,16 +108,16 @@ class Inversion:
         return pipeline, {record["name"]: record["sha256"] for record in records}
 
     def _heads(self, pipeline: InvertPipeline) -> HeadsToInvert:
-        from triptych.evaluation.inversion_heads import AlignedPhotos, UnseenAvatars
+        from triptych.systems.invert.evaluation_heads import AlignedPhotos, UnseenAvatars
 
         if self.photos is not None:
-            from triptych.data.labelled_images import LabelledImages
+            from triptych.photos.labelled_images import LabelledImages
 
             size = pipeline.generator.config.image_size
             return AlignedPhotos(LabelledImages(self.photos), size, self.heads)
-        from triptych.evaluation.avatar_heads import AvatarHeads
+        from triptych.avatars.sets.true_heads import AvatarHeads
 
-        if pipeline.generator.config.mapping.normalize_z:
+        if pipeline.generator.config.latent_kind != "attributes":
             raise UserError(
                 f"avatars are not of the world of the model '{self.model}'; give --photos FOLDER"
             )
@@ -132,17 +132,16 @@ class Inversion:
         inception: PublishedInception | None,
     ) -> list[HeadScores]:
         """Measure every head, or read what an earlier run measured."""
-        from triptych.evaluation.inversion_methods import all_answers
-        from triptych.evaluation.inversion_scores import HeadScores, score_answers
-        from triptych.pipelines.invert_checks import check_fit
+        from triptych.systems.invert.checks import check_fit, load_encoder
+        from triptych.systems.invert.evaluation_methods import all_answers
+        from triptych.systems.invert.evaluation_scores import HeadScores, score_answers
         from triptych.weights import load_features
-        from triptych.weights.psp_files import load_psp
 
-        baseline = None if self.baseline is None else load_psp(self.baseline).eval()
+        baseline = None if self.baseline is None else load_encoder(self.baseline).eval()
         if baseline is not None:
             check_fit(baseline, pipeline.generator)
         network = load_features("avatar-features")
-        plan = _fingerprint(self._plan(settings, hashes, pipeline.judges.used))
+        plan = _fingerprint(self._plan(settings, hashes, pipeline.networks.used))
         folder = self.out / "heads"
         folder.mkdir(exist_ok=True)
         scores = []
@@ -159,7 +158,7 @@ class Inversion:
                     found = score_answers(
                         head,
                         answers,
-                        pipeline.judges,
+                        pipeline.networks,
                         network,
                         pictured=pictured,
                         inception=None if inception is None else inception.network,
@@ -170,14 +169,14 @@ class Inversion:
         return scores
 
     def _plan(
-        self, settings: InvertSettings, hashes: dict[str, str], judges: dict[str, str]
+        self, settings: InvertSettings, hashes: dict[str, str], networks: dict[str, str]
     ) -> dict[str, Any]:
         """Return all that figures and features of a head depend on."""
         from triptych.config import to_dict
 
         return {
             "triptych": triptych.__version__,
-            "judges": judges,
+            "networks": networks,
             "photos": None if self.photos is None else str(self.photos),
             "hashes": hashes,
             "direct_steps": self.direct_steps,
@@ -195,8 +194,8 @@ class Inversion:
         from triptych.cli import evaluation_models as models
         from triptych.cli.evaluation_sheets import save_inversion_sheet
         from triptych.config import to_dict
-        from triptych.evaluation.inversion_plot import save_inversion_plot
-        from triptych.evaluation.inversion_report import figures_by_method, inversion_report
+        from triptych.systems.invert.evaluation import figures_by_method, inversion_report
+        from triptych.systems.invert.evaluation_plot import save_inversion_plot
 
         trained = f"{self.baseline}, trained for one step"
         stand_in = "no trained baseline was given: one step of the 3DpSp encoder, camera frontal"
@@ -210,7 +209,7 @@ class Inversion:
                 "inversion": to_dict(settings),
             },
             models=hashes,
-            judges=pipeline.judges.used,
+            networks=pipeline.networks.used,
             baseline=stand_in if self.baseline is None else trained,
             inception=None if inception is None else inception.used,
         )
@@ -226,6 +225,6 @@ def _fingerprint(plan: dict[str, Any]) -> str:
 
 
 def _features_hash() -> str:
-    from triptych.cli.run_record import model_record
+    from triptych.runs.record import model_record
 
     return model_record("avatar-features", "features")["sha256"]

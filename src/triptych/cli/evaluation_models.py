@@ -10,31 +10,31 @@ from triptych.errors import UserError
 from triptych.files import make_writable_folder, sha256_of
 
 if TYPE_CHECKING:
-    from triptych.evaluation.avatar_heads import AvatarHeads
-    from triptych.evaluation.report_file import Report
-    from triptych.evaluation.style_judges import StyleJudges
-    from triptych.pipelines.stylize import StylizePipeline
-    from triptych.pipelines.stylize_settings import StylizeSettings
-    from triptych.pipelines.stylize_views import Progress
-    from triptych.priors.image_editor import ImageEditor
-    from triptych.priors.style_classifier import StyleClassifier
+    from triptych.avatars.sets.true_heads import AvatarHeads
+    from triptych.editors.image_editor import ImageEditor
+    from triptych.metrics.style_classifier import StyleClassifier
+    from triptych.metrics.style_networks import StyleNetworks
+    from triptych.runs.report_file import Report
+    from triptych.systems.stylize.pipeline import StylizePipeline
+    from triptych.systems.stylize.settings import StylizeSettings
+    from triptych.systems.stylize.views import Progress
 
 FEATURES, JUDGE = "avatar-features", "avatar-classifier"
 
 
-def load_judges() -> StyleJudges:
+def load_style_networks() -> StyleNetworks:
     """Load the independent judge and the perceptual distance."""
-    from triptych.cli.run_record import model_record
-    from triptych.evaluation.style_judges import StyleJudges
-    from triptych.priors.identity import AvatarIdentity
-    from triptych.priors.perceptual import AvatarPerceptualDistance
-    from triptych.priors.style_classifier import AvatarStyleClassifier
+    from triptych.metrics.identity import AvatarIdentity
+    from triptych.metrics.perceptual import AvatarPerceptualDistance
+    from triptych.metrics.style_classifier import AvatarStyleClassifier
+    from triptych.metrics.style_networks import StyleNetworks
+    from triptych.runs.record import model_record
     from triptych.weights import load_features
 
-    judge = load_features(JUDGE)
-    return StyleJudges(
-        AvatarStyleClassifier(judge),
-        AvatarIdentity(judge),
+    evaluate = load_features(JUDGE)
+    return StyleNetworks(
+        AvatarStyleClassifier(evaluate),
+        AvatarIdentity(evaluate),
         AvatarPerceptualDistance(load_features(FEATURES)),
         {name: model_record(name, "features")["sha256"] for name in (FEATURES, JUDGE)},
     )
@@ -42,7 +42,7 @@ def load_judges() -> StyleJudges:
 
 def truth_if_present(pack: Path | None) -> AvatarHeads | None:
     """Return the avatars' renderer; None when no pack was asked for and none is here."""
-    from triptych.evaluation.avatar_heads import AvatarHeads
+    from triptych.avatars.sets.true_heads import AvatarHeads
 
     try:
         return AvatarHeads(pack)
@@ -54,8 +54,8 @@ def truth_if_present(pack: Path | None) -> AvatarHeads | None:
 
 def load_editor(name_or_folder: str) -> tuple[ImageEditor, dict[str, str]]:
     """Return an editor by registry name or folder, and its hash."""
-    from triptych.cli.run_record import model_record
-    from triptych.priors.instruct_pix2pix import InstructPix2PixEditor
+    from triptych.editors.instruct_pix2pix import InstructPix2PixEditor
+    from triptych.runs.record import model_record
     from triptych.weights.registry import MODELS, find_present
 
     if name_or_folder not in MODELS and Path(name_or_folder).is_dir():
@@ -70,7 +70,7 @@ def load_editor(name_or_folder: str) -> tuple[ImageEditor, dict[str, str]]:
 
 def load_pipeline(model: str) -> StylizePipeline:
     """Return the stylize pipeline of "avatar" or of a folder of models."""
-    from triptych.pipelines.stylize import StylizePipeline
+    from triptych.systems.stylize.pipeline import StylizePipeline
 
     return StylizePipeline.from_pretrained(model)
 
@@ -81,8 +81,8 @@ def known_styles(asked: Sequence[str], classifier: StyleClassifier) -> list[str]
     Raises:
         UserError: A style is unknown.
     """
-    from triptych.data.avatars.styles import STYLES, style_named
-    from triptych.priors.style_classifier import style_index
+    from triptych.avatars.styles.catalogue import STYLES, style_named
+    from triptych.metrics.style_classifier import style_index
 
     chosen = list(asked) or [name for name in STYLES if name in classifier.names]
     for style in chosen:
@@ -93,7 +93,7 @@ def known_styles(asked: Sequence[str], classifier: StyleClassifier) -> list[str]
 
 def plain_prompt(style: str) -> str:
     """Return the plainest words for a style: "a bronze statue"."""
-    from triptych.data.avatars.phrases import phrases_for
+    from triptych.avatars.styles.phrases import phrases_for
 
     return phrases_for(style)[0]
 
@@ -113,9 +113,9 @@ def open_report_folder(folder: Path, name: str, *, overwrite: bool) -> None:
 
 def stylize_settings(quality: str, changes: tuple[str, ...]) -> StylizeSettings:
     """Return a quality's settings with single ones changed by KEY=VALUE texts."""
-    from triptych.cli.key_values import parse_key_values
     from triptych.config import from_dict, to_dict
-    from triptych.pipelines.stylize_settings import StylizeSettings, preset
+    from triptych.runs.key_values import parse_key_values
+    from triptych.systems.stylize.settings import StylizeSettings, preset
 
     return from_dict(StylizeSettings, to_dict(preset(quality)) | parse_key_values(changes))
 
@@ -140,8 +140,8 @@ def counted(progress: Progress, stage: str, total: int) -> Callable[..., None]:
 
 def publish(report: Report, folder: Path, save_sheet: Callable[[Path], None]) -> None:
     """Write a report and its sheet, and show its figures."""
-    from triptych.cli import console
-    from triptych.evaluation.report_file import write_report
+    from triptych.runs import console
+    from triptych.runs.report_file import write_report
 
     save_sheet(folder / f"{report.name}.png")
     json_path, _ = write_report(report, folder)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from triptych.evaluation.ablation_report import AblationScore
-    from triptych.evaluation.inversion_scores import HeadScores
-    from triptych.evaluation.stylize_report import Verdict
+    from triptych.systems.invert.evaluation_scores import HeadScores
+    from triptych.systems.stylize.ablation import AblationScore
+    from triptych.systems.stylize.evaluation import Verdict
 
 MOST_ROWS = 80
 """Rows beyond it are not on a sheet."""
@@ -67,7 +67,7 @@ def save_ablation_sheet(
     path: Path, fronts: Sequence[Sequence[Tensor]], scores: Sequence[AblationScore]
 ) -> None:
     """Save a row per head and style: the edited front, then each variant's front."""
-    from triptych.evaluation.ablation_report import VARIANTS
+    from triptych.systems.stylize.ablation import VARIANTS
 
     heads = dict.fromkeys((score.style, score.identity) for score in scores)
     labels = [f"{style}, head {identity}" for style, identity in heads]

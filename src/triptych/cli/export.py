@@ -8,10 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from triptych.cli import console
 from triptych.cli.option_types import MaybeInt, MaybePath
-from triptych.cli.output_file import check_output_file
 from triptych.errors import UserError, check_range
+from triptych.runs import console
+from triptych.runs.output_file import check_output_file
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Export:
             check_output_file(self.video, (".mp4",), overwrite=self.overwrite)
         from triptych.export.mesh import portrait_mesh, save_mesh
         from triptych.export.video import save_turntable
-        from triptych.portrait import Portrait
+        from triptych.portrait.portrait import Portrait
 
         portrait = Portrait.load(self.portrait)
         if self.mesh is not None:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import triptych
-from triptych.cli import console
 from triptych.cli.option_types import MaybeInt
-from triptych.cli.output_folder import OutputFolder
-from triptych.cli.seeds import parse_seeds
 from triptych.errors import check_range
+from triptych.runs import console
+from triptych.runs.output_folder import OutputFolder
+from triptych.runs.seeds import parse_seeds
 
 if TYPE_CHECKING:
     import numpy as np
 
     from triptych.ops.precision import PathTaken
-    from triptych.portrait import Portrait
+    from triptych.portrait.portrait import Portrait
 
 SHEET_YAWS_DEG = (-30.0, 0.0, 30.0)
 MOST_SHOWN = 32
@@ -56,8 +56,8 @@ class Generate:
         check_range("--truncation-psi", self.truncation_psi, 0.0, 1.5)
         if self.size is not None:
             check_range("--size", self.size, 16, 2048)
-        from triptych.cli.run_record import model_record, run_record
-        from triptych.data.latents import LAST_SEED
+        from triptych.models.latents import LAST_SEED
+        from triptych.runs.record import model_record, run_record
 
         check_range("--seeds", max(seeds), 0, LAST_SEED)
         name = "avatar-generator" if self.model == "avatar" else self.model
@@ -86,7 +86,7 @@ class Generate:
         """Write everything and return which arithmetic made it."""
         from triptych.export.pictures import save_png
         from triptych.export.sheets import picture_sheet, wrapped
-        from triptych.pipelines.generate import GeneratePipeline
+        from triptych.systems.generate.pipeline import GeneratePipeline
 
         pipeline = GeneratePipeline.from_pretrained(model)
         shown: list[list[np.ndarray]] = []

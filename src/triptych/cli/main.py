@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from triptych.cli import console
 from triptych.cli.verbs import VERBS, VerbEntry
-from triptych.cli.waiting_threads import wait_briefly
 from triptych.errors import UserError
+from triptych.runs import console
+from triptych.runs.waiting_threads import wait_briefly
 
 EXIT_OK, EXIT_FAILED, EXIT_USER_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
 

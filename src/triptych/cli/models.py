@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from triptych.cli import console
+from triptych.runs import console
 
 if TYPE_CHECKING:
     from triptych.weights.registry import ModelEntry

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from triptych.cli import console
 from triptych.errors import check_range
+from triptych.runs import console
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Prepare:
         """Do the work."""
         check_range("--size", self.size, 64, 2048)
         check_range("--smallest-face", self.smallest_face, 16, 2000)
-        from triptych.data.photos.prepared_set import PreparePlan, photos_below, prepare_photos
+        from triptych.photos.prepared_set import PreparePlan, photos_below, prepare_photos
         from triptych.weights.framing_of_model import framing_of_model
 
         photos_below(self.photos)
         framing = framing_of_model(self.model)
-        from triptych.priors.photo_aligner import AlignmentLimits, PhotoAligner
+        from triptych.photos.aligner import AlignmentLimits, PhotoAligner
 
         aligner = PhotoAligner(
             framing,
@@ -61,7 +61,7 @@ class Prepare:
             model=self.model,
             size=self.size,
             mirror=not self.no_mirror,
-            doubt=self.confidence,
+            uncertainty=self.confidence,
             detector=self.detector,
             smallest_face=self.smallest_face,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.cli import console
+from triptych.runs import console
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class PriorRenders:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.data.avatars.shards import ShardSet
+        from triptych.avatars.sets.shards import ShardSet
         from triptych.files import make_writable_folder
         from triptych.training.prior_renders import write_prior_renders
         from triptych.weights import load_generator

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from triptych.cli import console
 from triptych.cli.option_types import MaybeInt
-from triptych.cli.output_file import check_output_file
 from triptych.errors import check_range
+from triptych.runs import console
+from triptych.runs.output_file import check_output_file
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Render:
             normal_picture,
             save_png,
         )
-        from triptych.portrait import Portrait
+        from triptych.portrait.portrait import Portrait
 
         portrait = Portrait.load(self.portrait)
         yaw, pitch = math.radians(self.yaw_deg), math.radians(self.pitch_deg)

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 import triptych
-from triptych.cli import console
-from triptych.cli.key_values import parse_key_values
 from triptych.cli.option_types import MaybeFloat
-from triptych.cli.output_folder import OutputFolder
 from triptych.config import from_dict, to_dict
 from triptych.errors import UserError, check_range
+from triptych.runs import console
+from triptych.runs.key_values import parse_key_values
+from triptych.runs.output_folder import OutputFolder
 
 if TYPE_CHECKING:
-    from triptych.pipelines.stylize import StylizePipeline
-    from triptych.pipelines.stylize_settings import StylizeSettings
-    from triptych.portrait import Portrait
+    from triptych.portrait.portrait import Portrait
+    from triptych.systems.stylize.pipeline import StylizePipeline
+    from triptych.systems.stylize.settings import StylizeSettings
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Stylize:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.pipelines.stylize_prompt import check_prompt
+        from triptych.systems.stylize.prompt import check_prompt
 
         check_prompt(self.prompt)
         check_range("--seed", self.seed, 0, 2**31 - 1)
@@ -83,10 +83,10 @@ class Stylize:
         console.result(str(self.out))
 
     def _make(self, folder: OutputFolder, identity: int | Path, settings: StylizeSettings) -> None:
-        from triptych.cli.run_record import run_record
-        from triptych.cli.stylize_results import save_results, style_scores
-        from triptych.pipelines.stylize import RESUME_FOLDER
-        from triptych.portrait import Portrait
+        from triptych.portrait.portrait import Portrait
+        from triptych.runs.record import run_record
+        from triptych.systems.stylize.pipeline import RESUME_FOLDER
+        from triptych.systems.stylize.results import save_results, style_scores
 
         started = time.monotonic()
         pipeline = self._pipeline()
@@ -113,12 +113,12 @@ class Stylize:
         folder.publish(record, drop=(RESUME_FOLDER,))
 
     def _pipeline(self) -> StylizePipeline:
-        from triptych.pipelines.stylize import StylizePipeline
+        from triptych.systems.stylize.pipeline import StylizePipeline
 
         if self.editor == "avatar":
             return StylizePipeline.from_pretrained(self.model)
-        from triptych.priors.editor_files import OFFICIAL_EDITOR
-        from triptych.priors.instruct_pix2pix import InstructPix2PixEditor
+        from triptych.editors.files import OFFICIAL_EDITOR
+        from triptych.editors.instruct_pix2pix import InstructPix2PixEditor
 
         official = self.editor == "instruct-pix2pix"
         editor = InstructPix2PixEditor.from_pretrained(
@@ -127,7 +127,7 @@ class Stylize:
         return StylizePipeline.from_pretrained(self.model, editor=editor)
 
     def _settings(self) -> StylizeSettings:
-        from triptych.pipelines.stylize_settings import StylizeSettings, preset
+        from triptych.systems.stylize.settings import StylizeSettings, preset
 
         values = to_dict(preset(self.quality))
         if self.yaw_range_deg is not None:
@@ -139,7 +139,7 @@ class Stylize:
         return from_dict(StylizeSettings, values | parse_key_values(self.set))
 
     def _plan(self, settings: StylizeSettings) -> dict[str, Any]:
-        from triptych.cli.run_record import file_record
+        from triptych.runs.record import file_record
 
         head = Path(self.identity)
         return {
@@ -156,7 +156,7 @@ class Stylize:
         }
 
     def _models(self) -> list[dict[str, str]]:
-        from triptych.cli.run_record import model_record
+        from triptych.runs.record import model_record
 
         if self.model == "avatar":
             return _embedded_models()
@@ -167,7 +167,7 @@ class Stylize:
 def _identity(text: str) -> int | Path:
     """Return the seed or the portrait file that is meant."""
     if text.isascii() and text.isdigit():
-        from triptych.data.latents import LAST_SEED
+        from triptych.models.latents import LAST_SEED
 
         check_range("--identity", int(text), 0, LAST_SEED)
         return int(text)
@@ -186,7 +186,7 @@ def _identity(text: str) -> int | Path:
 
 
 def _embedded_models() -> list[dict[str, str]]:
-    from triptych.cli.run_record import model_record
+    from triptych.runs.record import model_record
 
     return [
         model_record("avatar-generator", "generator"),

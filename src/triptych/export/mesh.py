@@ -12,7 +12,7 @@ from triptych.errors import UserError, check_range
 from triptych.export.glb import save_glb
 from triptych.export.surface import closed_surface, vertex_normals
 from triptych.files import atomic_write
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
 
 MESH_SUFFIXES = (".glb", ".ply", ".obj")
 RESOLUTION = 160

@@ -25,6 +25,7 @@ from triptych.models.eg3d_config import (
     ffhqrebalanced512_128_config,
     shapenetcars128_64_config,
 )
+from triptych.models.latents import latent_from_seed
 from triptych.nn.mapping_network import MappingNetwork
 from triptych.nn.superresolution import SuperResolution
 from triptych.nn.synthesis_layers import NoiseMode
@@ -122,6 +123,17 @@ class TriPlaneGenerator(nn.Module):
     def num_ws(self) -> int:
         """Style slots of the backbone: 14 in official models, 12 in avatar models."""
         return self.backbone.synthesis.num_ws
+
+    def latent(self, seed: int, *, attribute_psi: float = 1.0) -> Tensor:
+        """Return the latent [1, z_dim] of a seed, the same on every device.
+
+        Args:
+            seed: Whole number from 0 up.
+            attribute_psi: For latents of attributes, 1 is the seed's avatar and 0 the average one.
+        """
+        config = self.config
+        z = latent_from_seed(seed, config.z_dim, config.latent_kind, attribute_psi=attribute_psi)
+        return z.to(next(self.parameters()).device)
 
     def mapping(
         self,
@@ -221,7 +233,7 @@ class TriPlaneGenerator(nn.Module):
             rendered = render_rays_with_occupancy(
                 field, rays, config, occupancy, generator=generator, draws=draws
             )
-        return self._enlarged(rendering_of(rendered, size), ws, generator)
+        return self._upsampled(rendering_of(rendered, size), ws, generator)
 
     def synthesis(
         self,
@@ -251,7 +263,7 @@ class TriPlaneGenerator(nn.Module):
         scale = 0.0 if self.config.mapping.zero_label else self.config.mapping.label_scale
         return label * scale
 
-    def _enlarged(
+    def _upsampled(
         self, rendering: Rendering, ws: Tensor, generator: torch.Generator | None
     ) -> Rendering:
         if self.config.superresolution is None:

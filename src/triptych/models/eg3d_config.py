@@ -12,6 +12,7 @@ from triptych.camera import FOCAL, RADIUS, TARGET, Camera, look_at_camera
 from triptych.errors import UserError
 from triptych.fields.base import BeyondBox
 from triptych.framing import AVATAR_FRAMING, EG3D_FRAMING, FaceFraming
+from triptych.models.latents import LatentKind
 from triptych.nn.superresolution import SuperResolutionConfig
 from triptych.nn.synthesis_block import Architecture
 from triptych.nn.synthesis_layers import LayerOptions
@@ -29,7 +30,7 @@ class MappingConfig:
         embed_features: Width of the embedded label; None means w_dim.
         layer_features: Width of hidden layers; None means w_dim.
         lr_multiplier: Equalised learning rate multiplier of the layers.
-        normalize_z: Scale z to unit mean square first; off where z holds meaningful attributes.
+        normalize_z: Scale z to unit mean square first.
         zero_label: Embed zeros in place of the label (models without pose conditioning).
         label_scale: Factor on the label.
     """
@@ -126,6 +127,7 @@ class EG3DConfig:
 
     Attributes:
         z_dim: Width of the latent.
+        latent_kind: What the latent holds; see `models.latents`.
         w_dim: Width of style codes.
         label_dim: Width of camera labels in the mapping network: 25, or 0 for none.
         image_size: Height and width of final images.
@@ -140,11 +142,12 @@ class EG3DConfig:
         rendering: Sampling and compositing of rays.
         superresolution: The head that enlarges; None casts rays at the image size.
         view: Default camera.
-        framing: How photos of faces are cropped for this model; None goes by its world, see
-            `photo_framing`.
+        framing: How photos of faces are cropped for this model; None is EG3D's, for models of
+            faces.
     """
 
     z_dim: int = 512
+    latent_kind: LatentKind = "gaussian"
     w_dim: int = 512
     label_dim: int = 25
     image_size: int = 512
@@ -173,9 +176,6 @@ class EG3DConfig:
     def photo_framing(self) -> FaceFraming:
         """Return how photos of faces are cropped for this model.
 
-        Files that do not say it are of avatars, whose latent holds attributes and is not
-        normalised, or of EG3D's faces.
-
         Raises:
             UserError: The model is not one of human faces.
         """
@@ -183,7 +183,7 @@ class EG3DConfig:
             return self.framing
         if self.view.target != TARGET:
             raise UserError("this model is not one of human faces; no photo can be aligned for it")
-        return EG3D_FRAMING if self.mapping.normalize_z else AVATAR_FRAMING
+        return EG3D_FRAMING
 
 
 def ffhq512_128_config() -> EG3DConfig:
@@ -229,16 +229,17 @@ def shapenetcars128_64_config() -> EG3DConfig:
 def avatar_config(z_dim: int) -> EG3DConfig:
     """Return the small generator of synthetic heads, which trains and renders on a CPU.
 
-    Its latent is the vector of avatar attributes, so it is neither normalised nor conditioned on a
-    camera; planes are enlarged with a short filter in one convolution; rays are cast at the image
-    size over light grey. Unlike released EG3D models it samples all three coordinate planes, and
-    outside its cube there is nothing.
+    Its latent is the vector of avatar attributes, neither normalised nor conditioned on a camera;
+    planes are enlarged with a short filter in one convolution; rays are cast at the image size over
+    light grey. Unlike released EG3D models it samples all three coordinate planes, and outside its
+    cube there is nothing.
 
     Args:
         z_dim: Number of avatar attributes.
     """
     return EG3DConfig(
         z_dim=z_dim,
+        latent_kind="attributes",
         w_dim=256,
         label_dim=0,
         image_size=128,

@@ -151,12 +151,12 @@ class _RegionHead(nn.Module):
         gathered = functional.relu(self.laterals[-1](coarser[-1]))
         for index in range(len(coarser) - 2, -1, -1):
             gathered = functional.relu(self.blends[index](gathered))
-            enlarged = _enlarge_to(gathered, coarser[index])
-            gathered = functional.relu(enlarged + self.laterals[index](coarser[index]))
-        return _enlarge_to(self.classes(gathered), finest) + self.fine_classes(finest)
+            upsampled = _upsample_to(gathered, coarser[index])
+            gathered = functional.relu(upsampled + self.laterals[index](coarser[index]))
+        return _upsample_to(self.classes(gathered), finest) + self.fine_classes(finest)
 
 
-def _enlarge_to(features: Tensor, like: Tensor) -> Tensor:
+def _upsample_to(features: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(
         features, size=like.shape[-2:], mode="bilinear", align_corners=False
     )

@@ -15,7 +15,7 @@ from triptych.ops.upfirdn2d import upsample2d
 
 
 @dataclass(frozen=True, eq=False)
-class StyledReadOut:
+class StyledToRGB:
     """A 1x1 convolution from rows to image channels.
 
     Attributes:
@@ -29,7 +29,7 @@ class StyledReadOut:
     clamp: float | None
 
     @classmethod
-    def of(cls, layer: ToRGBLayer, w: Tensor, dtype: torch.dtype) -> StyledReadOut:
+    def of(cls, layer: ToRGBLayer, w: Tensor, dtype: torch.dtype) -> StyledToRGB:
         """Multiply a style code [1, d] into a layer."""
         styles = styles_from(layer.affine, w) * layer.weight_gain
         weight = layer.weight[:, :, 0, 0] * styles
@@ -56,7 +56,7 @@ class StyledBlock:
     start: Tensor | None
     conv0: StyledConvolution | None
     conv1: StyledConvolution
-    read_out: StyledReadOut | None
+    read_out: StyledToRGB | None
     enlarging_filter: Tensor | None
 
     @classmethod
@@ -90,7 +90,7 @@ class StyledBlock:
         conv1 = styled(block.conv1)
         read_out = None
         if block.reads_image:
-            read_out = StyledReadOut.of(block.torgb, next(codes), dtype)
+            read_out = StyledToRGB.of(block.torgb, next(codes), dtype)
         return cls(start, conv0, conv1, read_out, block.resample_filter if block.up else None)
 
     def __call__(

@@ -107,7 +107,7 @@ class StyledConvolution:
         if self.taps is None:
             self._fill_same_size(out, x, start, stop)
         else:
-            self._fill_enlarged(out, x, start, stop)
+            self._fill_upsampled(out, x, start, stop)
 
     def _fill_same_size(self, out: Tensor, x: Tensor, start: int, stop: int) -> None:
         from triptych.ops.activation_kernels import activate_rows
@@ -121,7 +121,7 @@ class StyledConvolution:
 
         _evenly(work, stop - start)
 
-    def _fill_enlarged(self, out: Tensor, x: Tensor, start: int, stop: int) -> None:
+    def _fill_upsampled(self, out: Tensor, x: Tensor, start: int, stop: int) -> None:
         from triptych.ops.activation_kernels import smooth_rows
 
         # Smoothing reaches from the row before the strip to two rows behind it; halved, and with

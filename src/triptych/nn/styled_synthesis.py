@@ -81,9 +81,9 @@ class StyledSuperResolution:
     @torch.no_grad()
     def __call__(self, features: Tensor) -> Tensor:
         """Return images [v, 3, H, H] of rendered features [v, c, h, h]."""
-        return torch.cat([self._enlarged(view[None]) for view in features])
+        return torch.cat([self._upsampled(view[None]) for view in features])
 
-    def _enlarged(self, features: Tensor) -> Tensor:
+    def _upsampled(self, features: Tensor) -> Tensor:
         x = self.head.at_input_size(features)
         rows: Tensor | None = x[0].permute(1, 2, 0).to(self.dtype).contiguous()
         image: Tensor | None = x[:, :3].clone()

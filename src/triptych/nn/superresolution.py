@@ -23,7 +23,7 @@ class _Layout:
 
     input_size: int
     widths: tuple[int, int]
-    first_block_enlarges: bool
+    first_block_upsamples: bool
     accepts_larger_input: bool
     stores_filter: bool  # a buffer of the head itself, unused, present in its checkpoints
 
@@ -70,7 +70,7 @@ class SuperResolutionConfig:
     def image_size(self) -> int:
         """Height and width of the output."""
         layout = _LAYOUTS[self.kind]
-        return layout.input_size * (4 if layout.first_block_enlarges else 2)
+        return layout.input_size * (4 if layout.first_block_upsamples else 2)
 
 
 class SuperResolution(nn.Module):
@@ -102,7 +102,7 @@ class SuperResolution(nn.Module):
         layout = _LAYOUTS[config.kind]
         first, second = config.widths or layout.widths
         options = LayerOptions(conv_clamp=config.conv_clamp)
-        first_size = layout.input_size * (2 if layout.first_block_enlarges else 1)
+        first_size = layout.input_size * (2 if layout.first_block_upsamples else 1)
         if layout.stores_filter:
             self.register_buffer("resample_filter", fir_kernel(options.resample_filter))
         self.block0 = SynthesisBlock(
@@ -111,7 +111,7 @@ class SuperResolution(nn.Module):
             w_dim,
             first_size,
             image_channels=3,
-            up=layout.first_block_enlarges,
+            up=layout.first_block_upsamples,
             options=options,
             rng=rng,
         )

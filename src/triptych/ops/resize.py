@@ -28,8 +28,8 @@ def resize(x: Tensor, size: int, *, filter_mode: ResizeFilter = "antialiased") -
     """
     if filter_mode == "classic":
         kernel = fir_kernel(_CLASSIC_TAPS).to(x.device)
-        enlarged = upsample2d(x, kernel)
-        doubled = _bilinear(enlarged, 2 * size + 2, antialias=False)
+        upsampled = upsample2d(x, kernel)
+        doubled = _bilinear(upsampled, 2 * size + 2, antialias=False)
         return downsample2d(doubled, kernel, crop=1)
     return _bilinear(x, size, antialias=filter_mode == "antialiased")
 

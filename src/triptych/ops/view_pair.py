@@ -17,6 +17,6 @@ class ViewPair:
         whole: Whether the whole head is seen, so that one can tell who it is.
     """
 
-    made: Tensor
+    pred: Tensor
     true: Tensor
     whole: bool = True

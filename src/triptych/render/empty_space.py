@@ -11,7 +11,7 @@ from triptych.render.occupancy import (
     OccupancyGrid,
     largest_around,
     lattice_line,
-    lowest_matter,
+    lowest_occupied,
 )
 from triptych.render.renderer import RenderConfig
 
@@ -36,10 +36,10 @@ class EmptySpace:
             margin: How far from its matter a fitting may put some, in world units.
         """
         cells = grid.size - 2
-        self.limit = lowest_matter(config)
+        self.limit = lowest_occupied(config)
         self._cell = grid.box_size / cells
-        matter = _continued(grid.density.reshape([grid.size] * 3) > self.limit)
-        empty = ~largest_around(matter, max(1, round(margin / self._cell)))
+        occupied = _continued(grid.density.reshape([grid.size] * 3) > self.limit)
+        empty = ~largest_around(occupied, max(1, round(margin / self._cell)))
         line = lattice_line(grid.box_size, cells, grid.density.device)
         self.places = line[empty.nonzero().flip(-1)]
 
@@ -51,9 +51,11 @@ class EmptySpace:
         space = cls(grid, config, margin)
         return space if len(space.places) else None
 
-    def stray(self, field: TriPlaneField, count: int, generator: torch.Generator) -> Tensor:
+    def empty_space_loss(
+        self, field: TriPlaneField, count: int, generator: torch.Generator
+    ) -> Tensor:
         """Return the mean matter [] at points drawn evenly from the empty cells."""
-        return self.matter(field, self.draw(count, generator))
+        return self.occupied(field, self.draw(count, generator))
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw points [1, count, 3] evenly from the empty cells."""
@@ -61,15 +63,15 @@ class EmptySpace:
         within = torch.rand(count, 3, generator=generator) - 0.5
         return (self.places[chosen] + within.to(self.places) * self._cell)[None]
 
-    def matter(self, field: TriPlaneField, points: Tensor) -> Tensor:
+    def occupied(self, field: TriPlaneField, points: Tensor) -> Tensor:
         """Return by how much raw densities at points [1, n, 3] exceed emptiness, their mean []."""
         return (field.density(points) - self.limit).relu().mean()
 
 
-def _continued(matter: Tensor) -> Tensor:
+def _continued(occupied: Tensor) -> Tensor:
     """Let the cells beyond the cube [z, y, x] hold what the outermost ones in it hold.
 
     There a tri-plane field reads one or two planes only, which may be taken for matter of its own.
     """
-    inner = matter[None, None, 1:-1, 1:-1, 1:-1].float()
+    inner = occupied[None, None, 1:-1, 1:-1, 1:-1].float()
     return F.pad(inner, [1] * 6, mode="replicate")[0, 0] > 0

@@ -135,5 +135,5 @@ def _field_arrays(field: FoldedTriPlane):  # type: ignore[no-untyped-def]
 def _grid_arrays(grid: OccupancyGrid):  # type: ignore[no-untyped-def]
     from triptych.render.ray_kernels import MATTER, NEARBY, GridArrays
 
-    marks = grid.nearby.byte() * int(NEARBY) + grid.matter.byte() * int(MATTER)
+    marks = grid.nearby.byte() * int(NEARBY) + grid.occupied.byte() * int(MATTER)
     return GridArrays(marks.numpy(), grid.density.numpy(), grid.size, np.float32(grid.box_size))

@@ -33,7 +33,7 @@ class OccupancyGrid:
 
     size: int
     box_size: float
-    matter: Tensor
+    occupied: Tensor
     nearby: Tensor
     density: Tensor
 
@@ -45,7 +45,7 @@ class OccupancyGrid:
     @property
     def occupancy(self) -> float:
         """Fraction of the cells that hold matter or touch one that does."""
-        return float(self.matter.float().mean())
+        return float(self.occupied.float().mean())
 
     def check_box(self, box_size: float) -> None:
         """Raise UserError unless the grid is of a field whose cube has that side."""
@@ -66,7 +66,7 @@ class OccupancyGrid:
 def everywhere(box_size: float) -> OccupancyGrid:
     """Return the grid that leaves nothing out: matter all over a cube of that side and beyond."""
     marks, zeros = torch.ones(27, dtype=torch.bool), torch.zeros(27)
-    return OccupancyGrid(3, box_size, matter=marks, nearby=marks, density=zeros)
+    return OccupancyGrid(3, box_size, occupied=marks, nearby=marks, density=zeros)
 
 
 def lattice_line(box_size: float, size: int, device: torch.device | str = "cpu") -> Tensor:
@@ -115,22 +115,22 @@ def marked_grid(
             the whole cube loses at most about this much opacity.
     """
     size = density.shape[0] - 2
-    is_matter = density > lowest_matter(config, empty_below)
+    is_occupied = density > lowest_occupied(config, empty_below)
     # Marks reach half a sampling step, so that no first pass steps over them, and one cell more
     # for what lies between lattice points.
     reach = math.ceil(_sampling_step(config, box_size) / 2 / (box_size / size))
-    matter = largest_around(is_matter, 1)
-    nearby = largest_around(matter, reach)
+    occupied = largest_around(is_occupied, 1)
+    nearby = largest_around(occupied, reach)
     return OccupancyGrid(
         size + 2,
         box_size,
-        matter=matter.reshape(-1),
+        occupied=occupied.reshape(-1),
         nearby=nearby.reshape(-1),
         density=density.reshape(-1),
     )
 
 
-def lowest_matter(config: RenderConfig, empty_below: float = 0.02) -> float:
+def lowest_occupied(config: RenderConfig, empty_below: float = 0.02) -> float:
     """Return the raw density at which softplus(raw - 1) * gain is `empty_below`."""
     return 1 + math.log(math.expm1(empty_below / config.density_gain))
 

@@ -166,10 +166,10 @@ class _Samples:
 
     def _can_show(self) -> Tensor:
         """Return which samples [r, s] end an interval with matter that light still reaches."""
-        matter = self._grid.matter[self._cells].gather(1, self.order)
-        beside = matter.clone()
-        beside[:, 1:] |= matter[:, :-1]
-        beside[:, :-1] |= matter[:, 1:]
+        occupied = self._grid.occupied[self._cells].gather(1, self.order)
+        beside = occupied.clone()
+        beside[:, 1:] |= occupied[:, :-1]
+        beside[:, :-1] |= occupied[:, 1:]
         at_most = torch.where(self.decoded, self.density, self._grid.solid[self._cells])
         left = 1 - self.interval_weights(at_most).cumsum(dim=1)
         # Sample i ends the interval that starts at sample i - 1, behind interval i - 2.

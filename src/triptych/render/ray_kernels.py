@@ -71,7 +71,7 @@ class _Samples(NamedTuple):
 
     depth: np.ndarray
     density: np.ndarray
-    matter: np.ndarray
+    occupied: np.ndarray
     row: np.ndarray
     weight: np.ndarray
 
@@ -143,7 +143,7 @@ def _look_up(grid, start, step, samples, i):
     cell = (z * grid.size + y) * grid.size + x
     mark = grid.marks[cell]
     samples.density[i] = grid.density[cell]
-    samples.matter[i] = (mark & MATTER) != 0
+    samples.occupied[i] = (mark & MATTER) != 0
     samples.row[i] = -1
     return (mark & NEARBY) != 0
 
@@ -158,11 +158,11 @@ def _reveal(samples, num_rows, origin, direction, field, density_gain, hidden):
     pixels, axes, size = field.pixels, field.axes, field.size
     hidden_bias, density_weight = field.hidden_bias, field.density_weight
     scale, offset = np.float32(size / field.box_size), np.float32(size) * _HALF - _HALF
-    depth, density, matter, row = samples.depth, samples.density, samples.matter, samples.row
+    depth, density, occupied, row = samples.depth, samples.density, samples.occupied, samples.row
     last = len(row) - 1
     passed = _ZERO  # a lower bound of the optical depth so far
     for i in range(last + 1):
-        beside = matter[i] or matter[max(i - 1, 0)] or matter[min(i + 1, last)]
+        beside = occupied[i] or occupied[max(i - 1, 0)] or occupied[min(i + 1, last)]
         if beside and row[i] < 0:
             position = (
                 np.float32((origin[0] + depth[i] * direction[0]) * scale + offset),
@@ -246,7 +246,7 @@ def _merge(coarse, fine_depths, samples, grid, start, step):
         if j == num_fine or (i < num_coarse and coarse.depth[i] <= fine_depths[j]):
             samples.depth[m] = coarse.depth[i]
             samples.density[m] = coarse.density[i]
-            samples.matter[m] = coarse.matter[i]
+            samples.occupied[m] = coarse.occupied[i]
             samples.row[m] = coarse.row[i]
             i += 1
         else:

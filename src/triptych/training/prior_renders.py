@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from triptych.avatars.sets.shards import ORIGINAL, ShardSet, write_heads
 from triptych.camera import Camera, frontal_camera
-from triptych.data.avatars.shards import ORIGINAL, ShardSet, write_heads
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.preview import preview_render
 from triptych.ops.colour import to_uint8
-from triptych.training.quick_look import quick_look
 
 
 def write_prior_renders(
@@ -61,12 +61,12 @@ def _check_fit(generator: TriPlaneGenerator, shards: ShardSet) -> None:
 def _seen_by(generator: TriPlaneGenerator, shards: ShardSet, head: int) -> dict[str, np.ndarray]:
     """Return a head's arrays with the generator's picture and opacity from the same cameras."""
     arrays = shards.head(head)
-    assert str(arrays["looks"][0]) == ORIGINAL
+    assert str(arrays["variants"][0]) == ORIGINAL
     poses = torch.from_numpy(arrays["cam2world"])
     camera = Camera(poses, frontal_camera().intrinsics.expand(len(poses), 3, 3))
     with torch.no_grad():
         ws = generator.mapping(torch.from_numpy(arrays["attributes"])[None])
-    shown = quick_look(generator, ws, camera)
+    shown = preview_render(generator, ws, camera)
     arrays["rgb"][0] = to_uint8(shown.image).numpy()
     arrays["alpha"] = np.uint8(shown.opacity[:, 0].clamp(0, 1).numpy() * 255 + 0.5)
     return arrays

@@ -25,11 +25,11 @@ def random_backgrounds(count: int, size: int, generator: torch.Generator) -> Ten
         noise = torch.randn(count, 3, cells, cells, generator=generator)
         noise = grey * noise[:, :1] + (1 - grey) * noise
         amount = strength * torch.rand(count, 1, 1, 1, generator=generator).square()
-        background += amount * _enlarged(noise, coarse)
+        background += amount * _upsampled(noise, coarse)
     grey = background.mean(1, keepdim=True)
     colourful = torch.rand(count, 1, 1, 1, generator=generator)
     background = grey + colourful * (background - grey)
-    return _enlarged(background, size).clamp(-1, 1)
+    return _upsampled(background, size).clamp(-1, 1)
 
 
 def _clutter(image: Tensor, generator: torch.Generator) -> Tensor:
@@ -51,5 +51,5 @@ def _clutter(image: Tensor, generator: torch.Generator) -> Tensor:
     return image
 
 
-def _enlarged(image: Tensor, size: int) -> Tensor:
+def _upsampled(image: Tensor, size: int) -> Tensor:
     return functional.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         load_features,
         load_generator,
         load_head_pose,
-        load_image_to_triplane,
+        load_network,
     )
     from triptych.weights.safetensors_file import (
         FileHeader,
@@ -30,7 +30,7 @@ _HOME_OF = {
     "load_features": "triptych.weights.loading",
     "load_generator": "triptych.weights.loading",
     "load_head_pose": "triptych.weights.loading",
-    "load_image_to_triplane": "triptych.weights.loading",
+    "load_network": "triptych.weights.loading",
     "load_module": "triptych.weights.safetensors_file",
     "open_eg3d_checkpoint": "triptych.weights.eg3d_checkpoint",
     "read_header": "triptych.weights.safetensors_file",
@@ -46,8 +46,8 @@ __all__ = [
     "load_features",
     "load_generator",
     "load_head_pose",
-    "load_image_to_triplane",
     "load_module",
+    "load_network",
     "open_eg3d_checkpoint",
     "read_header",
     "read_tensors",

@@ -12,9 +12,9 @@ from triptych.errors import UserError
 from triptych.files import NEEDED_BYTES, make_writable_folder, sha256_of
 from triptych.weights.http_reply import (
     BeyondEndError,
-    BrokenOffError,
-    NotServedError,
+    PermanentError,
     Reply,
+    TransientError,
     request,
 )
 from triptych.weights.partial_file import PartialFile
@@ -120,7 +120,7 @@ class _Transfer:
         for address in self.published.addresses:
             try:
                 return self._from(address)
-            except NotServedError as refusal:
+            except PermanentError as refusal:
                 refusals.append(str(refusal))
         raise NotDownloadedError(
             f"{self.published.name} could not be downloaded: {'; '.join(dict.fromkeys(refusals))}"
@@ -137,7 +137,7 @@ class _Transfer:
             digest = sha256_of(self.partial.path)
         if self._is_wrong(digest):
             self.partial.forget()
-            raise NotServedError(
+            raise PermanentError(
                 f"the file there is not the published one: its SHA-256 is {digest}; "
                 f"expected {self.published.sha256} as {self.published.stated_by} states"
             )
@@ -152,7 +152,7 @@ class _Transfer:
         while True:
             try:
                 self._attempt(address)
-            except BrokenOffError as failure:
+            except TransientError as failure:
                 failures += 1
                 # Counted against the most that was ever here: a server that always begins anew
                 # and always breaks off is given up too.
@@ -177,14 +177,14 @@ class _Transfer:
             except BeyondEndError as error:
                 if error.total != partial.length:
                     partial.forget()
-                    raise BrokenOffError(str(error)) from error
+                    raise TransientError(str(error)) from error
         self._check_end()
 
     def _accept(self, address: str, reply: Reply) -> None:
         """Take note of what will follow, or refuse it."""
         expected = self.published.num_bytes
         if expected and reply.total is not None and reply.total != expected:
-            raise NotServedError(
+            raise PermanentError(
                 f"the file there has {reply.total} bytes; the published one has {expected}"
             )
         partial = self.partial
@@ -194,7 +194,7 @@ class _Transfer:
         another_length = None not in (reply.total, partial.total) and reply.total != partial.total
         if another_length or reply.validator != partial.validator:
             partial.forget()
-            raise BrokenOffError("the file there has changed meanwhile")
+            raise TransientError("the file there has changed meanwhile")
         partial.total = reply.total if partial.total is None else partial.total
         self.joined = True
 
@@ -203,10 +203,10 @@ class _Transfer:
         most = expected or partial.total or MOST_BYTES
         if partial.length + len(block) > most:
             partial.forget()
-            raise NotServedError(f"the server sends more than the {most} bytes of the file")
+            raise PermanentError(f"the server sends more than the {most} bytes of the file")
         if partial.length == 0 and not block.startswith(_PICKLE_START):
             partial.forget()
-            raise NotServedError(f"the server answered with {_described(block)}, not a model")
+            raise PermanentError(f"the server answered with {_described(block)}, not a model")
         partial.append(block)
         self.progress(partial.length, expected or partial.total or 0)
 
@@ -215,15 +215,15 @@ class _Transfer:
         partial = self.partial
         expected = self.published.num_bytes or partial.total
         if expected is not None and partial.length < expected:
-            raise BrokenOffError(f"it ended after {partial.length} of {expected} bytes")
+            raise TransientError(f"it ended after {partial.length} of {expected} bytes")
         if not self.published.sha256 and partial.last_byte() != _PICKLE_END:
             # A claimed length may be wrong, and without one the end of the bytes proves nothing.
             if expected is None:
-                raise BrokenOffError("it ended in the middle of the file")
+                raise TransientError("it ended in the middle of the file")
             partial.forget()
-            raise NotServedError(f"the {expected} bytes that the server offers are no whole model")
+            raise PermanentError(f"the {expected} bytes that the server offers are no whole model")
 
-    def _given_up(self, failure: BrokenOffError) -> UserError:
+    def _given_up(self, failure: TransientError) -> UserError:
         kept = self.partial.length if self.partial.validator else 0
         hint = f"; {kept} bytes are kept: the same command goes on from there" if kept else ""
         return NotDownloadedError(

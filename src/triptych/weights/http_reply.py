@@ -20,11 +20,11 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)$")
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d+)$")
 
 
-class NotServedError(Exception):
+class PermanentError(Exception):
     """This address does not give the file, and will not if it is asked again."""
 
 
-class BrokenOffError(Exception):
+class TransientError(Exception):
     """Something went wrong that may pass: a lost connection, a busy server."""
 
 
@@ -62,7 +62,7 @@ class Reply:
             try:
                 block = self.stream.read1(size)
             except (OSError, http.client.HTTPException) as error:
-                raise BrokenOffError(_reason(error)) from error
+                raise TransientError(_reason(error)) from error
             if not block:
                 return
             yield block
@@ -98,10 +98,10 @@ def request(address: str, start: int, validator: str, timeout_s: float) -> Itera
             raise _refusal(error) from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise NotServedError(f"the server cannot prove who it is: {error.reason}") from error
-        raise BrokenOffError(_reason(error.reason)) from error
+            raise PermanentError(f"the server cannot prove who it is: {error.reason}") from error
+        raise TransientError(_reason(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
-        raise BrokenOffError(_reason(error)) from error
+        raise TransientError(_reason(error)) from error
     with stream:
         yield _reply(stream, start)
 
@@ -122,7 +122,7 @@ def _check_address(address: str, *, loopback: bool) -> None:
     scheme = urllib.parse.urlsplit(address).scheme
     if scheme == "https" or (scheme == "http" and loopback and _is_loopback(address)):
         return
-    raise NotServedError(f"the address {_shown(address)} is not safe: expected https")
+    raise PermanentError(f"the address {_shown(address)} is not safe: expected https")
 
 
 def _is_loopback(address: str) -> bool:
@@ -136,26 +136,26 @@ def _refusal(error: urllib.error.HTTPError) -> Exception:
         described = _UNSATISFIED_RANGE.match(error.headers.get("Content-Range", ""))
         return BeyondEndError(int(described[1]) if described else None)
     if code in _MAY_PASS:
-        return BrokenOffError(f"the server answered {code} {error.reason}")
+        return TransientError(f"the server answered {code} {error.reason}")
     if code in (401, 403):
-        return NotServedError(f"the server refuses ({code}); it may want a login")
+        return PermanentError(f"the server refuses ({code}); it may want a login")
     if code in (404, 410):
-        return NotServedError(f"the file is not there ({code})")
-    return NotServedError(f"the server answered {code} {error.reason}")
+        return PermanentError(f"the file is not there ({code})")
+    return PermanentError(f"the server answered {code} {error.reason}")
 
 
 def _reply(stream: http.client.HTTPResponse, start: int) -> Reply:
     encoding = stream.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
-        raise NotServedError(f"the server sends the file in another form ({encoding})")
+        raise PermanentError(f"the server sends the file in another form ({encoding})")
     validator = _validator(stream.headers)
     if stream.status == 200:
         return Reply(0, stream.length, validator, stream)
     if stream.status != 206:
-        raise NotServedError(f"the server answered {stream.status} without a file")
+        raise PermanentError(f"the server answered {stream.status} without a file")
     described = _CONTENT_RANGE.match(stream.headers.get("Content-Range", ""))
     if described is None or int(described[1]) != start:
-        raise BrokenOffError("the server sent another part of the file than was asked for")
+        raise TransientError("the server sent another part of the file than was asked for")
     total = None if described[2] == "*" else int(described[2])
     return Reply(start, total, validator, stream)
 

@@ -2,70 +2,77 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from triptych.config import from_dict
-from triptych.weights.registry import weight_file
+from triptych.weights.registry import Kind, weight_file
 from triptych.weights.safetensors_file import fill_module, load_tensors
 
 if TYPE_CHECKING:
     from triptych.models.eg3d import TriPlaneGenerator
-    from triptych.models.image_to_triplane import ImageToTriplane
     from triptych.nn.discriminator import DualDiscriminator
     from triptych.nn.feature_network import AvatarFeatures
     from triptych.nn.head_pose_network import HeadPoseNetwork
 
-M = TypeVar("M", bound=nn.Module)
+_CLASSES: dict[Kind, tuple[str, str, str]] = {
+    "generator": ("triptych.models.eg3d", "TriPlaneGenerator", "EG3DConfig"),
+    "discriminator": ("triptych.nn.discriminator", "DualDiscriminator", "DiscriminatorConfig"),
+    "features": ("triptych.nn.feature_network", "AvatarFeatures", "FeatureNetworkConfig"),
+    "landmarks": ("triptych.nn.head_pose_network", "HeadPoseNetwork", "HeadPoseConfig"),
+    "image-to-triplane": (
+        "triptych.systems.stylize.image_to_triplane",
+        "ImageToTriplane",
+        "ImageToTriplaneConfig",
+    ),
+    "encoder": ("triptych.systems.invert.encoder", "PspEncoder", "PspConfig"),
+}
+"""Module, network and configuration of each kind; imported when a file asks for them."""
 
 
-def load_generator(name_or_path: str | Path = "avatar-generator") -> TriPlaneGenerator:
-    """Return a tri-plane generator in evaluation mode, float32, on the CPU.
+def network_classes(kind: Kind) -> tuple[type[nn.Module], type]:
+    """Return the network class of a kind of model and the class of its configuration."""
+    module, network, config = _CLASSES[kind]
+    home = importlib.import_module(module)
+    return getattr(home, network), getattr(home, config)
+
+
+def load_network(name_or_path: str | Path, kind: Kind) -> Any:
+    """Return a network in evaluation mode, float32, on the CPU.
 
     Args:
         name_or_path: Name in the registry, or a safetensors file.
+        kind: What the network does.
 
     Raises:
         UserError: There is no such model, or the file does not hold one.
     """
-    from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
+    path = weight_file(name_or_path, kind)
+    network_class, config_class = network_classes(kind)
+    tensors, header = load_tensors(path, network_class.__name__)
+    network = network_class(from_dict(config_class, header.config))
+    fill_module(network, tensors, str(path))
+    return network
 
-    return _load(weight_file(name_or_path, "generator"), TriPlaneGenerator, EG3DConfig)
 
-
-def load_image_to_triplane(name_or_path: str | Path = "avatar-i2t") -> ImageToTriplane:
-    """Return an Image-to-Triplane network; see `load_generator`."""
-    from triptych.models.image_to_triplane import ImageToTriplane, ImageToTriplaneConfig
-
-    path = weight_file(name_or_path, "image-to-triplane")
-    return _load(path, ImageToTriplane, ImageToTriplaneConfig)
+def load_generator(name_or_path: str | Path = "avatar-generator") -> TriPlaneGenerator:
+    """Return a tri-plane generator; see `load_network`."""
+    return load_network(name_or_path, "generator")
 
 
 def load_features(name_or_path: str | Path = "avatar-features") -> AvatarFeatures:
-    """Return an avatar feature network; see `load_generator`."""
-    from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
-
-    return _load(weight_file(name_or_path, "features"), AvatarFeatures, FeatureNetworkConfig)
+    """Return an avatar feature network; see `load_network`."""
+    return load_network(name_or_path, "features")
 
 
 def load_head_pose(name_or_path: str | Path = "avatar-landmarks") -> HeadPoseNetwork:
-    """Return a head pose network; see `load_generator`."""
-    from triptych.nn.head_pose_network import HeadPoseConfig, HeadPoseNetwork
-
-    return _load(weight_file(name_or_path, "landmarks"), HeadPoseNetwork, HeadPoseConfig)
+    """Return a head pose network; see `load_network`."""
+    return load_network(name_or_path, "landmarks")
 
 
 def load_discriminator(path: str | Path) -> DualDiscriminator:
-    """Return EG3D's discriminator from a converted file; see `load_generator`."""
-    from triptych.nn.discriminator import DiscriminatorConfig, DualDiscriminator
-
-    return _load(Path(path), DualDiscriminator, DiscriminatorConfig)
-
-
-def _load(path: Path, module_class: type[M], config_class: type) -> M:
-    tensors, header = load_tensors(path, module_class.__name__)
-    module = module_class(from_dict(config_class, header.config))
-    fill_module(module, tensors, str(path))
-    return module
+    """Return EG3D's discriminator from a converted file; see `load_network`."""
+    return load_network(Path(path), "discriminator")

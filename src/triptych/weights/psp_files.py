@@ -1,4 +1,4 @@
-"""3DpSp encoders from files: this package's own, and the checkpoint that its authors publish."""
+"""The 3DpSp encoder of the checkpoint that its authors publish."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from triptych.config import from_dict
 from triptych.errors import UserError
-from triptych.weights.registry import weight_file
-from triptych.weights.safetensors_file import fill_module, load_tensors
-
-if TYPE_CHECKING:
-    from triptych.models.psp import PspConfig, PspEncoder
+from triptych.weights.loading import network_classes
+from triptych.weights.safetensors_file import fill_module
 
 _BODY_WEIGHT = re.compile(r"body\.(\d+)\.res_layer\.3\.weight")
 _HEAD_WEIGHT = re.compile(r"styles\.(\d+)\.convs\.(\d+)\.weight")
@@ -25,37 +22,18 @@ _LAYERS_PER_HALVING = 4
 _COARSE_REDUCTION = 16
 
 
-def load_psp(name_or_path: str | Path = "avatar-psp") -> PspEncoder:
-    """Return an encoder in evaluation mode, float32, on the CPU.
-
-    Args:
-        name_or_path: Name in the registry, or a safetensors file.
-
-    Raises:
-        UserError: There is no such model, or the file does not hold one.
-    """
-    from triptych.models.psp import PspConfig, PspEncoder
-
-    path = weight_file(name_or_path, "encoder")
-    tensors, header = load_tensors(path, PspEncoder.__name__)
-    encoder = PspEncoder(from_dict(PspConfig, header.config))
-    fill_module(encoder, tensors, str(path))
-    return encoder
-
-
-def import_3dpsp(path: str | Path) -> PspEncoder:
+def import_3dpsp(path: str | Path) -> Any:
     """Return the encoder of a published checkpoint (`3DpSp.pt`), running no code that is in it.
 
     The file is a dictionary with `state_dict` (the encoder), `latent_avg` and `opts`; what else is
     in it, such as the optimiser's state, is not read into memory. Sizes are read off the tensors;
-    the quirks of the published code are kept (see `models.psp_config`).
+    the quirks of the published code are kept (see `systems.invert.encoder_config`).
 
     Raises:
         UserError: The file is absent, broken, holds more than tensors and plain values, or is not
             such a checkpoint.
     """
-    from triptych.models.psp import PspEncoder
-
+    encoder_class, config_class = network_classes("encoder")
     content = _plain_content(Path(path))
     state, latents = content.get("state_dict"), content.get("latent_avg")
     options = content.get("opts")
@@ -65,11 +43,11 @@ def import_3dpsp(path: str | Path) -> PspEncoder:
             f"and 'latent_avg' and options in 'opts'; got the keys {sorted(map(str, content))[:8]}"
         )
     assert isinstance(state, Mapping)
-    config = _config_of(state, options, str(path))
+    config: Any = from_dict(config_class, _config_of(state, options, str(path)))
     expected = (config.num_ws, config.w_dim)
     if latents.numel() != config.num_ws * config.w_dim:
         raise UserError(f"{path}: latent_avg is {list(latents.shape)}; expected [1, *{expected}]")
-    encoder = PspEncoder(config)
+    encoder = encoder_class(config)
     added = {
         "latent_mean": latents.reshape(expected).float(),
         "latent_std": torch.ones(expected),
@@ -102,10 +80,10 @@ def _is_state(state: object) -> bool:
     return isinstance(state, Mapping) and all(isinstance(v, Tensor) for v in state.values())
 
 
-def _config_of(state: Mapping[str, Tensor], options: Mapping[str, Any], source: str) -> PspConfig:
+def _config_of(
+    state: Mapping[str, Tensor], options: Mapping[str, Any], source: str
+) -> dict[str, Any]:
     """Read sizes off the tensors; how often the encoder is applied stands in the options."""
-    from triptych.models.psp import PspConfig, RestyleConfig
-
     try:
         widths, units = _groups(state)
         halvings = _halvings(state)
@@ -123,18 +101,18 @@ def _config_of(state: Mapping[str, Tensor], options: Mapping[str, Any], source: 
     steps = options.get("n_iters_per_batch", 5) if channels == 6 else 1
     if deepest - shallowest > 2 or not isinstance(steps, int):
         raise UserError(f"{source}: its style heads or options are not those of 3DpSp")
-    return PspConfig(
-        image_size=_COARSE_REDUCTION * 2**shallowest,
-        image_channels=channels,
-        widths=widths,
-        units=units,
-        squeeze="max",
-        head_width=head_width,
-        heads=(heads[0], heads[1], heads[2]),
-        w_dim=w_dim,
-        camera_code=camera_code,
-        restyle=RestyleConfig(num_steps=steps),
-    )
+    return {
+        "image_size": _COARSE_REDUCTION * 2**shallowest,
+        "image_channels": channels,
+        "widths": list(widths),
+        "units": list(units),
+        "squeeze": "max",
+        "head_width": head_width,
+        "heads": list(heads),
+        "w_dim": w_dim,
+        "camera_code": camera_code,
+        "restyle": {"num_steps": steps},
+    }
 
 
 def _groups(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], tuple[int, ...]]:

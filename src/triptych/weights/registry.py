@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from triptych.models.eg3d_config import EG3DConfig
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
-Kind = Literal["generator", "image-to-triplane", "features", "editor", "landmarks", "encoder"]
+Kind = Literal[
+    "generator",
+    "discriminator",
+    "image-to-triplane",
+    "features",
+    "editor",
+    "landmarks",
+    "encoder",
+]
 
 _TRIPTYCH_PAGE = "docs/training.md"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from triptych.data.avatars.assets import HeadAssets, load_assets
-from triptych.data.avatars.builder import AvatarBuilder
+from triptych.avatars.assets.pack import HeadAssets, load_assets
+from triptych.avatars.builder import AvatarBuilder
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triptych.data.avatars.makehuman_sources import (
+from triptych.avatars.assets.makehuman_sources import (
     ANCESTRIES,
     BASE_MESH,
     SHAPE_FOLDERS,

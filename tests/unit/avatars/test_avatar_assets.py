@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from triptych.data.avatars.assets import load_assets
-from triptych.data.avatars.attributes import HAIR_STYLES, attributes_from_seed
-from triptych.data.avatars.identity import identity_from_attributes, identity_from_seed
-from triptych.data.avatars.morphs import morph_weights, morphed_base
+from triptych.avatars.assets.pack import load_assets
+from triptych.avatars.geometry.morphs import morph_weights, morphed_base
+from triptych.avatars.people.identity import identity_from_attributes, identity_from_seed
 from triptych.errors import UserError
+from triptych.models.attributes import HAIR_STYLES, attributes_from_seed
 
 
 def test_a_missing_pack_names_the_command_that_builds_it(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from triptych.data.avatars.attributes import (
+from triptych.models.attributes import (
     ATTRIBUTE_DIM,
     GARMENTS,
     HAIR_STYLES,

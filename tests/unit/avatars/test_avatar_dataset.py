@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from triptych.avatars.sets.dataset import write_avatar_dataset
 from triptych.camera import Camera, frontal_camera
-from triptych.data.avatars.dataset import write_avatar_dataset
 from triptych.errors import UserError
 from triptych.files import sha256_of
 

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from triptych.data.avatars import materials
-from triptych.data.avatars.raster import gather_light, rasterise, rasterise_towards, resolve
+from triptych.avatars.geometry import materials
+from triptych.avatars.shading.raster import gather_light, rasterise, rasterise_towards, resolve
 
 
 def _buffers(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from triptych.avatars.avatar import FOCAL, project
+from triptych.avatars.builder import AvatarBuilder
+from triptych.avatars.geometry.morphs import morphed_base
+from triptych.avatars.geometry.placement import EYE_HEIGHT, place
+from triptych.avatars.people.appearance import Appearance, MaterialAppearance, linear_rgb, skin_rgb
+from triptych.avatars.people.identity import Identity, identity_from_seed
+from triptych.avatars.styles.catalogue import style_named
 from triptych.camera import look_at_camera
-from triptych.data.avatars.attributes import HAIR_STYLES
-from triptych.data.avatars.avatar import FOCAL, project
-from triptych.data.avatars.builder import AvatarBuilder
-from triptych.data.avatars.identity import Identity, identity_from_seed
-from triptych.data.avatars.look import Look, MaterialLook, linear_rgb, skin_rgb
-from triptych.data.avatars.morphs import morphed_base
-from triptych.data.avatars.placement import EYE_HEIGHT, place
-from triptych.data.avatars.styles import style_named
 from triptych.errors import UserError
+from triptych.models.attributes import HAIR_STYLES
 
 
 def _camera(yaw: float = 0.0, pitch: float = 0.0, **options) -> np.ndarray:
@@ -191,9 +191,9 @@ def _check_hair(avatar_builder, styles):
 class _Statue:
     picture_filter: str | None = None
 
-    def transform(self, identity: Identity, look: Look) -> tuple[Identity, Look]:
-        material = MaterialLook(rgb=(0.5, 0.5, 0.5), cavity=0.0, gloss=0.0)
-        return identity, replace(look, material=material)
+    def transform(self, identity: Identity, appearance: Appearance) -> tuple[Identity, Appearance]:
+        material = MaterialAppearance(rgb=(0.5, 0.5, 0.5), cavity=0.0, gloss=0.0)
+        return identity, replace(appearance, material=material)
 
 
 def test_a_grey_statue_has_no_colour(avatar_builder):
@@ -209,11 +209,11 @@ def test_a_grey_statue_has_no_colour(avatar_builder):
 
 def test_a_look_changes_colours_but_not_shape(avatar_builder, avatar, front):
     identity = identity_from_seed(3, avatar_builder.assets)
-    from triptych.data.avatars.look import look_from_attributes
+    from triptych.avatars.people.appearance import appearance_from_attributes
 
-    look = look_from_attributes(identity.attributes)
-    green = replace(look, skin=replace(look.skin, rgb=(0.05, 0.4, 0.05)))
-    image = avatar_builder.build(identity, look=green).render(_camera(), size=96)
+    appearance = appearance_from_attributes(identity.attributes)
+    green = replace(appearance, skin=replace(appearance.skin, rgb=(0.05, 0.4, 0.05)))
+    image = avatar_builder.build(identity, appearance=green).render(_camera(), size=96)
     face = image.regions == 1
     red, green_channel, _ = image.rgb[face].astype(float).mean(axis=0)
     assert green_channel > red + 40

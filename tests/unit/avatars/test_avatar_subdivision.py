@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from triptych.data.avatars.mesh import compact, smooth_step, triangulate, vertex_normals
-from triptych.data.avatars.subdivision import catmull_clark
+from triptych.avatars.geometry.mesh import compact, smooth_step, triangulate, vertex_normals
+from triptych.avatars.geometry.subdivision import catmull_clark
 
 CORNERS = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], float)
 FACES = np.array(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from triptych.data.avatars import brushes
-from triptych.data.avatars.filters import (
+from triptych.avatars.styles import brushes
+from triptych.avatars.styles.filters import (
     FILTERS,
     apply_filter,
     filter_pixels,

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from triptych.data.avatars.assets import load_assets
-from triptych.data.avatars.identity import identity_from_seed
-from triptych.data.avatars.landmarks import LANDMARKS, MIRRORED, HeadLandmarks, five_points
+from triptych.avatars.assets.pack import load_assets
+from triptych.avatars.geometry.landmarks import LANDMARKS, MIRRORED, HeadLandmarks, five_points
+from triptych.avatars.people.identity import identity_from_seed
 
 
 @pytest.fixture(scope="module")

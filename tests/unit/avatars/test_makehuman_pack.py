@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from makehuman_checkouts import write_checkouts_of, write_small_checkouts
 
-from triptych.data.avatars.assets import load_assets
-from triptych.data.avatars.makehuman import build_asset_pack
-from triptych.data.avatars.makehuman_formats import read_binding, read_obj, read_target
-from triptych.data.avatars.makehuman_sources import BASE_MESH, TARGETS, fitted_meshes, num_parts
+from triptych.avatars.assets.makehuman import build_asset_pack
+from triptych.avatars.assets.makehuman_formats import read_binding, read_obj, read_target
+from triptych.avatars.assets.makehuman_sources import BASE_MESH, TARGETS, fitted_meshes, num_parts
+from triptych.avatars.assets.pack import load_assets
 from triptych.errors import UserError
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from triptych.data.avatars.phrase_book import STONE_COLOURS, WORDINGS
-from triptych.data.avatars.phrases import (
+from triptych.avatars.styles.catalogue import STYLES, combinations
+from triptych.avatars.styles.phrase_book import STONE_COLOURS, WORDINGS
+from triptych.avatars.styles.phrases import (
     DECORATED,
     all_phrases,
     combination_nouns,
@@ -16,7 +17,6 @@ from triptych.data.avatars.phrases import (
     unknown_words,
     vocabulary,
 )
-from triptych.data.avatars.styles import STYLES, combinations
 from triptych.errors import UserError
 
 

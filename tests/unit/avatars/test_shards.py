@@ -7,20 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from triptych.data.avatars.attributes import attribute_vector_from_seed
-from triptych.data.avatars.shards import (
+from triptych.avatars.sets.shards import (
     ORIGINAL,
     ShardPlan,
     ShardSet,
     default_style_weights,
-    draw_looks,
+    draw_variants,
     random_cameras,
     write_shards,
 )
-from triptych.data.avatars.styles import STYLES, style_named
+from triptych.avatars.styles.catalogue import STYLES, style_named
 from triptych.errors import UserError
+from triptych.models.attributes import attribute_vector_from_seed
 
-SMALL = ShardPlan(100_000, 2, num_views=2, num_looks=2, size=24, supersampling=1)
+SMALL = ShardPlan(100_000, 2, num_views=2, num_variants=2, size=24, supersampling=1)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_arrays_have_the_promised_shapes(folder):
     assert shards.get("rgb", 0).shape == (2, 2, 24, 24, 3)
     for name in ("alpha", "depth", "regions"):
         assert shards.get(name, 1).shape == (2, 24, 24)
-    assert shards.get("looks", 0)[0] == ORIGINAL
+    assert shards.get("variants", 0)[0] == ORIGINAL
 
 
 def test_heads_are_those_of_their_seeds(folder):
@@ -74,11 +74,11 @@ def test_first_camera_is_nearly_frontal_and_all_stay_in_range():
 
 
 def test_looks_differ_and_follow_the_weights():
-    plan = replace(SMALL, num_looks=3, style_weights=(("elf", 1.0), ("gold", 1.0), ("orc", 0.0)))
+    plan = replace(SMALL, num_variants=3, style_weights=(("elf", 1.0), ("gold", 1.0), ("orc", 0.0)))
     for seed in range(10):
-        looks = draw_looks(plan, np.random.default_rng(seed))
-        assert looks[0] == ORIGINAL
-        assert sorted(looks[1:]) == ["elf", "gold"]
+        variants = draw_variants(plan, np.random.default_rng(seed))
+        assert variants[0] == ORIGINAL
+        assert sorted(variants[1:]) == ["elf", "gold"]
 
 
 def test_default_weights_name_styles_that_must_be_rendered():

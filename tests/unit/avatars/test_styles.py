@@ -7,20 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from triptych.camera import look_at_camera
-from triptych.data.avatars.assets import load_assets
-from triptych.data.avatars.builder import AvatarBuilder
-from triptych.data.avatars.filters import FILTERS
-from triptych.data.avatars.identity import EYE_SCALE_BIAS, identity_from_seed
-from triptych.data.avatars.look import MaterialLook, look_from_attributes
-from triptych.data.avatars.shade_params import shade_params
-from triptych.data.avatars.styles import (
+from triptych.avatars.assets.pack import load_assets
+from triptych.avatars.builder import AvatarBuilder
+from triptych.avatars.people.appearance import MaterialAppearance, appearance_from_attributes
+from triptych.avatars.people.identity import EYE_SCALE_BIAS, identity_from_seed
+from triptych.avatars.shading.shade_params import shade_params
+from triptych.avatars.styles.catalogue import (
     STYLES,
     can_combine,
     combinations,
     combine,
     style_named,
 )
+from triptych.avatars.styles.filters import FILTERS
+from triptych.camera import look_at_camera
 from triptych.errors import UserError
 
 SEEDS = (20,)  # a grown man with short light brown hair and no beard
@@ -140,8 +140,8 @@ def test_horns_and_tusks_are_seen(builder, heads):
 
 
 def test_transforms_leave_the_person_in_place(heads):
-    look = look_from_attributes(heads[0].attributes)
-    old, old_look = STYLES["old"].transform(heads[0], look)
+    appearance = appearance_from_attributes(heads[0].attributes)
+    old, old_look = STYLES["old"].transform(heads[0], appearance)
     assert heads[0].age < 0.99
     assert old.age == 1.0
     assert old_look.skin.wrinkles == 1.0
@@ -150,8 +150,8 @@ def test_transforms_leave_the_person_in_place(heads):
 
 
 def test_detail_weights_are_added_not_replaced(heads):
-    look = look_from_attributes(heads[0].attributes)
-    child, _ = STYLES["child"].transform(heads[0], look)
+    appearance = appearance_from_attributes(heads[0].attributes)
+    child, _ = STYLES["child"].transform(heads[0], appearance)
     added = child.details["eyes/eye-scale"] - heads[0].details["eyes/eye-scale"]
     assert added == pytest.approx(0.75)
     assert heads[0].details["eyes/eye-scale"] != pytest.approx(EYE_SCALE_BIAS)
@@ -159,8 +159,8 @@ def test_detail_weights_are_added_not_replaced(heads):
 
 @pytest.mark.parametrize("name", STYLES)
 def test_styles_only_use_controls_that_exist(builder, heads, name):
-    look = look_from_attributes(heads[0].attributes)
-    identity, _ = STYLES[name].transform(heads[0], look)
+    appearance = appearance_from_attributes(heads[0].attributes)
+    identity, _ = STYLES[name].transform(heads[0], appearance)
     assert set(identity.details) <= set(builder.assets.control_targets)
     units = {
         target.rpartition("/")[2] for target in builder.assets.targets if target.startswith("expr/")
@@ -172,36 +172,39 @@ def test_styles_only_use_controls_that_exist(builder, heads, name):
     "pattern", ["patina", "veins", "clouds", "rings", "speckles", "metallic", "glow"]
 )
 def test_every_material_pattern_shows_on_the_head(builder, heads, pattern):
-    look = look_from_attributes(heads[0].attributes)
-    plain = MaterialLook(rgb=(0.3, 0.3, 0.3), accent_rgb=(0.7, 0.1, 0.1), gloss=0.5)
+    appearance = appearance_from_attributes(heads[0].attributes)
+    plain = MaterialAppearance(rgb=(0.3, 0.3, 0.3), accent_rgb=(0.7, 0.1, 0.1), gloss=0.5)
     avatar = builder.build(heads[0])
     pictures = []
     for material in (plain, replace(plain, **{pattern: 0.9})):
-        params = shade_params(replace(look, material=material), heads[0].beard)
-        pictures.append(replace(avatar, look=params).render(FRONT, SIZE))
+        params = shade_params(replace(appearance, material=material), heads[0].beard)
+        pictures.append(replace(avatar, appearance=params).render(FRONT, SIZE))
     assert _distance(*pictures) > 1.5
 
 
 class TestCombinations:
     def test_order_of_the_names_does_not_matter(self, heads):
-        look = look_from_attributes(heads[0].attributes)
-        one = combine(STYLES["elf"], STYLES["old"]).transform(heads[0], look)
-        other = combine(STYLES["old"], STYLES["elf"]).transform(heads[0], look)
+        appearance = appearance_from_attributes(heads[0].attributes)
+        one = combine(STYLES["elf"], STYLES["old"]).transform(heads[0], appearance)
+        other = combine(STYLES["old"], STYLES["elf"]).transform(heads[0], appearance)
         assert one == other
 
     def test_both_are_applied(self, heads):
-        look = look_from_attributes(heads[0].attributes)
-        identity, restyled = style_named("bronze+elf").transform(heads[0], look)
+        appearance = appearance_from_attributes(heads[0].attributes)
+        identity, restyled = style_named("bronze+elf").transform(heads[0], appearance)
         assert identity.ear_shapes["pointed"] > 1.0
-        assert restyled.material.rgb == STYLES["bronze"].transform(heads[0], look)[1].material.rgb
+        assert (
+            restyled.material.rgb
+            == STYLES["bronze"].transform(heads[0], appearance)[1].material.rgb
+        )
 
     def test_colour_and_material_keep_the_pattern_of_the_one_and_the_colour_of_the_other(
         self, heads
     ):
-        look = look_from_attributes(heads[0].attributes)
-        marble = STYLES["marble"].transform(heads[0], look)[1].material
-        blue = STYLES["blue stone"].transform(heads[0], look)[1].material
-        both = style_named("marble+blue stone").transform(heads[0], look)[1].material
+        appearance = appearance_from_attributes(heads[0].attributes)
+        marble = STYLES["marble"].transform(heads[0], appearance)[1].material
+        blue = STYLES["blue stone"].transform(heads[0], appearance)[1].material
+        both = style_named("marble+blue stone").transform(heads[0], appearance)[1].material
         assert both.veins == marble.veins > 0.0
         assert both.rgb == blue.rgb != marble.rgb
 

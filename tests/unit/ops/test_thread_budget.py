@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from triptych.cli.waiting_threads import adapted_threads
 from triptych.ops import thread_budget
 from triptych.ops.thread_budget import ThreadBudget
+from triptych.runs.waiting_threads import adapted_threads
 
 
 @pytest.fixture

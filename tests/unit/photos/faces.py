@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from triptych.camera import FOCAL, TARGET, look_at_camera
-from triptych.data.photos.face import Face
-from triptych.data.photos.rotations import about_z
+from triptych.photos.face import Face
+from triptych.photos.rotations import about_z
 
 TEMPLATE = np.array(
     [

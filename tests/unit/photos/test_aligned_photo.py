@@ -13,15 +13,6 @@ from PIL import Image
 
 from triptych.camera import FOCAL, TARGET, look_at_camera
 from triptych.config import from_dict, to_dict
-from triptych.data.five_point_crop import CANVAS, plan_crop
-from triptych.data.photos.aligned_photo import (
-    cut_planned,
-    frame_face,
-    head_window,
-    measured_camera,
-    plan_window,
-)
-from triptych.data.photos.rotations import about_x, about_z, angle_of, turn_to_axis
 from triptych.errors import UserError
 from triptych.framing import AVATAR_FRAMING, EG3D_FRAMING, FaceFraming
 from triptych.models.eg3d_config import (
@@ -30,6 +21,15 @@ from triptych.models.eg3d_config import (
     avatar_config,
     ffhq512_128_config,
 )
+from triptych.photos.aligned_photo import (
+    cut_planned,
+    frame_face,
+    head_window,
+    measured_camera,
+    plan_window,
+)
+from triptych.photos.five_point_crop import CANVAS, plan_crop
+from triptych.photos.rotations import about_x, about_z, angle_of, turn_to_axis
 
 POSES = [(0.0, 0.0, 0.0), (0.6, 0.3, 0.0), (-0.5, -0.3, 0.4), (0.2, 0.1, -0.9)]
 
@@ -129,15 +129,15 @@ def test_tilt_turns_the_world_and_nothing_else():
 def test_planned_crops_are_the_published_steps(noise, centre):
     _, face, _ = eg3d_face(0.2, 0.1, 0.0, focal_px=900.0, centre=centre)
     plan = plan_crop(face.five, 640, 480)
-    enlarged = Image.fromarray(noise).resize((plan.width, plan.height), Image.Resampling.BICUBIC)
-    canvas = enlarged.crop((plan.left, plan.top, plan.left + CANVAS, plan.top + CANVAS))
+    upsampled = Image.fromarray(noise).resize((plan.width, plan.height), Image.Resampling.BICUBIC)
+    canvas = upsampled.crop((plan.left, plan.top, plan.left + CANVAS, plan.top + CANVAS))
     inner = canvas.crop((162, 162, 862, 862))
     expected = np.asarray(inner.resize((512, 512), Image.Resampling.LANCZOS)).astype(int)
     difference = np.abs(cut_planned(noise, plan, EG3D_FRAMING, 512, 0) - expected)
     assert difference.max() <= 2  # two roundings to whole numbers
     assert difference.mean() < 0.01
     window = plan_window(plan, 640, EG3D_FRAMING)
-    assert window.side == pytest.approx(700 / plan.enlarge, rel=2e-3)
+    assert window.side == pytest.approx(700 / plan.upsample, rel=2e-3)
 
 
 def test_what_lies_outside_is_filled_and_noted(noise):
@@ -151,9 +151,6 @@ def test_what_lies_outside_is_filled_and_noted(noise):
 def test_framings_belong_to_models():
     assert avatar_config(5).photo_framing() == AVATAR_FRAMING
     assert ffhq512_128_config().photo_framing() == EG3D_FRAMING
-    # files written before configurations held a framing
-    old = replace(avatar_config(5), framing=None)
-    assert from_dict(EG3DConfig, to_dict(old)).photo_framing() == AVATAR_FRAMING
     own = replace(EG3D_FRAMING, crop_size=600)
     config = replace(ffhq512_128_config(), framing=own)
     assert from_dict(EG3DConfig, to_dict(config)).photo_framing() == own

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from triptych.camera import Camera, look_at_camera
-from triptych.data.photos.camera_refinement import RefinementConfig, refine_camera
 from triptych.errors import UserError
+from triptych.photos.camera_refinement import RefinementConfig, refine_camera
 
 SIZE = 32
 BLOBS = torch.tensor(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from faces import TEMPLATE, seen_by
 
-from triptych.data.photos.head_fit import fit_head
-from triptych.data.photos.rotations import angle_of
+from triptych.photos.detectors.head_fit import fit_head
+from triptych.photos.rotations import angle_of
 
 
 @pytest.mark.parametrize(

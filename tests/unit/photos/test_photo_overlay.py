@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from faces import seen_by
 
-from triptych.data.photos.aligned_photo import frame_face
-from triptych.data.photos.overlay import alignment_overlay
 from triptych.framing import AVATAR_FRAMING
+from triptych.photos.aligned_photo import frame_face
+from triptych.photos.overlay import alignment_overlay
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (300, 900), (900, 300)])

@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from triptych.data.photos import photo as photo_module
-from triptych.data.photos.photo import as_photo, photo_tensor, read_photo
 from triptych.errors import UserError
+from triptych.photos import photo as photo_module
+from triptych.photos.photo import as_photo, photo_tensor, read_photo
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import torch
 from faces import seen_by
 from PIL import Image
 
-from triptych.data.labelled_images import LabelledImages
-from triptych.data.photos.aligned_photo import frame_face
-from triptych.data.photos.photo import read_photo
-from triptych.data.photos.prepared_set import PreparePlan, crop_name, photos_below, prepare_photos
 from triptych.errors import UserError
 from triptych.framing import AVATAR_FRAMING
+from triptych.photos.aligned_photo import frame_face
+from triptych.photos.labelled_images import LabelledImages
+from triptych.photos.photo import read_photo
+from triptych.photos.prepared_set import PreparePlan, crop_name, photos_below, prepare_photos
 
 
 class Aligner:
@@ -57,7 +57,7 @@ def plan_of(photos, **changes):
         "model": "avatar",
         "size": 64,
         "mirror": True,
-        "doubt": True,
+        "uncertainty": True,
         "detector": "auto",
         "smallest_face": 64,
     }
@@ -91,7 +91,7 @@ def test_what_is_written_is_what_training_reads(photos, tmp_path):
         images.camera[plain].mirrored().label25(), images.camera[mirrored].label25()
     )
     # the loader flips a map on reading, so the mirror image's map is the plain one's, flipped
-    assert images.mirrored_doubt(plain, 64).shape == (64, 64)
+    assert images.mirror_uncertainty_map(plain, 64).shape == (64, 64)
     maps = [np.load(out / "conf_map" / f"{stem}.npy") for stem in ("a", "a_mirror")]
     assert maps[0].shape == (256, 256)
     assert (maps[0] == maps[1][:, ::-1]).all()
@@ -110,11 +110,11 @@ def test_the_report_says_what_became_of_every_photo(photos, tmp_path):
 
 
 def test_mirror_images_and_maps_can_be_left_out(photos, tmp_path):
-    prepare_photos(tmp_path / "set", plan_of(photos, mirror=False, doubt=False), Aligner())
+    prepare_photos(tmp_path / "set", plan_of(photos, mirror=False, uncertainty=False), Aligner())
     images = LabelledImages(tmp_path / "set")
     assert sorted(images.names) == ["a.png", "b_webp.png", "more__a.png"]
     assert not (tmp_path / "set" / "conf_map").exists()
-    assert images.mirrored_doubt(0, 64) is None
+    assert images.mirror_uncertainty_map(0, 64) is None
 
 
 def test_a_stopped_run_goes_on(photos, tmp_path):

@@ -16,7 +16,7 @@ from toy_portraits import (
 
 from triptych.camera import frontal_camera, orbit
 from triptych.errors import UserError
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
 from triptych.weights import save_module
 
 

@@ -49,5 +49,5 @@ def test_occupancy_grids(axes, beyond_box):
     fast = fast_occupancy_grid(field, config, 24)
     torch.testing.assert_close(fast.density, exact.density, rtol=0, atol=1e-5)
     assert (fast.size, fast.box_size) == (exact.size, exact.box_size)
-    assert torch.equal(fast.matter, exact.matter)
+    assert torch.equal(fast.occupied, exact.occupied)
     assert torch.equal(fast.nearby, exact.nearby)

@@ -11,7 +11,7 @@ from triptych.camera import orbit
 from triptych.errors import UserError
 from triptych.fields.base import FieldSample
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
-from triptych.render.occupancy import lowest_matter, occupancy_grid
+from triptych.render.occupancy import lowest_occupied, occupancy_grid
 from triptych.render.occupied_rays import render_rays_with_occupancy
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import RenderConfig, render_rays
@@ -184,5 +184,5 @@ def test_grids_belong_to_one_portrait_and_one_box():
 
 @pytest.mark.parametrize("gain", [1.0, 30.0])
 def test_lowest_matter_has_the_activated_density_that_was_asked_for(gain):
-    raw = lowest_matter(replace(CONFIG, density_gain=gain), 0.05)
+    raw = lowest_occupied(replace(CONFIG, density_gain=gain), 0.05)
     assert F.softplus(torch.tensor(raw - 1)).item() * gain == pytest.approx(0.05, rel=1e-4)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from triptych.data.avatars.filters import apply_filter
-from triptych.data.avatars.shards import ORIGINAL, ShardSet
-from triptych.training.recipes import editor_latents
-from triptych.training.recipes.editor_latents import EncodingPlan, encode_shards
-from triptych.training.recipes.editor_networks import EditorNetworksConfig, build_vae
-from triptych.training.recipes.editor_vae import save_vae
-from triptych.training.recipes.look_weights import LookSampler
-from triptych.training.recipes.picture_looks import drawable_looks, drawn_styles, pictures_of
+from triptych.avatars.sets.shards import ORIGINAL, ShardSet
+from triptych.avatars.styles.filters import apply_filter
+from triptych.training.editor import latents as editor_latents
+from triptych.training.editor.latents import EncodingPlan, encode_shards
+from triptych.training.editor.networks import EditorNetworksConfig, build_vae
+from triptych.training.editor.style_weights import VariantSampler
+from triptych.training.editor.vae import save_vae
+from triptych.training.style_variants import drawable_variants, drawn_styles, pictures_of
 
 PLAN = EncodingPlan(filtered_views=1, filtered_combinations=2)
 
@@ -41,9 +41,9 @@ def test_pairs_join_the_same_head_and_camera(shards, vae, vae_folder, tmp_path):
     pairs = encode_shards([shards], vae, vae_folder, tmp_path / "latents", PLAN)
     drawn = len(drawn_styles())
     per_head = 3 * 2 + drawn + 2  # three looks from two cameras, drawings, combinations
-    assert len(pairs.looks) == 3 * per_head
+    assert len(pairs.variants) == 3 * per_head
     assert len(pairs.latents) == 3 * (per_head + 2)
-    numbers = pairs.by_look()
+    numbers = pairs.by_variant()
     assert len(numbers["bronze"]) == 3 * 2
     # The second camera of the second head, as an elf.
     pair = int(numbers["elf"][3])
@@ -63,7 +63,7 @@ def test_a_second_run_reads_what_the_first_encoded(shards, vae, vae_folder, tmp_
     monkeypatch.setattr(editor_latents, "encode", lambda *_: pytest.fail("encoded again"))
     second = encode_shards([shards], vae, vae_folder, tmp_path / "latents", PLAN)
     assert torch.equal(first.latents, second.latents)
-    assert first.looks == second.looks
+    assert first.variants == second.variants
 
 
 def test_several_sets_keep_their_pairs_apart(made_up_shards, shards, vae, vae_folder, tmp_path):
@@ -71,9 +71,9 @@ def test_several_sets_keep_their_pairs_apart(made_up_shards, shards, vae, vae_fo
     cache = tmp_path / "latents"
     alone = encode_shards([renders], vae, vae_folder, cache, PLAN)
     joined = encode_shards([shards, renders], vae, vae_folder, cache, PLAN)
-    offset = len(joined.looks) - len(alone.looks)
-    assert joined.looks[offset:] == alone.looks
-    for number in (0, len(alone.looks) - 1):
+    offset = len(joined.variants) - len(alone.variants)
+    assert joined.variants[offset:] == alone.variants
+    for number in (0, len(alone.variants) - 1):
         expected = alone.latents[alone.source[number]]
         assert torch.equal(joined.latents[joined.source[offset + number]], expected)
 
@@ -83,8 +83,8 @@ def test_drawn_looks_are_filters_of_the_rendered_picture(shards):
     drawn = pictures_of(shards, 0, "bronze+pencil sketch", [1])
     assert torch.equal(drawn, apply_filter("pencil", bronze))
     assert "cartoon" not in drawn_styles()
-    assert "bronze+oil painting" in drawable_looks(["original", "bronze", "old+elf"])
-    assert not [look for look in drawable_looks(["original", "old+elf"])]
+    assert "bronze+oil painting" in drawable_variants(["original", "bronze", "old+elf"])
+    assert not [variant for variant in drawable_variants(["original", "old+elf"])]
 
 
 def test_sampler_keeps_the_shares_of_looks():
@@ -93,7 +93,7 @@ def test_sampler_keeps_the_shares_of_looks():
         "elf": np.arange(10, 12),
         "old+elf": np.arange(12, 15),
     }
-    sampler = LookSampler(numbers, combination_share=0.2)
+    sampler = VariantSampler(numbers, combination_share=0.2)
     drawn = sampler.draw(20_000, np.random.default_rng(0))
     combined = (drawn >= 12).mean()
     elves = ((drawn >= 10) & (drawn < 12)).mean()

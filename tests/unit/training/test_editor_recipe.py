@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from triptych.editors.instruct_pix2pix import InstructPix2PixEditor
 from triptych.errors import UserError
-from triptych.priors.instruct_pix2pix import InstructPix2PixEditor
+from triptych.training.editor import recipe as editor
+from triptych.training.editor import vae as editor_vae
+from triptych.training.editor.export import EditorToExport, export_editor
+from triptych.training.editor.recipe import change_weights
 from triptych.training.loop import Progress, train
-from triptych.training.recipes import editor, editor_vae
-from triptych.training.recipes.editor import change_weights
-from triptych.training.recipes.editor_export import EditorToExport, export_editor
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def trained(made_up_shards, tmp_path_factory) -> SimpleNamespace:
         unet_channels=(16, 32),
     )
     recipe = editor.build(options)
-    recipe.examples.looks = recipe.examples.looks[:3]
+    recipe.examples.variants = recipe.examples.variants[:3]
     result = train(recipe, loop, folder / "run", report=lambda _: None)
     editor.export(recipe, result, folder / "editor")
     return SimpleNamespace(
@@ -141,7 +142,7 @@ def test_exported_editor_edits_like_the_trained_one(trained):
     assert loaded.config == trained_editor.config
     assert loaded.config.text_guidance == 1.25
     assert loaded.config.num_steps == 2
-    images = trained.recipe.examples.looks[0].source
+    images = trained.recipe.examples.variants[0].source
     ours = loaded.edit(images, "a zombie", num_steps=4, seed=0)
     theirs = trained_editor.edit(images, "a zombie", num_steps=4, seed=0)
     assert (ours - theirs).abs().mean() < 5e-3
@@ -157,7 +158,7 @@ def test_exported_editor_opens_in_diffusers_own_pipeline(trained):
         str(folder), local_files_only=True
     ).to(torch.float32)
     pipeline.set_progress_bar_config(disable=True)
-    images = trained.recipe.examples.looks[0].source[:1]
+    images = trained.recipe.examples.variants[0].source[:1]
     ours = InstructPix2PixEditor.from_pretrained(folder, precision="float32")
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(5))
     edited = pipeline(
@@ -205,7 +206,7 @@ def test_a_damaged_editor_is_named(trained, tmp_path: Path):
 
 
 def test_export_refuses_foreign_folders_and_too_large_editors(trained, tmp_path, monkeypatch):
-    from triptych.training.recipes import editor_export
+    from triptych.training.editor import export as editor_export
 
     recipe, averaged = trained.recipe, trained.result.averaged
     parts = EditorToExport(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from triptych.data.avatars.phrases import vocabulary
-from triptych.data.avatars.styles import STYLES
-from triptych.priors.editor_prompt import decorated, words_of
-from triptych.priors.image_editor import FF3D_NEGATIVE_PROMPT, FF3D_TEMPLATE
-from triptych.training.recipes.editor_text import PhraseGrammar, train_tokenizer
+from triptych.avatars.styles.catalogue import STYLES
+from triptych.avatars.styles.phrases import vocabulary
+from triptych.editors.image_editor import FF3D_NEGATIVE_PROMPT, FF3D_TEMPLATE
+from triptych.editors.prompt import decorated, words_of
+from triptych.training.editor.text import PhraseGrammar, train_tokenizer
 
 LIMIT = 40
 
@@ -36,8 +36,8 @@ def test_common_words_are_single_tokens(tokenizer):
 def test_every_instruction_fits_and_has_no_unknown_token(tokenizer):
     rng = np.random.default_rng(0)
     grammar = PhraseGrammar()
-    for look in [*STYLES, "old+elf", "bronze+oil painting"]:
-        text = grammar.instruction(look, rng)
+    for variant in [*STYLES, "old+elf", "bronze+oil painting"]:
+        text = grammar.instruction(variant, rng)
         ids = tokenizer(decorated(text.split(",")[0], FF3D_TEMPLATE)).input_ids
         assert len(ids) <= LIMIT
         assert ids.count(1) == 1, text
@@ -69,9 +69,9 @@ def test_the_grammar_uses_no_word_outside_the_vocabulary():
     rng = np.random.default_rng(2)
     grammar = PhraseGrammar(cue_share=0.5)
     known = vocabulary()
-    for look in STYLES:
+    for variant in STYLES:
         for _ in range(5):
-            assert set(words_of(grammar.instruction(look, rng))) <= known
+            assert set(words_of(grammar.instruction(variant, rng))) <= known
 
 
 def test_withheld_instructions_are_empty_or_the_negative_prompt():

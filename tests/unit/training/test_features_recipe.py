@@ -10,25 +10,26 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from triptych.data.avatars import shards as shard_files
-from triptych.data.avatars.shards import ShardSet
+from triptych.avatars.sets import shards as shard_files
+from triptych.avatars.sets.shards import ShardSet
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
-from triptych.training import look_batches
 from triptych.training.augmentation import Augmentation
-from triptych.training.feature_checks import check_features
-from triptych.training.look_batches import (
-    LookBatch,
-    LookShares,
-    draw_look_batch,
+from triptych.training.features import batches as look_batches
+from triptych.training.features import classifier
+from triptych.training.features import recipe as features
+from triptych.training.features.batches import (
+    VariantBatch,
+    VariantShares,
+    draw_variant_batch,
     expected_style_shares,
     keeps_regions,
-    look_batch,
     style_names_in,
     style_shares,
+    variant_batch,
 )
+from triptych.training.features.checks import check_features
 from triptych.training.loop import Progress, train
-from triptych.training.recipes import classifier, features
-from triptych.training.recipes.picture_looks import drawn_styles
+from triptych.training.style_variants import drawn_styles
 from triptych.weights import load_features
 
 SIZE, VIEWS = 32, 2
@@ -48,7 +49,7 @@ def _fake_head(seed: int) -> dict[str, np.ndarray]:
         "seeds": np.int64(seed),
         "attributes": rng.normal(size=6).astype(np.float32),
         "cam2world": np.tile(np.eye(4, dtype=np.float32), (VIEWS, 1, 1)),
-        "looks": np.array(LOOKS, dtype="<U48"),
+        "variants": np.array(LOOKS, dtype="<U48"),
         "rgb": rgb,
         "alpha": np.zeros((VIEWS, SIZE, SIZE), np.uint8),
         "depth": np.zeros((VIEWS, SIZE, SIZE), np.float16),
@@ -75,7 +76,7 @@ def test_style_names_are_the_parts_of_all_looks_and_the_drawn_styles(shards: Pat
 def test_regions_hold_where_only_colours_change() -> None:
     known = {"original", "bronze", "pencil sketch", "bronze+pencil sketch"}
     moved = {"elf", "elf+bronze", "cartoon", "old", "elf+pencil sketch"}
-    assert {look for look in known | moved if keeps_regions(look)} == known
+    assert {variant for variant in known | moved if keeps_regions(variant)} == known
 
 
 def test_a_combined_look_is_shared_between_its_styles() -> None:
@@ -88,17 +89,19 @@ def test_a_combined_look_is_shared_between_its_styles() -> None:
 def test_expected_shares_are_those_of_drawn_batches(shards: Path) -> None:
     heads, rng = ShardSet(shards), np.random.default_rng(0)
     names = style_names_in(heads)
-    division = LookShares(original=0.5, drawn=0.2, drawn_combined=0.1)
+    division = VariantShares(original=0.5, drawn=0.2, drawn_combined=0.1)
     expected = expected_style_shares(heads, names, division)
     assert sum(expected) == pytest.approx(1)
     assert expected[0] == pytest.approx(0.5)
     drawn = [
-        draw_look_batch(heads, names, rng, heads=8, images_per_head=8, shares=division).style
+        draw_variant_batch(heads, names, rng, heads=8, images_per_head=8, shares=division).style
         for _ in range(40)
     ]
     assert torch.cat(drawn).mean(0).tolist() == pytest.approx(expected, abs=0.02)
     # Of the rest, half goes to each style and the combination counts for both.
-    plain = expected_style_shares(heads, names, LookShares(original=0.4, drawn=0, drawn_combined=0))
+    plain = expected_style_shares(
+        heads, names, VariantShares(original=0.4, drawn=0, drawn_combined=0)
+    )
     assert plain[names.index("bronze")] == pytest.approx(0.3)
 
 
@@ -120,7 +123,7 @@ def test_even_styles_take_the_frequencies_out_of_the_answers(shards: Path) -> No
 def test_a_batch_holds_what_was_picked(shards: Path) -> None:
     names = ("original", "bronze", "elf")
     picks = [(5, "original", 1), (2, "bronze", 0), (2, "elf+bronze", 1)]
-    batch = look_batch(ShardSet(shards), names, picks)
+    batch = variant_batch(ShardSet(shards), names, picks)
     read = ((batch.image[:, :, 0, 0] + 1) * 127.5).round().tolist()
     assert read == [[0, 100, 5], [50, 0, 2], [150, 100, 2]]
     assert batch.regions[:, 16, 16].tolist() == [2, 1, 2]
@@ -133,7 +136,7 @@ def test_a_batch_holds_what_was_picked(shards: Path) -> None:
 def test_drawn_styles_filter_the_original_picture(shards: Path) -> None:
     names = style_names_in(ShardSet(shards))
     picks = [(5, "original", 0), (5, "sepia photo", 0), (5, "bronze+sepia photo", 0)]
-    batch = look_batch(ShardSet(shards), names, picks)
+    batch = variant_batch(ShardSet(shards), names, picks)
     assert not torch.equal(batch.image[0], batch.image[1])
     assert batch.style[1, names.index("sepia photo")] == 1.0
     assert batch.style[2, names.index("bronze")] == 0.5
@@ -144,10 +147,10 @@ def test_batches_have_several_pictures_of_different_heads(shards: Path) -> None:
     data = ShardSet(shards)
     names = style_names_in(data)
 
-    def draw(**shares: float) -> LookBatch:
+    def draw(**shares: float) -> VariantBatch:
         rng = np.random.default_rng(0)
-        return draw_look_batch(
-            data, names, rng, heads=5, images_per_head=4, shares=LookShares(**shares)
+        return draw_variant_batch(
+            data, names, rng, heads=5, images_per_head=4, shares=VariantShares(**shares)
         )
 
     batch = draw()
@@ -172,8 +175,8 @@ class _Oracle:
     def __init__(self, names: tuple[str, ...]) -> None:
         self.config = FeatureNetworkConfig(names, attribute_dim=6)
 
-    def paint(self, shards: ShardSet, head: int, look: str, views: list[int]) -> torch.Tensor:
-        style = self.config.style_names.index(look.split("+")[0])
+    def paint(self, shards: ShardSet, head: int, variant: str, views: list[int]) -> torch.Tensor:
+        style = self.config.style_names.index(variant.split("+")[0])
         colour = torch.tensor([10.0 * style, 100.0 * views[0], float(shards.get("seeds", head))])
         return (colour / 127.5 - 1).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from triptych.render.renderer import RenderedRays
-from triptych.training import attribute_carriers
+from triptych.training import generator as recipe_module
+from triptych.training import passthrough_latents as attribute_carriers
+from triptych.training.generator import Options
 from triptych.training.loop import LoopConfig, Progress, train
-from triptych.training.recipes import generator as recipe_module
-from triptych.training.recipes.generator import Options
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_share_of_patches_round_cloth(recipe):
 def test_a_run_that_adds_carriers_learns_only_their_use(recipe, monkeypatch):
     monkeypatch.setattr(attribute_carriers, "ATTRIBUTE_DIM", recipe.generator.config.z_dim)
     monkeypatch.setattr(attribute_carriers, "attribute_slices", lambda: {"garment_rgb": slice(3)})
-    carrying = recipe_module.build(replace(recipe.options, carried=("garment_rgb",)))
+    carrying = recipe_module.build(replace(recipe.options, passthrough=("garment_rgb",)))
     before = {name: p.clone() for name, p in carrying.generator.named_parameters()}
     loss, _ = carrying.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
     loss.backward()
@@ -103,7 +103,7 @@ def test_brightness_is_not_hue(recipe, error, chroma):
 
 @pytest.mark.slow
 def test_training_lowers_the_loss_and_exports(makehuman_pack, tmp_path):
-    from triptych.data.avatars.shards import ShardPlan, write_shards
+    from triptych.avatars.sets.shards import ShardPlan, write_shards
     from triptych.weights.loading import load_generator
 
     # Made-up pictures share no geometry, so nothing could be learnt from them.

@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from triptych.camera import FOCAL, look_at_camera
-from triptych.data.photos.window import Window
 from triptych.nn.head_pose_network import HeadPose
+from triptych.photos.window import Window
 from triptych.training.augmentation import Augmentation
-from triptych.training.head_windows import (
+from triptych.training.landmarks.recipe import pose_terms
+from triptych.training.landmarks.windows import (
     Shots,
     WindowRanges,
     _shuffled,
     draw_windows,
 )
 from triptych.training.random_backgrounds import random_backgrounds
-from triptych.training.recipes.landmarks import pose_terms
 
 SIZE, SOURCE, UNITS = 96, 128, 0.46
 PLACES = torch.tensor([[0.0, 0.0, 0.2], [0.07, 0.03, 0.18], [-0.07, 0.03, 0.18]])
@@ -64,7 +64,7 @@ def draw(shots, ranges=PLAIN, seed=0, light=STILL):
 def true_colours(monkeypatch):
     """Leave colours as they are."""
     monkeypatch.setattr(
-        "triptych.training.head_windows._recoloured", lambda window, generator: window
+        "triptych.training.landmarks.windows._recoloured", lambda window, generator: window
     )
 
 
@@ -117,7 +117,7 @@ def test_rolls_agree_with_those_of_windows():
 
 @pytest.mark.usefixtures("true_colours")
 def test_empty_windows_show_no_head(monkeypatch):
-    monkeypatch.setattr("triptych.training.head_windows._SHUFFLED_SHARE", 0.0)
+    monkeypatch.setattr("triptych.training.landmarks.windows._SHUFFLED_SHARE", 0.0)
     window, truth = draw(dots(10), WindowRanges(empty=1.0, background=0.0, occluded=0.0))
     assert (truth.presence == 0).all()
     torch.testing.assert_close(window, torch.full_like(window, 0.5))

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from triptych.avatars.assets.pack import load_assets
+from triptych.avatars.geometry.landmarks import LANDMARKS, HeadLandmarks
+from triptych.avatars.people.identity import identity_from_seed
+from triptych.avatars.sets.shards import ShardPlan, ShardSet, write_shards
 from triptych.camera import look_at_camera
-from triptych.data.avatars.assets import load_assets
-from triptych.data.avatars.identity import identity_from_seed
-from triptych.data.avatars.landmarks import LANDMARKS, HeadLandmarks
-from triptych.data.avatars.shards import ShardPlan, ShardSet, write_shards
-from triptych.data.photos.face import Face
 from triptych.nn.head_pose_network import HeadPoseConfig, HeadPoseNetwork
-from triptych.training.head_landmarks import landmarks_of_shards
-from triptych.training.head_pose_checks import draw_poses, pose_errors
+from triptych.photos.face import Face
+from triptych.training.landmarks import recipe as recipe_module
+from triptych.training.landmarks.checks import draw_poses, pose_errors
+from triptych.training.landmarks.head_landmarks import landmarks_of_shards
+from triptych.training.landmarks.recipe import Options, build, export
 from triptych.training.loop import Progress, TrainingResult
-from triptych.training.recipes import landmarks as recipe_module
-from triptych.training.recipes.landmarks import Options, build, export
 from triptych.weights import load_head_pose, read_header
 
 SEED = 600
@@ -28,8 +28,8 @@ def folders(makehuman_pack, tmp_path_factory):
     """Tiny shards: plain heads and heads in three looks."""
     root = tmp_path_factory.mktemp("shards")
     often = (("bronze", 1.0), ("elf", 1.0))
-    for name, looks in (("plain", 1), ("looks", 3)):
-        plan = ShardPlan(SEED, 2, num_views=2, num_looks=looks, size=48, style_weights=often)
+    for name, variants in (("plain", 1), ("variants", 3)):
+        plan = ShardPlan(SEED, 2, num_views=2, num_variants=variants, size=48, style_weights=often)
         write_shards(root / name, plan, pack=makehuman_pack)
     return root
 
@@ -37,27 +37,27 @@ def folders(makehuman_pack, tmp_path_factory):
 @pytest.fixture
 def options(folders, monkeypatch, makehuman_pack):
     monkeypatch.setenv("TRIPTYCH_MAKEHUMAN", str(makehuman_pack))
-    plain, looks = str(folders / "plain"), str(folders / "looks")
+    plain, variants = str(folders / "plain"), str(folders / "variants")
     return Options(
         shards=plain,
-        looks=looks,
+        variants=variants,
         test_shards=plain,
-        test_looks=looks,
+        test_variants=variants,
         cache=str(folders / "landmarks"),
         batch=6,
     )
 
 
 def test_landmarks_are_rebuilt_from_seeds_and_kept(folders, makehuman_pack, tmp_path):
-    shards = ShardSet(folders / "looks")
+    shards = ShardSet(folders / "variants")
     found = landmarks_of_shards(shards, tmp_path, pack=makehuman_pack)
     assert found.shape == (2, 3, len(LANDMARKS), 3)
     assets = load_assets(makehuman_pack)
     expected = HeadLandmarks(assets).of(identity_from_seed(SEED, assets))
     assert found[0, 0] == pytest.approx(expected, abs=1e-6)
-    looks = [str(look) for look in shards.get("looks", 0)]
-    assert (found[0, looks.index("bronze")] == found[0, 0]).all()
-    assert (found[0, looks.index("elf")] != found[0, 0]).any()
+    variants = [str(variant) for variant in shards.get("variants", 0)]
+    assert (found[0, variants.index("bronze")] == found[0, 0]).all()
+    assert (found[0, variants.index("elf")] != found[0, 0]).any()
     (file,) = tmp_path.iterdir()
     np.save(file, found + 1)
     assert (landmarks_of_shards(shards, tmp_path, pack=makehuman_pack) == found + 1).all()

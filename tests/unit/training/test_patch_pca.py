@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from triptych.training.recipes.editor_networks import EditorNetworksConfig, build_vae
-from triptych.training.recipes.patch_pca import (
+from triptych.training.editor.networks import EditorNetworksConfig, build_vae
+from triptych.training.editor.patch_pca import (
     fit_patch_code,
     reconstruction_psnr,
     space_to_depth,

@@ -7,11 +7,11 @@ import pytest
 import torch
 from toy_portraits import tiny_generator
 
+from triptych.avatars.sets.shards import ShardSet, write_shard
 from triptych.camera import look_at_camera
-from triptych.data.avatars.shards import ShardSet, write_shard
 from triptych.errors import UserError
+from triptych.models.preview import preview_render
 from triptych.training.prior_renders import write_prior_renders
-from triptych.training.quick_look import quick_look
 
 
 def _heads(folder, generator, size, num_attributes=None):
@@ -25,7 +25,7 @@ def _heads(folder, generator, size, num_attributes=None):
                 "f4"
             ),
             "cam2world": cameras,
-            "looks": np.array(["original", "bronze"], dtype="<U48"),
+            "variants": np.array(["original", "bronze"], dtype="<U48"),
             "rgb": rng.integers(0, 256, (2, *shape, 3), dtype=np.uint8),
             "alpha": np.zeros(shape, np.uint8),
             "depth": np.ones(shape, np.float16),
@@ -48,11 +48,11 @@ def test_only_the_plain_look_is_the_generators(tmp_path):
     for head in range(2):
         old, new = before.head(head), after.head(head)
         assert (new["rgb"][1] == old["rgb"][1]).all()
-        for name in ("seeds", "attributes", "cam2world", "looks", "depth", "regions"):
+        for name in ("seeds", "attributes", "cam2world", "variants", "depth", "regions"):
             assert (new[name] == old[name]).all()
         ws = generator.mapping(torch.from_numpy(old["attributes"])[None])
         side = look_at_camera(0.4, 0.0)
-        seen = quick_look(generator, ws, side)
+        seen = preview_render(generator, ws, side)
         pixels = (seen.image[0].permute(1, 2, 0) * 127.5 + 127.5).clamp(0, 255)
         assert np.abs(new["rgb"][0, 1] - pixels.numpy()).max() <= 1
         opacity = seen.opacity[0, 0].numpy() * 255

@@ -33,7 +33,7 @@ from file_server import (
 from triptych.errors import UserError
 from triptych.weights import download as module
 from triptych.weights.download import NotDownloadedError, Patience, download
-from triptych.weights.http_reply import NotServedError, request
+from triptych.weights.http_reply import PermanentError, request
 from triptych.weights.published import PublishedFile
 
 CONTENT = b"\x80\x04" + bytes(range(256)) * 1200 + b"."
@@ -465,7 +465,7 @@ def test_a_redirect_in_a_circle_is_refused(server, published, tmp_path):
 
 @pytest.mark.parametrize("address", ["http://example.invalid/a", "ftp://x/a", "file:///etc/a"])
 def test_only_safe_addresses_are_asked(address):
-    with pytest.raises(NotServedError, match="not safe"), request(address, 0, "", 1.0):
+    with pytest.raises(PermanentError, match="not safe"), request(address, 0, "", 1.0):
         pass
 
 

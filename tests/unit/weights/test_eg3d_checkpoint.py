@@ -34,9 +34,9 @@ from triptych.models.eg3d import (
     ffhq512_128_config,
 )
 from triptych.nn.superresolution import SuperResolutionConfig
-from triptych.pipelines.generate import GeneratePipeline
-from triptych.portrait import Portrait
+from triptych.portrait.portrait import Portrait
 from triptych.render.renderer import RenderConfig
+from triptych.systems.generate.pipeline import GeneratePipeline
 from triptych.weights import convert, eg3d_checkpoint, load_generator
 from triptych.weights.eg3d_checkpoint import open_eg3d_checkpoint
 from triptych.weights.loading import load_discriminator

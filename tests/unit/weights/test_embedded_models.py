@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from triptych.cli import evaluation_models
-from triptych.pipelines.generate import GeneratePipeline
-from triptych.pipelines.stylize import StylizePipeline
-from triptych.weights import load_features, load_image_to_triplane, read_header, registry
+from triptych.systems.generate.pipeline import GeneratePipeline
+from triptych.systems.stylize.models import load_image_to_triplane
+from triptych.systems.stylize.pipeline import StylizePipeline
+from triptych.weights import load_features, read_header, registry
 
 EMBEDDED = [entry for entry in registry.MODELS.values() if entry.origin == "embedded"]
 LARGEST_MB = {"avatar-generator": 20, "avatar-editor": 45, "avatar-landmarks": 3}

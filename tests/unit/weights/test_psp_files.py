@@ -10,9 +10,10 @@ import torch
 
 from triptych.camera import frontal_camera
 from triptych.errors import UserError
-from triptych.models.psp import PspConfig, PspEncoder, RestyleConfig, official_config
+from triptych.systems.invert.checks import load_encoder
+from triptych.systems.invert.encoder import PspConfig, PspEncoder, RestyleConfig, official_config
 from triptych.weights import save_module
-from triptych.weights.psp_files import import_3dpsp, load_psp
+from triptych.weights.psp_files import import_3dpsp
 
 TINY = PspConfig(
     image_size=64,
@@ -77,7 +78,7 @@ def test_an_imported_encoder_is_kept_as_safetensors(tmp_path):
     torch.save(checkpoint_of(TINY), tmp_path / "3DpSp.pt")
     encoder = import_3dpsp(tmp_path / "3DpSp.pt")
     save_module(tmp_path / "mine.safetensors", encoder, licence="MIT", dtype=None)
-    loaded = load_psp(tmp_path / "mine.safetensors")
+    loaded = load_encoder(tmp_path / "mine.safetensors")
     assert loaded.config == encoder.config
     image = torch.rand(1, 3, 64, 64)
     assert torch.equal(

@@ -1,0 +1,1 @@
+"""The head asset pack and how it is built from MakeHuman."""

@@ -1,0 +1,1 @@
+"""Shapes of synthetic heads: meshes, morphs, hair, clothing, landmarks."""

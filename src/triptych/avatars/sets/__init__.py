@@ -1,0 +1,1 @@
+"""Synthetic heads on disk: data sets, training shards, true pictures for evaluations."""

@@ -1,0 +1,1 @@
+"""Compiled rasteriser and shading of synthetic heads."""

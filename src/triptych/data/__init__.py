@@ -1,1 +1,0 @@
-"""Portrait data: synthetic heads, sets of labelled images, photo alignment."""

@@ -1,1 +1,0 @@
-"""Photos: reading them, framing the faces in them, and writing aligned data sets."""

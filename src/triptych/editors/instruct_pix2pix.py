@@ -1,0 +1,296 @@
+"""InstructPix2Pix as FF3D runs it: DDIM, a noised start, one noise for all views.
+
+One class for the official model and for the small embedded one: both are folders of diffusers'
+components and differ only in sizes and in their `EditorConfig`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from triptych.editors.image_editor import EditorConfig, EditorWarning, Progress
+from triptych.editors.latent_codec import LatentCodec, to_size
+from triptych.editors.noised_start import (
+    counted_branches,
+    guided,
+    plan_timesteps,
+    shared_noise,
+    start_latents,
+)
+from triptych.editors.prompt import decorated, prompt_notes
+from triptych.errors import UserError
+from triptych.ops.precision import half_precision_where_fast
+
+Precision = Literal["auto", "float32"]
+
+
+class InstructPix2PixEditor:
+    """An `ImageEditor` assembled from diffusers' components.
+
+    Attributes:
+        config: The editor's own defaults.
+        name: Model name or folder, for records.
+        precision: "auto" multiplies in bfloat16 where the hardware is faster at it; a UNet whose
+            weights are bfloat16 computes in it anyway. The autoencoder always has full precision.
+        views_per_batch: Pictures edited at once; each costs three UNet samples per step, or two at
+            image guidance 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        unet: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        scheduler: Any,
+        config: EditorConfig,
+        name: str = "instruct-pix2pix",
+        precision: Precision = "auto",
+        views_per_batch: int = 8,
+    ) -> None:
+        self.unet = unet.eval().to(memory_format=torch.channels_last)
+        self.vae = vae.eval()
+        self.text_encoder = text_encoder.eval()
+        self.tokenizer = tokenizer
+        self._scheduler_config = scheduler.config
+        self.config, self.name = config, name
+        self.precision: Precision = precision
+        self.views_per_batch = views_per_batch
+        self._embedded_texts: dict[str, Tensor] = {}
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_folder: str | Path,
+        *,
+        allow_download: bool = False,
+        config: EditorConfig | None = None,
+        name: str | None = None,
+        precision: Precision = "auto",
+    ) -> InstructPix2PixEditor:
+        """Load an editor from a folder, or a published one by its name.
+
+        Args:
+            name_or_folder: Folder in diffusers' format (the embedded editor, a copy of the official
+                one) or the name of a published model, "timbrooks/instruct-pix2pix".
+            allow_download: Fetch a published model that is not on this computer yet.
+            config: Settings to use instead of those stored beside the weights.
+            name: What records call it; the name or folder as given when None.
+            precision: "auto" or "float32".
+
+        Raises:
+            UserError: The model is neither here nor allowed to be fetched, or its files are broken.
+        """
+        from triptych.editors.files import load_editor_parts
+
+        parts = load_editor_parts(
+            name_or_folder, allow_download=allow_download, keep_float32=precision == "float32"
+        )
+        return cls(
+            unet=parts.unet,
+            vae=parts.vae,
+            text_encoder=parts.text_encoder,
+            tokenizer=parts.tokenizer,
+            scheduler=parts.scheduler,
+            config=config or parts.config,
+            name=name or str(name_or_folder),
+            precision=precision,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the editor computes."""
+        return next(self.unet.parameters()).device
+
+    def to(self, device: torch.device | str) -> InstructPix2PixEditor:
+        """Move the editor to a device and return it."""
+        for part in (self.unet, self.vae, self.text_encoder):
+            part.to(device)
+        self._embedded_texts.clear()
+        return self
+
+    def check(self, prompt: str) -> None:
+        """Raise UserError when the prompt is empty or too long; see `ImageEditor`."""
+        self._embed(decorated(prompt, self.config.prompt_template))
+
+    def notes_for(self, prompt: str, *, text_guidance: float | None = None) -> list[str]:
+        """Return what a person should know before this prompt is run; see `ImageEditor`."""
+        notes = prompt_notes(prompt, self.config)
+        highest = self.config.highest_text_guidance
+        if highest is not None and text_guidance is not None and text_guidance > highest:
+            notes.append(
+                f"text guidance {text_guidance:g} burns this small editor's colours; "
+                f"{self.config.text_guidance:g} is its best, {highest:g} its useful limit"
+            )
+        return notes
+
+    def edit(
+        self,
+        images: Tensor,
+        prompt: str,
+        *,
+        negative_prompt: str | None = None,
+        text_guidance: float | None = None,
+        image_guidance: float | None = None,
+        num_steps: int | None = None,
+        noise_level: float | None = None,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Edit pictures [v,3,h,w] in [-1,1]; see `ImageEditor`."""
+        for note in self.notes_for(prompt, text_guidance=text_guidance):
+            warnings.warn(note, EditorWarning, stacklevel=2)
+        batches = self.edit_in_batches(
+            images,
+            prompt,
+            negative_prompt=negative_prompt,
+            text_guidance=text_guidance,
+            image_guidance=image_guidance,
+            num_steps=num_steps,
+            noise_level=noise_level,
+            seed=seed,
+            progress=progress,
+        )
+        return torch.cat(list(batches))
+
+    def edit_in_batches(
+        self,
+        images: Tensor,
+        prompt: str,
+        *,
+        negative_prompt: str | None = None,
+        text_guidance: float | None = None,
+        image_guidance: float | None = None,
+        num_steps: int | None = None,
+        noise_level: float | None = None,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Iterator[Tensor]:
+        """Edit pictures and yield them batch by batch, in order, as they are finished.
+
+        All pictures share one noise, so an edit that was cut may continue with the pictures that
+        are left and gives what it would have given. Arguments as in `ImageEditor.edit`.
+        """
+        config = self.config.overridden(
+            text_guidance=text_guidance,
+            image_guidance=image_guidance,
+            num_steps=num_steps,
+            noise_level=noise_level,
+        )
+        _check_images(images)
+        with_text = self._embed(decorated(prompt, config.prompt_template))
+        negative = config.negative_prompt if negative_prompt is None else negative_prompt
+        without_text = self._embed(negative)
+        scheduler = self._ddim()
+        timesteps = plan_timesteps(
+            scheduler, config.num_steps, config.noise_level, config.noise_reading
+        )
+        return self._batches(
+            images, with_text, without_text, scheduler, timesteps, config, seed, progress
+        )
+
+    def _batches(
+        self,
+        images: Tensor,
+        with_text: Tensor,
+        without_text: Tensor,
+        scheduler: Any,
+        timesteps: list[int],
+        config: EditorConfig,
+        seed: int,
+        progress: Progress | None,
+    ) -> Iterator[Tensor]:
+        codec = LatentCodec(self.vae, self.config.image_size)
+        done, total = 0, len(images) * len(timesteps)
+        for part in images.split(self.views_per_batch):
+            with torch.no_grad():
+                source = codec.encode(part.to(self.device))
+                noise = shared_noise(tuple(source.shape[1:]), seed).to(source)
+                latents = start_latents(
+                    scheduler,
+                    codec.scaled(source),
+                    noise,
+                    timesteps[0],
+                    config.noise_level,
+                )
+                for timestep in timesteps:
+                    prediction = self._predict(
+                        latents, source, timestep, with_text, without_text, config
+                    )
+                    latents = scheduler.step(prediction, timestep, latents).prev_sample
+                    done += len(part)
+                    if progress is not None:
+                        progress(done, total)
+                edited = codec.decode(latents)
+            yield to_size(edited, part.shape[-1]).to(images)
+
+    def _predict(
+        self,
+        latents: Tensor,
+        source: Tensor,
+        timestep: int,
+        with_text: Tensor,
+        without_text: Tensor,
+        config: EditorConfig,
+    ) -> Tensor:
+        """Return the guided prediction [v,c,h,w] of the UNet at a timestep."""
+        branches = counted_branches(config.image_guidance)
+        noisy = torch.cat([latents] * branches)
+        pictures = torch.cat([source, source, torch.zeros_like(source)][:branches])
+        text = [with_text, without_text, without_text][:branches]
+        texts = torch.cat([states.expand(len(latents), -1, -1) for states in text])
+        joined = torch.cat([noisy, pictures], dim=1).contiguous(memory_format=torch.channels_last)
+        kept = self.unet.dtype
+        with half_precision_where_fast(self.device, self.precision == "auto"):
+            prediction = self.unet(
+                joined.to(kept), timestep, encoder_hidden_states=texts.to(kept)
+            ).sample
+        return guided(prediction.float(), config.text_guidance, config.image_guidance)
+
+    @torch.no_grad()
+    def _embed(self, text: str) -> Tensor:
+        """Return the text encoder's states [1,tokens,width]; each text is encoded once."""
+        if text not in self._embedded_texts:
+            limit = self.config.max_prompt_tokens
+            tokens = self.tokenizer(text).input_ids
+            if len(tokens) > limit:
+                raise UserError(
+                    f"the prompt is too long: {len(tokens)} tokens with its decoration ({text!r}); "
+                    f"expected at most {limit}; shorten it"
+                )
+            padded = self.tokenizer(
+                text, padding="max_length", max_length=limit, return_tensors="pt"
+            )
+            states = self.text_encoder(padded.input_ids.to(self.device)).last_hidden_state
+            self._embedded_texts[text] = states.float()
+        return self._embedded_texts[text]
+
+    def _ddim(self) -> Any:
+        """Return a fresh DDIM scheduler with the model's noise levels.
+
+        FF3D needs DDIM: an ancestral scheduler would add noise of its own to each view, and its
+        start is scaled by another deviation. Latents are never clipped.
+        """
+        from diffusers import DDIMScheduler
+
+        return DDIMScheduler.from_config(
+            self._scheduler_config,
+            timestep_spacing=self.config.timestep_spacing,
+            clip_sample=False,
+            thresholding=False,
+        )
+
+
+def _check_images(images: Tensor) -> None:
+    shape = tuple(images.shape)
+    if images.ndim != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[0] == 0:
+        raise UserError(
+            f"images: got shape {shape}; expected square pictures [views, 3, size, size]"
+        )

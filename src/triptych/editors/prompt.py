@@ -1,0 +1,68 @@
+"""Prompts of an image editor: decorated as it was trained, checked against what it knows."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from triptych.editors.image_editor import EditorConfig
+from triptych.errors import UserError
+
+_WORD = re.compile(r"[^\W_]+")
+_POSSESSIVE = re.compile(r"['\u2019]s\b")
+# A prompt that begins with one of these is a whole instruction, not the name of a result.
+_INSTRUCTION_VERBS = (
+    *("add", "change", "convert", "draw", "dye", "give", "make", "paint", "put", "remove"),
+    *("render", "transform", "turn", "zombify"),
+)
+
+
+def decorated(prompt: str, template: str) -> str:
+    """Put a prompt into the editor's sentence.
+
+    A name ("a bronze statue") takes the place of {}. A whole instruction ("make him old") replaces
+    the sentence up to {} and keeps what follows it.
+
+    Raises:
+        UserError: The prompt has no words.
+    """
+    words = prompt.strip().rstrip(".,;!")
+    if not _WORD.search(words):
+        raise UserError(
+            f"the prompt is empty: got {prompt!r}; "
+            'say what the head becomes, such as "a bronze statue"'
+        )
+    opening, closing = template.split("{}")
+    first_word = words.split(maxsplit=1)[0].lower()
+    return words + closing if first_word in _INSTRUCTION_VERBS else opening + words + closing
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in lower case, in order, each once; hyphens part words."""
+    return list(dict.fromkeys(_WORD.findall(_POSSESSIVE.sub("", text.lower()))))
+
+
+def unknown_words(prompt: str, config: EditorConfig) -> list[str]:
+    """Return the words of a prompt that the editor was never trained with."""
+    if config.vocabulary is None:
+        return []
+    known = set(config.vocabulary)
+    return [word for word in words_of(prompt) if word not in known]
+
+
+def prompt_notes(prompt: str, config: EditorConfig) -> list[str]:
+    """Return a note when the editor does not know some words, with what it does know."""
+    unknown = unknown_words(prompt, config)
+    if not unknown:
+        return []
+    named = ", ".join(f"'{word}'{_closest(word, config)}" for word in unknown)
+    noun = "this word" if len(unknown) == 1 else "these words"
+    return [
+        f"the embedded editor was never trained with {noun}, which will have little or no effect: "
+        f"{named}. It knows: {', '.join(config.known_styles)}"
+    ]
+
+
+def _closest(word: str, config: EditorConfig) -> str:
+    close = difflib.get_close_matches(word, config.vocabulary or (), n=1, cutoff=0.75)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,1 +1,0 @@
-"""Metrics and the protocols that use them."""

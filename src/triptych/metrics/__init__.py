@@ -1,0 +1,1 @@
+"""Networks and formulas that compare pictures of heads."""

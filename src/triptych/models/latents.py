@@ -1,0 +1,47 @@
+"""The latent of a seed, for each kind of latent that generators take."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.errors import UserError
+from triptych.models import attributes
+from triptych.models.attributes import ATTRIBUTE_DIM
+
+LatentKind = Literal["gaussian", "attributes"]
+"""What a generator's latent holds: independent normal numbers, or the attributes of an avatar."""
+
+LAST_SEED = 99_999
+"""Users' seeds end here; seeds beyond it belong to training."""
+
+
+def latent_from_seed(
+    seed: int, z_dim: int, kind: LatentKind, *, attribute_psi: float = 1.0
+) -> Tensor:
+    """Return the latent z [1, z_dim] of a seed.
+
+    Args:
+        seed: Whole number from 0 up; users' seeds end at `LAST_SEED`.
+        z_dim: Width of the generator's latent.
+        kind: "gaussian" gives the draw that EG3D's scripts make of the seed; "attributes" the
+            attribute vector of the seed's avatar.
+        attribute_psi: For avatars, 1 is the seed's person; towards 0 everyone becomes the most
+            average one. (The mean of style codes, by contrast, need not be anyone.)
+
+    Raises:
+        UserError: The generator was trained with other attributes than this version makes.
+    """
+    if kind == "gaussian":
+        legacy = np.random.RandomState(seed)  # noqa: NPY002 - EG3D's own source of seeds
+        return torch.from_numpy(legacy.randn(1, z_dim)).float()
+    if z_dim != ATTRIBUTE_DIM:
+        raise UserError(
+            f"the generator expects {z_dim} avatar attributes; this triptych makes "
+            f"{ATTRIBUTE_DIM}; train the generator again"
+        )
+    person = attributes.attributes_from_latent(attribute_psi * attributes.latent_from_seed(seed))
+    return torch.from_numpy(attributes.attribute_vector(person))[None].float()

@@ -1,0 +1,1 @@
+"""Photographs of faces: reading, finding faces, cropping, cameras, person masks, prepared sets."""

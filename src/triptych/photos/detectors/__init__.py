@@ -1,0 +1,1 @@
+"""Detectors that find faces and measure how they are turned."""

@@ -1,0 +1,89 @@
+"""Which part of a picture is the head with its hair and clothes, and which lies behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from triptych.metrics.working_size import at_working_size
+from triptych.nn.feature_network import AvatarFeatures
+from triptych.ops.colour import to_uint8
+from triptych.ops.fit_size import fit_size
+from triptych.photos.aligner import is_on_plain_background
+
+_BACKGROUND = 0
+
+
+class HeadMatting:
+    """Puts aligned pictures before the plain background that the embedded models know.
+
+    Photographs stand before something else, and editors leave faint clouds behind the head.
+
+    The regions come from the avatar feature network, which on photographs finds heads before quiet
+    backgrounds only; busy ones stay in part. A network that knows people in photographs goes first.
+
+    Args:
+        network: A trained feature network.
+        background: Value of the plain background in [-1, 1].
+        person: Finds people in photographs; answers None where there is none.
+    """
+
+    def __init__(
+        self,
+        network: AvatarFeatures,
+        background: float,
+        person: Callable[[Tensor], Tensor | None] | None = None,
+    ) -> None:
+        self._network = network.requires_grad_(False).eval()
+        self._background, self._person = background, person
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        background: float,
+        name_or_path: str = "avatar-features",
+        *,
+        person: Callable[[Tensor], Tensor | None] | None = None,
+    ) -> HeadMatting:
+        """Use the embedded network or one in a file."""
+        from triptych.weights import load_features
+
+        return cls(load_features(name_or_path), background, person)
+
+    def __call__(self, image: Tensor, *, photograph: bool = False) -> Tensor:
+        """Return a picture [1, 3, s, s] before the plain background; as it is if it stands there.
+
+        Args:
+            image: Aligned picture in [-1, 1].
+            photograph: It is known to be a photograph: a plain border is what lay outside of it.
+        """
+        if not photograph and is_on_plain_background(to_uint8(image)[0].cpu().numpy()):
+            return image
+        return self.on_plain_background(image)
+
+    def on_plain_background(self, images: Tensor, surely: Tensor | None = None) -> Tensor:
+        """Return pictures [b, 3, s, s] before the plain background, whatever they stand before.
+
+        Args:
+            images: Aligned pictures in [-1, 1].
+            surely: How surely a place belongs to the head in any case [b, 1, s, s].
+        """
+        head = self.head(images)
+        head = head if surely is None else torch.maximum(head, surely)
+        return head * images + (1 - head) * self._background
+
+    @torch.no_grad()
+    def head(self, image: Tensor) -> Tensor:
+        """Return how surely each pixel belongs to the head [b, 1, s, s], in [0, 1].
+
+        The avatar network's answers between a quarter and three quarters are spread over the whole
+        range: of drawings, whose skin may be as grey as the background, it is less sure.
+        """
+        if self._person is not None and (person := self._person(image)) is not None:
+            return person
+        features = self._network(at_working_size(image))
+        background = self._network.region_logits(features).softmax(dim=1)[:, _BACKGROUND, None]
+        head = 1 - fit_size(background, image.shape[-1])
+        return (2 * head - 0.5).clamp(0, 1)

@@ -1,0 +1,293 @@
+"""A folder of photos as a training set: aligned crops, cameras, mirror images, doubt maps.
+
+The folder that is written is what `photos.labelled_images` and EG3D read:
+
+    NAME.png, NAME_mirror.png   crops; NAME is the photo's path with "__" for "/"
+    dataset.json                {"labels": [[file, 25 camera numbers], ...]}
+    conf_map/NAME.npy           doubt about the mirror image, where asked for
+    report.json                 what became of every photo, and why some were dropped
+    plan.json                   what was asked for
+    progress.jsonl              one line per finished photo, from which a stopped run goes on
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triptych.camera import Camera
+from triptych.errors import UserError
+from triptych.files import (
+    atomic_path,
+    atomic_write,
+    make_writable_folder,
+    read_json,
+    sha256_of,
+    write_json,
+)
+from triptych.ops.colour import to_uint8
+from triptych.photos.aligned_photo import AlignedPhoto
+from triptych.photos.mirror_uncertainty import mirror_uncertainty
+from triptych.photos.photo import PICTURE_SUFFIXES
+
+_VERSION = 1
+_PLAN, _PROGRESS, _LABELS, _REPORT = "plan.json", "progress.jsonl", "dataset.json", "report.json"
+_MAPS = "conf_map"
+
+Align = Callable[[Path], AlignedPhoto]
+"""Aligns one photo or raises UserError."""
+
+
+@dataclass(frozen=True)
+class PreparePlan:
+    """What decides the contents of a prepared set; two equal plans give the same files.
+
+    Attributes:
+        source: Folder of the photos.
+        model: Whose framing the crops have.
+        size: Side of the crops in pixels.
+        mirror: Whether mirror images are written too.
+        doubt: Whether doubt maps are written.
+        detector: What searched for faces.
+        smallest_face: Faces narrower than this many pixels are dropped.
+    """
+
+    source: str
+    model: str
+    size: int
+    mirror: bool
+    uncertainty: bool
+    detector: str
+    smallest_face: int
+
+
+@dataclass(frozen=True)
+class PrepareSummary:
+    """Counts of a finished run: photos used, photos dropped, and why, by reason."""
+
+    used: int
+    dropped: int
+    reasons: dict[str, int]
+
+
+def photos_below(folder: str | Path) -> list[Path]:
+    """Return the pictures below a folder, by name; hidden files are left out.
+
+    Raises:
+        UserError: It is no folder, or no picture is in it.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder; expected a folder of photos")
+    found = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in PICTURE_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    ]
+    if not found:
+        raise UserError(
+            f"no photos below {root}; expected files ending in {', '.join(PICTURE_SUFFIXES)}"
+        )
+    return found
+
+
+def prepare_photos(
+    out: str | Path,
+    plan: PreparePlan,
+    align: Align,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> PrepareSummary:
+    """Align every photo of a folder; a stopped run goes on at the first unfinished photo.
+
+    Args:
+        out: Folder of the set (see the module's text).
+        plan: What is asked for.
+        align: How a photo is aligned.
+        overwrite: Replace another set in the folder.
+        progress: Called with (finished photos, all photos) after each photo.
+
+    Raises:
+        UserError: There are no photos, the folder holds something else, or no photo was usable.
+    """
+    folder, source = Path(out), Path(plan.source)
+    photos = photos_below(source)
+    _open_folder(folder, plan, overwrite=overwrite)
+    done = _finished(folder)
+    originals = {record["sha256"]: name for name, record in done.items() if record["files"]}
+    records = {}
+    with open(folder / _PROGRESS, "a", encoding="utf-8") as log:
+        for number, path in enumerate(photos, start=1):
+            name = path.relative_to(source).as_posix()
+            record = done.get(name)
+            if record is None or record["sha256"] != sha256_of(path):
+                record = _prepare(folder, path, name, plan, align, originals)
+                log.write(json.dumps({"photo": name, **record}) + "\n")
+                log.flush()
+            if record["files"]:
+                originals.setdefault(record["sha256"], name)
+            records[name] = record
+            if progress is not None:
+                progress(number, len(photos))
+    return _write_summary(folder, records)
+
+
+def crop_name(photo: str) -> str:
+    """Return the name of a photo's crop: its path with "__" for "/" and "_" for the dot."""
+    stem, _, suffix = photo.rpartition(".")
+    flat = stem.replace("/", "__")
+    return flat if suffix.lower() in ("jpg", "jpeg", "png") else f"{flat}_{suffix.lower()}"
+
+
+def _prepare(
+    folder: Path,
+    path: Path,
+    name: str,
+    plan: PreparePlan,
+    align: Align,
+    originals: dict[str, str],
+) -> dict[str, Any]:
+    """Write the files of one photo and return what became of it."""
+    digest = sha256_of(path)
+    dropped = {"sha256": digest, "files": {}}
+    if (first := originals.get(digest)) is not None and first != name:
+        return {**dropped, "reason": "the same picture again", "said": f"a copy of {first}"}
+    stem = crop_name(name)
+    if (folder / f"{stem}.png").exists() and stem in _stems_of(originals.values()):
+        stem = f"{stem}_{digest[:6]}"
+    try:
+        aligned = align(path)
+    except UserError as error:
+        return {**dropped, "reason": _reason(str(error)), "said": str(error)}
+    pixels = to_uint8(aligned.image)[0].numpy()
+    uncertainty = mirror_uncertainty(aligned) if plan.uncertainty else None
+    files = {f"{stem}.png": _label(aligned.camera)}
+    _write_crop(folder, stem, pixels, uncertainty)
+    if plan.mirror:
+        files[f"{stem}_mirror.png"] = _label(aligned.camera.mirrored())
+        flipped = None if uncertainty is None else uncertainty[:, ::-1]
+        _write_crop(folder, f"{stem}_mirror", pixels[:, ::-1], flipped)
+    return {
+        "sha256": digest,
+        "files": files,
+        "detector": aligned.detector,
+        "yaw_deg": round(float(np.degrees(aligned.face.yaw)), 2),
+        "pitch_deg": round(float(np.degrees(aligned.face.pitch)), 2),
+        "notes": list(aligned.notes),
+    }
+
+
+def _stems_of(photos: Any) -> set[str]:
+    return {crop_name(photo) for photo in photos}
+
+
+def _label(camera: Camera) -> list[float]:
+    return [float(number) for number in camera.label25()[0]]
+
+
+def _write_crop(
+    folder: Path, stem: str, pixels: np.ndarray, uncertainty: np.ndarray | None
+) -> None:
+    from PIL import Image
+
+    if uncertainty is not None:
+        (folder / _MAPS).mkdir(exist_ok=True)
+        with atomic_write(folder / _MAPS / f"{stem}.npy") as stream:
+            np.save(stream, np.ascontiguousarray(uncertainty))
+    with atomic_path(folder / f"{stem}.png") as temporary:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(temporary)
+
+
+def _reason(said: str) -> str:
+    """Sort a refusal into the few reasons that a report counts."""
+    kinds = (
+        ("no face found", "no face found"),
+        ("pixels wide", "face too small"),
+        ("degrees to the side", "turned to the side"),
+        ("degrees up or down", "turned up or down"),
+        ("cut off by the edge", "face cut off by the edge"),
+    )
+    return next((reason for words, reason in kinds if words in said), "not a usable picture")
+
+
+def _finished(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of photos whose files are all there; a cut-off last line is ignored."""
+    records: dict[str, dict[str, Any]] = {}
+    log = folder / _PROGRESS
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if all((folder / file).exists() for file in record["files"]):
+            records[record.pop("photo")] = record
+    return records
+
+
+def _write_summary(folder: Path, records: dict[str, dict[str, Any]]) -> PrepareSummary:
+    labels = [
+        [file, label] for record in records.values() for file, label in record["files"].items()
+    ]
+    reasons: dict[str, int] = {}
+    for record in records.values():
+        if not record["files"]:
+            reasons[record["reason"]] = reasons.get(record["reason"], 0) + 1
+    used = sum(bool(record["files"]) for record in records.values())
+    write_json(
+        folder / _REPORT,
+        {
+            "used": used,
+            "dropped": len(records) - used,
+            "reasons": reasons,
+            "photos": {
+                name: {**record, "files": list(record["files"])} for name, record in records.items()
+            },
+        },
+    )
+    if not used:
+        raise UserError(
+            f"none of the {len(records)} photos could be used; {folder / _REPORT} says why"
+        )
+    write_json(folder / _LABELS, {"labels": labels})
+    return PrepareSummary(used, len(records) - used, reasons)
+
+
+def _open_folder(folder: Path, plan: PreparePlan, *, overwrite: bool) -> None:
+    """Make or re-enter the folder of a set.
+
+    Raises:
+        UserError: It holds another set or other files, and may not be overwritten.
+    """
+    make_writable_folder(folder)
+    wanted = {"version": _VERSION, **asdict(plan)}
+    plan_file = folder / _PLAN
+    if plan_file.exists() and read_json(plan_file) == wanted and not overwrite:
+        return
+    present = sorted(path.name for path in folder.iterdir())
+    if present and not (overwrite and _PLAN in present):
+        raise UserError(
+            f"{folder} holds {'another set' if _PLAN in present else 'other files'} "
+            f"({present[0]}, ...); choose another folder"
+            + (" or add --overwrite" if _PLAN in present else "")
+        )
+    if present:
+        _remove_set(folder)
+    write_json(plan_file, wanted)
+
+
+def _remove_set(folder: Path) -> None:
+    """Remove the files that an earlier set wrote, and nothing else."""
+    for record in _finished(folder).values():
+        for file in record["files"]:
+            (folder / file).unlink(missing_ok=True)
+            (folder / _MAPS / f"{Path(file).stem}.npy").unlink(missing_ok=True)
+    for name in (_PROGRESS, _LABELS, _REPORT, _PLAN):
+        (folder / name).unlink(missing_ok=True)

@@ -1,1 +1,0 @@
-"""One file per thing a user runs; each call returns a Portrait. None imports another."""

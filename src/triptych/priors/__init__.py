@@ -1,1 +1,0 @@
-"""Two-dimensional teachers and judges behind small protocols."""

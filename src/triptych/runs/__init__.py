@@ -1,0 +1,1 @@
+"""A job on disk: output folders, records, progress and reports."""

@@ -1,0 +1,160 @@
+"""What the command line says: results on stdout; notes, warnings and progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+PLAIN_LINE_EVERY_S = 10.0
+"""Where stderr is not a terminal, progress is a line this often."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a stage, how much of it is done, and how much there is."""
+
+_Show = Callable[[str, int, int, bool], None]
+"""The same, and whether the stage begins with this, for the first time or anew."""
+
+Step = Callable[..., None]
+"""Called after each step of one stage, optionally with how many steps that were."""
+
+
+def result(text: str) -> None:
+    """Write a result: the one thing a script would read."""
+    sys.stdout.write(text + "\n")
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table to stdout; columns are as wide as their longest cell."""
+    lines = [list(titles), *[list(row) for row in rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        result("  ".join(cells).rstrip())
+
+
+def note(text: str) -> None:
+    """Say something useful to a person; scripts do not see it."""
+    _say(text)
+
+
+def warn(text: str) -> None:
+    """Say that something was ignored, replaced or will look worse than hoped."""
+    _say(f"warning: {text}")
+
+
+def fail(text: str) -> None:
+    """Say in one line what was wrong."""
+    _say("triptych: " + " ".join(text.split()))
+
+
+def _say(text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(stage: str, total: int) -> Iterator[Step]:
+    """Show how far one piece of work is; yields `step(count=1)`, to be called after each step."""
+    done = 0
+    with stages() as report:
+        report(stage, 0, total)
+
+        def step(count: int = 1) -> None:
+            nonlocal done
+            done += count
+            report(stage, done, total)
+
+        yield step
+
+
+@contextmanager
+def stages() -> Iterator[Progress]:
+    """Show how far work of several stages is, with the time left in each.
+
+    A terminal gets a bar per stage; anything else gets a line now and then. A stage of which less
+    is done than before has begun anew, for the next head for instance. Whenever something is said,
+    the work may also be moved to fewer or more threads; see `runs.waiting_threads`.
+    """
+    from triptych.runs.waiting_threads import adapted_threads
+
+    reached: dict[str, int] = {}
+    with adapted_threads() as adapt, _bars() if sys.stderr.isatty() else _lines() as show:
+
+        def report(stage: str, done: int, total: int) -> None:
+            adapt()
+            begins = done < reached.get(stage, done + 1)
+            reached[stage] = done
+            show(stage, done, total, begins)
+
+        yield report
+
+
+@contextmanager
+def _bars() -> Iterator[_Show]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True)) as display:
+
+        def show(stage: str, done: int, total: int, begins: bool) -> None:
+            if stage not in tasks:
+                tasks[stage] = display.add_task(stage, total=total)
+            elif begins:
+                display.reset(tasks[stage])
+            display.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def _lines() -> Iterator[_Show]:
+    began: dict[str, tuple[float, int]] = {}
+    last_line = time.monotonic()
+
+    def show(stage: str, done: int, total: int, begins: bool) -> None:
+        nonlocal last_line
+        now = time.monotonic()
+        if begins:
+            began[stage] = now, done
+        start, first = began[stage]
+        if done == total or now - last_line >= PLAIN_LINE_EVERY_S:
+            last_line = now
+            _say(progress_line(stage, done, total, now - start, first))
+
+    yield show
+
+
+def progress_line(stage: str, done: int, total: int, elapsed_s: float, first: int = 0) -> str:
+    """Return one plain line of progress, with an estimate of the time left.
+
+    Args:
+        stage: What is being done.
+        done: How much of it is done.
+        total: How much there is.
+        elapsed_s: Seconds since it began.
+        first: How much was done then, by an earlier run.
+    """
+    line = f"{stage}: {done}/{total}, {elapsed_s:.0f} s"
+    if first < done < total:
+        line += f", about {elapsed_s / (done - first) * (total - done):.0f} s left"
+    return line

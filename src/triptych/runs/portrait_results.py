@@ -1,0 +1,44 @@
+"""The files that every verb leaves that makes a portrait: the portrait, its video, its mesh."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from triptych.export.mesh import portrait_mesh, save_mesh
+from triptych.export.video import NUM_FRAMES, save_turntable
+from triptych.portrait.portrait import Portrait
+from triptych.runs.console import Progress
+
+PORTRAIT_FILE, TURNTABLE_FILE, MESH_FILE = "portrait.safetensors", "turntable.mp4", "mesh.glb"
+
+
+def save_portrait_files(portrait: Portrait, folder: Path, progress: Progress) -> dict[str, float]:
+    """Write portrait, turntable and mesh.
+
+    Args:
+        portrait: What to save.
+        folder: Where to.
+        progress: Called with (stage, done, total).
+
+    Returns:
+        Seconds spent on the video and on the mesh, by name.
+    """
+    portrait.save(folder / PORTRAIT_FILE)
+    started, done = time.monotonic(), 0
+
+    def frames_done(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("filming", done, NUM_FRAMES)
+
+    progress("filming", 0, NUM_FRAMES)
+    save_turntable(folder / TURNTABLE_FILE, portrait, step=frames_done)
+    filmed = time.monotonic()
+    progress("making the mesh", 0, 1)
+    save_mesh(folder / MESH_FILE, portrait_mesh(portrait))
+    progress("making the mesh", 1, 1)
+    return {
+        "turntable": round(filmed - started, 2),
+        "mesh": round(time.monotonic() - filmed, 2),
+    }

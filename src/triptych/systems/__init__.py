@@ -1,0 +1,1 @@
+"""One room per way to obtain a portrait; systems never import each other."""

@@ -1,0 +1,1 @@
+"""EG3D: a seed becomes a portrait."""

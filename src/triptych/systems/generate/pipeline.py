@@ -1,0 +1,60 @@
+"""A seed becomes a plain 3D portrait (EG3D)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from triptych.errors import check_range
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.latents import LAST_SEED
+from triptych.portrait.portrait import Portrait
+from triptych.weights import load_generator
+
+
+class GeneratePipeline:
+    """Draws portraits from a generator.
+
+    Args:
+        generator: In evaluation mode.
+        name: Goes into the portraits' provenance.
+    """
+
+    def __init__(self, generator: TriPlaneGenerator, name: str = "unnamed") -> None:
+        self.generator = generator
+        self.name = name
+
+    @classmethod
+    def from_pretrained(cls, model: str | Path = "avatar") -> GeneratePipeline:
+        """Use "avatar", another generator of `triptych models`, or one in a file."""
+        name = "avatar-generator" if model == "avatar" else model
+        return cls(load_generator(name), str(name))
+
+    def __call__(self, seed: int, *, truncation_psi: float = 1.0) -> Portrait:
+        """Return the portrait of a seed.
+
+        Args:
+            seed: 0 to 99,999; a seed is the same head today and tomorrow.
+            truncation_psi: 1 draws from everything the model knows; towards 0 heads become more
+                alike, and cleaner with official models.
+        """
+        check_range("seed", seed, 0, LAST_SEED)
+        check_range("truncation_psi", truncation_psi, 0.0, 1.5)
+        provenance = {
+            "pipeline": "generate",
+            "model": self.name,
+            "seed": seed,
+            "truncation_psi": truncation_psi,
+        }
+        ws = self.style_codes(seed, truncation_psi=truncation_psi)
+        return Portrait.from_generator(self.generator, ws, provenance=provenance)
+
+    @torch.no_grad()
+    def style_codes(self, seed: int, *, truncation_psi: float = 1.0) -> Tensor:
+        """Return the style codes [1, num_ws, w_dim] of a seed."""
+        generator = self.generator
+        if generator.config.latent_kind == "attributes":
+            return generator.mapping(generator.latent(seed, attribute_psi=truncation_psi))
+        return generator.mapping(generator.latent(seed), truncation_psi=truncation_psi)

@@ -1,0 +1,1 @@
+"""3DpSp: a photo becomes the latent of a generator."""

@@ -1,0 +1,98 @@
+"""Optimising style codes until the frozen generator shows a picture (W and W+ projection)."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.systems.invert.latent_prior import CodePrior
+from triptych.systems.invert.objective import InversionObjective
+from triptych.systems.invert.settings import CodeSettings
+
+Step = Callable[[int, int], None]
+"""Called with steps done and steps in all."""
+
+
+def refine_codes(
+    generator: TriPlaneGenerator,
+    objective: InversionObjective,
+    start: Tensor,
+    spread: Tensor,
+    settings: CodeSettings,
+    *,
+    shared: bool,
+    seed: int,
+    step_done: Step,
+    prior: CodePrior | None = None,
+) -> Tensor:
+    """Return style codes [1, k, d] that fit a picture better.
+
+    Args:
+        generator: Frozen.
+        objective: What is made small.
+        start: Where to begin [1, k, d].
+        spread: Standard deviation of codes over the generator's heads [k, d].
+        settings: Steps and rates.
+        shared: One code for all slots (W), which begins at the mean of the start's; else a code
+            per slot (W+).
+        seed: Seed of the noise.
+        step_done: Called after each step.
+        prior: Holds the codes of all slots near usual ones, by the settings' weight.
+    """
+    synthesizer = copy.deepcopy(
+        generator
+    ).train()  # its convolutions then cost half as much backward
+    begin = start.mean(dim=1, keepdim=True) if shared or settings.from_one_code else start
+    if not shared:
+        begin = begin.expand(start.shape)
+    spread = (spread.mean(dim=0, keepdim=True) if shared else spread)[None]
+    unit = spread if settings.unit == "spread" else torch.ones_like(spread)
+    common = torch.zeros_like(begin[:, :1], requires_grad=True)
+    own = torch.zeros_like(begin, requires_grad=not shared)
+    moves = [common] if shared else [common, own] if settings.together else [own]
+    optimiser = torch.optim.Adam(moves, betas=(0.9, 0.999))
+    draws = torch.Generator().manual_seed(seed)
+    for step in range(settings.steps):
+        progress = step / settings.steps
+        noise = torch.randn(begin.shape, generator=draws).to(begin)
+        with torch.enable_grad():
+            moved = begin + unit * (common + own)
+            noised = moved + spread * noise * noise_strength(progress, settings)
+            ws = noised.expand(start.shape)
+            loss = objective.of_codes(synthesizer, ws, step)
+            if settings.keep:
+                loss = loss + settings.keep * (unit / spread * own).square().mean()
+            if settings.prior and prior is not None:
+                loss = loss + settings.prior * prior(moved)
+            gradients = torch.autograd.grad(loss, moves)
+        for move, gradient in zip(moves, gradients, strict=True):
+            move.grad = gradient
+        optimiser.param_groups[0]["lr"] = settings.learning_rate * ramp(progress, settings)
+        optimiser.step()
+        step_done(step + 1, settings.steps)
+    return (begin + unit * (common + own).detach()).expand(start.shape).clone()
+
+
+def ramp(progress: float, settings: CodeSettings) -> float:
+    """Return the share of the full rate at a progress in [0, 1): up linearly, down as a cosine."""
+    down = min(1.0, (1.0 - progress) / settings.ramp_down) if settings.ramp_down else 1.0
+    up = min(1.0, progress / settings.ramp_up) if settings.ramp_up else 1.0
+    return (0.5 - 0.5 * math.cos(down * math.pi)) * up
+
+
+def noise_strength(progress: float, settings: CodeSettings) -> float:
+    """Return the noise on codes at a progress in [0, 1), in standard deviations."""
+    if settings.noise == 0 or settings.noise_until == 0:
+        return 0.0
+    return settings.noise * max(0.0, 1.0 - progress / settings.noise_until) ** 2
+
+
+def from_the_mean(settings: CodeSettings) -> CodeSettings:
+    """Return the settings of a projection that begins far away: noise, and nothing to keep."""
+    return dataclasses.replace(settings, noise=0.05, keep=0.0, prior=0.0)

@@ -1,0 +1,134 @@
+"""One photo or a folder of photos inverted into output folders, as every front end asks for it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import triptych
+from triptych.config import to_dict
+from triptych.photos.aligner import Detector
+from triptych.photos.photo import photo_tensor, read_photo
+from triptych.runs import console
+from triptych.runs.console import Progress
+from triptych.runs.output_folder import OutputFolder
+from triptych.runs.record import file_record, model_record, run_record
+from triptych.systems.invert.checks import check_encoder
+from triptych.systems.invert.pipeline import Inverted, InvertPipeline
+from triptych.systems.invert.results import save_inversion
+from triptych.systems.invert.settings import InvertSettings
+from triptych.systems.invert.sources import Source
+
+
+@dataclass(frozen=True)
+class InvertJob:
+    """What decides the results of an inversion beside the photos.
+
+    Attributes:
+        model: "avatar", a name from the registry, or a file.
+        encoder: Name or file of the encoder trained for that model.
+        detector: What looks for faces.
+        face: Which face of a photo: 1 is the largest.
+        settings: Steps and refinement.
+    """
+
+    model: str
+    encoder: str
+    detector: Detector
+    face: int
+    settings: InvertSettings
+
+    def plan(self) -> dict[str, Any]:
+        """Return everything that decides the results, as JSON values.
+
+        Raises:
+            UserError: A model is missing, or the two do not belong together.
+        """
+        return {
+            "verb": "invert",
+            "triptych": triptych.__version__,
+            "model": self.model,
+            "encoder": self.encoder,
+            "models": self._hashes(),
+            "face": self.face,
+            "detector": self.detector,
+            "settings": to_dict(self.settings),
+        }
+
+    def pipeline(self) -> InvertPipeline:
+        """Load the models."""
+        return InvertPipeline.from_pretrained(
+            self.model, self.encoder, detector=self.detector, hashes=self._hashes()
+        )
+
+    def run(self, source: Source, out: Path, *, overwrite: bool) -> None:
+        """Invert one picture into a folder of its own; a finished run is not repeated.
+
+        Raises:
+            UserError: The picture cannot be used, or the folder holds other results.
+        """
+        plan = {**self.plan(), "photo": file_record(source.path)}
+        folder = OutputFolder.open(out, plan, overwrite=overwrite)
+        if folder.finished:
+            console.note(f"{out} already holds this very run; nothing to do")
+            return
+        with folder:
+            pipeline = self.pipeline()
+            with console.stages() as progress:
+                self.write(source, pipeline, folder, progress)
+
+    def write(
+        self, source: Source, pipeline: InvertPipeline, folder: OutputFolder, progress: Progress
+    ) -> None:
+        """Invert one picture and publish its folder.
+
+        Raises:
+            UserError: The picture cannot be used.
+        """
+        started = time.monotonic()
+        photo = read_photo(source.path)
+        picture = photo if source.camera is None else photo_tensor(photo.pixels)
+        if source.model not in (None, self.model):
+            console.warn(f"{source.name} was aligned for '{source.model}', not for '{self.model}'")
+        inverted = pipeline(
+            picture,
+            camera=source.camera,
+            face=self.face,
+            settings=self.settings,
+            progress=progress,
+        )
+        for note in inverted.photo.notes if inverted.photo else ():
+            console.warn(note)
+        seconds = save_inversion(inverted, folder.staging, progress)
+        path = inverted.portrait.path_taken()
+        record = {**run_record(started), "path": path, **inverted.report, **_photo_record(inverted)}
+        record["seconds"] = {
+            **inverted.report["seconds"],
+            **seconds,
+            "total": round(time.monotonic() - started, 2),
+        }
+        folder.publish(record)
+
+    def _hashes(self) -> dict[str, str]:
+        check_encoder(self.model, self.encoder)
+        generator = "avatar-generator" if self.model == "avatar" else self.model
+        records = model_record(generator, "generator"), model_record(self.encoder, "encoder")
+        return {record["name"]: record["sha256"] for record in records}
+
+
+def _photo_record(inverted: Inverted) -> dict[str, Any]:
+    if inverted.photo is None:
+        return {"notes": ["the picture came aligned, with its camera"]}
+    face = inverted.photo.face
+    return {
+        "face": {
+            "detector": inverted.photo.detector,
+            "yaw_deg": round(math.degrees(face.yaw), 2),
+            "pitch_deg": round(math.degrees(face.pitch), 2),
+            "roll_deg": round(math.degrees(face.roll), 2),
+        },
+        "notes": list(inverted.photo.notes),
+    }

@@ -1,0 +1,286 @@
+"""A photo to a 3D portrait: aligned, encoded in a few steps (3DpSp), refined (W+, PTI)."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from triptych.camera import Camera
+from triptych.config import to_dict
+from triptych.metrics.metric_networks import MetricNetworks, find_metric_networks
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.photos.aligned_photo import AlignedPhoto
+from triptych.photos.aligner import Detector, PhotoAligner
+from triptych.photos.matting import HeadMatting
+from triptych.photos.person_mask import person_in
+from triptych.portrait.portrait import Portrait
+from triptych.systems.invert.camera_refinement import refined_camera
+from triptych.systems.invert.checks import DEFAULT_ENCODER, check_encoder, check_fit, load_encoder
+from triptych.systems.invert.encoder import PspEncoder
+from triptych.systems.invert.fast_encoder import fast_encoder
+from triptych.systems.invert.refiner import InversionRefiner, Progress
+from triptych.systems.invert.restyle import restyle_steps
+from triptych.systems.invert.settings import InvertSettings
+from triptych.systems.invert.stages import InversionStage, stage_of
+from triptych.systems.invert.synthesis import FastSynthesis
+from triptych.systems.invert.target import InversionTarget, target_of, target_of_photo
+from triptych.weights import load_generator
+
+__all__ = ["DEFAULT_ENCODER", "InvertPipeline", "InvertSettings", "Inverted"]
+
+CROP_SIZE = 512
+ENCODING, CAMERA = "encoding", "refining the camera"
+
+
+@dataclass(frozen=True, eq=False)
+class Inverted:
+    """What `InvertPipeline` returns.
+
+    Attributes:
+        portrait: The head; its style codes are in it.
+        target: The picture as the generator would show it, with the camera that was used.
+        stages: What each stage made: the mean head, steps of the encoder, refinements.
+        photo: The aligned photo; None when the picture came aligned.
+        report: Settings, judges, camera, distances and times, as JSON values.
+    """
+
+    portrait: Portrait
+    target: InversionTarget
+    stages: tuple[InversionStage, ...]
+    photo: AlignedPhoto | None
+    report: dict[str, Any]
+
+
+class InvertPipeline:
+    """Finds the head of a generator that looks like a picture.
+
+    Args:
+        generator: The prior; frozen.
+        encoder: Trained for that generator.
+        judges: Networks of the perceptual and the identity term.
+        align: Crops a photo and finds its camera.
+        cutout: Puts pictures before the generator's plain background; None leaves them as they are.
+        name: Goes into records.
+        hashes: Hash of each model's file by name, for records.
+
+    Raises:
+        UserError: Encoder and generator do not fit together.
+    """
+
+    def __init__(
+        self,
+        generator: TriPlaneGenerator,
+        encoder: PspEncoder,
+        networks: MetricNetworks,
+        align: PhotoAligner,
+        *,
+        cutout: HeadMatting | None = None,
+        name: str = "unnamed",
+        hashes: Mapping[str, str] | None = None,
+    ) -> None:
+        check_fit(encoder, generator)
+        self.generator = generator.eval().requires_grad_(False)
+        self.encoder = encoder.eval().requires_grad_(False)
+        self.networks, self.align, self.cutout = networks, align, cutout
+        self.refiner = InversionRefiner(self.generator, encoder.latent_std, networks)
+        self.name, self.hashes = name, dict(hashes or {})
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path = "avatar",
+        encoder: str | Path = DEFAULT_ENCODER,
+        *,
+        detector: Detector = "auto",
+        hashes: Mapping[str, str] | None = None,
+    ) -> InvertPipeline:
+        """Assemble the pipeline from names of `triptych models` or from files.
+
+        Args:
+            model: "avatar" for the embedded generator, another one's name, or a file.
+            encoder: Encoder of that generator; the embedded one is the embedded generator's.
+            detector: What looks for faces.
+            hashes: For records.
+
+        Raises:
+            UserError: A model is missing or broken, or they do not belong together.
+        """
+        check_encoder(model, encoder)
+        generator = load_generator("avatar-generator" if model == "avatar" else model)
+        framing = generator.config.photo_framing()
+        return cls(
+            generator,
+            load_encoder(encoder),
+            find_metric_networks(),
+            PhotoAligner(framing, detector=detector, size=CROP_SIZE),
+            cutout=_cutout(framing.fill, detector) if framing.upright else None,
+            name=str(model),
+            hashes=hashes,
+        )
+
+    def __call__(
+        self,
+        picture: Any,
+        *,
+        camera: Camera | None = None,
+        face: int = 1,
+        settings: InvertSettings | None = None,
+        progress: Progress | None = None,
+    ) -> Inverted:
+        """Invert a photo, or a picture that is aligned already.
+
+        Args:
+            picture: With a camera: an aligned picture [1, 3, h, h] in [-1, 1]; without: a photo,
+                anything that `photos.photo.as_photo` takes.
+            camera: The camera of an aligned picture.
+            face: Which face of a photo: 1 is the largest.
+            settings: Steps and refinement.
+            progress: Called with (stage, done, total).
+
+        Raises:
+            UserError: The photo shows no usable face, or the picture is of no use.
+        """
+        size, settings = self.generator.config.image_size, settings or InvertSettings()
+        if camera is not None:
+            target = self._on_plain_background(target_of(picture, camera, size), settings)
+            return self.invert(target, settings, progress=progress)
+        started = time.monotonic()
+        photo = self.align(picture, face=face)
+        photograph = photo.detector == "mediapipe"
+        target = self._on_plain_background(target_of_photo(photo, size), settings, photograph)
+        seconds = time.monotonic() - started
+        found = self.invert(target, settings, progress=progress)
+        report = {
+            **found.report,
+            "seconds": {"align": round(seconds, 2), **found.report["seconds"]},
+        }
+        return dataclasses.replace(found, photo=photo, report=report)
+
+    @torch.no_grad()
+    def invert(
+        self,
+        target: InversionTarget,
+        settings: InvertSettings | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Inverted:
+        """Invert a target; see `__call__`."""
+        settings, told = settings or InvertSettings(), progress or _silent
+        started = time.monotonic()
+        stages = list(self._encode(target, settings, told))
+        found = _step_to_keep(stages, settings)
+        turn = 0.0
+        if settings.refine_camera:
+            refined, stage, angle = self._refine_camera(target, found, settings, told)
+            # A head that is not yet right can pull the camera the wrong way.
+            if stage.distances.perceptual < found.distances.perceptual:
+                target, turn, found = refined, angle, stage
+                stages.append(found)
+        kept, left = found.name, found.distances.perceptual
+        beyond = settings.latent.beyond
+        if settings.refine != "none" and beyond is not None and left > beyond:
+            found = self.refiner.fit_latent(target, found, settings, told)
+            stages.append(found)
+        if settings.refine != "none":
+            found = self.refiner.refine_codes(target, found, settings, told, left)
+            stages.append(found)
+        if settings.refine == "pti":
+            found = self.refiner.tune(target, found, settings, told)
+            stages.append(found)
+        seconds = {"inversion": round(time.monotonic() - started, 2)}
+        report = {
+            "model": self.name,
+            "model_hashes": self.hashes,
+            "networks": self.networks.used,
+            "settings": to_dict(settings),
+            "camera": [round(float(number), 6) for number in target.camera.label25()[0]],
+            "camera_turn": round(turn, 4),
+            "kept": kept,
+            "planes": "tuned" if found.name == "pti" else "of the style codes",
+            "stages": [stage.record() for stage in stages],
+            "seconds": seconds,
+        }
+        provenance = {
+            key: value for key, value in report.items() if key not in ("stages", "seconds")
+        }
+        portrait = dataclasses.replace(
+            found.portrait, provenance={"pipeline": "invert", **provenance}
+        )
+        return Inverted(portrait, target, tuple(stages), None, report)
+
+    @cached_property
+    def _fast_encoder(self) -> PspEncoder:
+        upsamples = self.generator.config.superresolution is not None
+        return fast_encoder(self.encoder, "fast" if upsamples else "fast-float32")
+
+    def _on_plain_background(
+        self, target: InversionTarget, settings: InvertSettings, photograph: bool = False
+    ) -> InversionTarget:
+        if self.cutout is None or not settings.plain_background:
+            return target
+        image = self.cutout(target.image, photograph=photograph)
+        return dataclasses.replace(target, image=image)
+
+    def _encode(
+        self, target: InversionTarget, settings: InvertSettings, progress: Progress
+    ) -> Iterator[InversionStage]:
+        """Yield the mean head and each step of the encoder."""
+        mean = Portrait.from_generator(self.generator, self.encoder.latent_mean[None])
+        yield stage_of("mean", mean, target, self.networks, 0.0)
+        config = self.encoder.config.restyle
+        count = settings.steps or config.num_steps
+        synthesis = FastSynthesis(self.generator, config.render_size)
+        pred = restyle_steps(
+            self._fast_encoder, synthesis, target.image, target.camera, num_steps=count
+        )
+        for number in range(1, count + 1):
+            progress(ENCODING, number - 1, count)
+            started = time.monotonic()
+            ws = next(pred).ws
+            portrait = Portrait.from_generator(self.generator, ws)
+            seconds = time.monotonic() - started
+            yield stage_of(f"step {number}", portrait, target, self.networks, seconds)
+        progress(ENCODING, count, count)
+
+    def _refine_camera(
+        self,
+        target: InversionTarget,
+        so_far: InversionStage,
+        settings: InvertSettings,
+        progress: Progress,
+    ) -> tuple[InversionTarget, InversionStage, float]:
+        """Turn the camera, and let the encoder look again from there."""
+        progress(CAMERA, 0, 1)
+        started = time.monotonic()
+        refined = refined_camera(self.generator, target, so_far.portrait.ws, settings)
+        target = dataclasses.replace(target, camera=refined.camera)
+        step = _step_to_keep(list(self._encode(target, settings, _silent)), settings)
+        progress(CAMERA, 1, 1)
+        seconds = time.monotonic() - started
+        return target, dataclasses.replace(step, name="camera", seconds=seconds), refined.turn
+
+
+def _cutout(background: float, detector: Detector) -> HeadMatting:
+    """Return what lays backgrounds aside, with mediapipe's help where that may be used."""
+    return HeadMatting.from_pretrained(
+        background, person=None if detector == "avatar" else person_in
+    )
+
+
+def _step_to_keep(stages: list[InversionStage], settings: InvertSettings) -> InversionStage:
+    """Return the encoder's step to go on from; the first stage is the mean head."""
+    steps = stages[1:]
+    if settings.best_step:
+        return min(steps, key=lambda stage: stage.distances.perceptual)
+    return steps[-1]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Report nothing."""

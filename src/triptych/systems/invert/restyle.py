@@ -1,0 +1,140 @@
+"""ReStyle: an encoder applied several times, each time seeing what it has made so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from triptych.camera import Camera, look_at_camera
+from triptych.errors import UserError
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.nn.synthesis_layers import NoiseMode
+from triptych.ops.fit_size import fit_size
+from triptych.systems.invert.encoder import PspEncoder
+
+_MEAN_NOISE_SEED = 0
+
+
+class Synthesis(Protocol):
+    """Style codes to pictures; the encoder does not know what generator is behind it."""
+
+    def __call__(self, ws: Tensor, camera: Camera, noise_mode: NoiseMode = "const") -> Tensor:
+        """Return pictures [b, 3, h, w] of style codes [b, k, d] from b cameras."""
+
+
+@dataclass(frozen=True)
+class GeneratorSynthesis:
+    """A tri-plane generator as a `Synthesis`.
+
+    Attributes:
+        generator: The generator.
+        render_size: Side at which rays are cast; None takes the configured one.
+    """
+
+    generator: TriPlaneGenerator
+    render_size: int | None = None
+
+    def __call__(self, ws: Tensor, camera: Camera, noise_mode: NoiseMode = "const") -> Tensor:
+        """Return pictures [b, 3, h, w]; random noise maps come from a fixed seed."""
+        rng = mean_noise() if noise_mode == "random" else None
+        planes = self.generator.planes(ws, noise_mode=noise_mode, generator=rng)
+        return self.generator.render(planes, ws, camera, render_size=self.render_size).image
+
+
+def mean_noise() -> torch.Generator:
+    """Return the source of the mean portrait's random noise maps: always the same ones."""
+    return torch.Generator().manual_seed(_MEAN_NOISE_SEED)
+
+
+@dataclass(frozen=True)
+class RestyleStep:
+    """What one step made.
+
+    Attributes:
+        ws: Style codes [b, num_ws, w_dim].
+        image: Their pictures [b, 3, h, w] from the cameras of the targets.
+    """
+
+    ws: Tensor
+    image: Tensor
+
+
+def mean_picture(encoder: PspEncoder, synthesis: Synthesis, camera: Camera) -> Tensor:
+    """Return the first reconstruction [v or 1, 3, s, s]: the mean portrait at the encoder's size.
+
+    Args:
+        encoder: Its configuration says from where the mean portrait is seen.
+        synthesis: The generator.
+        camera: Cameras of the targets.
+    """
+    config = encoder.config.restyle
+    if config.mean_view == "target":
+        views = camera
+    else:
+        views = look_at_camera(0.0, 0.0, focal=config.mean_focal).to(camera.cam2world.device)
+    ws = encoder.latent_mean.expand(len(views), -1, -1)
+    picture = synthesis(ws, views, noise_mode=config.mean_noise)
+    return fit_size(picture, encoder.config.image_size)
+
+
+def restyle(
+    encoder: PspEncoder,
+    synthesis: Synthesis,
+    target: Tensor,
+    camera: Camera,
+    *,
+    num_steps: int | None = None,
+) -> list[RestyleStep]:
+    """Return what each step of `restyle_steps` made, first to last."""
+    return list(restyle_steps(encoder, synthesis, target, camera, num_steps=num_steps))
+
+
+@torch.no_grad()
+def restyle_steps(
+    encoder: PspEncoder,
+    synthesis: Synthesis,
+    target: Tensor,
+    camera: Camera,
+    *,
+    num_steps: int | None = None,
+) -> Iterator[RestyleStep]:
+    """Find the style codes of pictures in a few steps, starting from the mean portrait.
+
+    Nothing flows back through the iteration: each step takes the pictures and codes of the one
+    before as they are.
+
+    Args:
+        encoder: The encoder, in evaluation mode.
+        synthesis: The generator it was trained for.
+        target: Pictures [b, 3, h, w] in [-1, 1].
+        camera: The camera of each.
+        num_steps: How many steps; None takes as many as the encoder was trained for.
+
+    Yields:
+        What each step made, as soon as it is made.
+
+    Raises:
+        UserError: There is not one camera per picture, or no step is asked for.
+
+    Reference:
+        Alaluf et al., ReStyle (2021), Eq. 3 and 4.
+    """
+    steps = encoder.config.restyle.num_steps if num_steps is None else num_steps
+    if steps < 1:
+        raise UserError(f"ReStyle steps: got {steps}; expected at least 1")
+    if len(camera) != len(target):
+        raise UserError(f"got {len(camera)} cameras for {len(target)} pictures; expected as many")
+    size = encoder.config.image_size
+    small = fit_size(target, size)
+    ws = encoder.latent_mean.expand(len(target), -1, -1)
+    sees = encoder.config.sees_reconstruction
+    seen = mean_picture(encoder, synthesis, camera) if sees else None
+    for _ in range(steps):
+        ws = ws + encoder(small, seen, camera)
+        image = synthesis(ws, camera)
+        yield RestyleStep(ws, image)
+        seen = fit_size(image, size) if sees else None

@@ -1,0 +1,233 @@
+"""How a picture is inverted: steps of the encoder, then refinement of codes or of the generator."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from triptych.errors import UserError, check_range
+from triptych.systems.invert.head_views import ViewSettings
+from triptych.systems.invert.losses import InversionWeights
+
+Refinement = Literal["none", "w", "w+", "pti"]
+REFINEMENTS: tuple[str, ...] = get_args(Refinement)
+Schedule = Literal["short", "published"]
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
+
+MOST_STEPS = 50
+
+
+@dataclass(frozen=True)
+class LatentSettings:
+    """Fitting through the latent, for pictures that the encoder does not come near to.
+
+    An encoder that has learnt heads of one kind answers photographs with codes no head ever had,
+    which are painted as smears. Such a picture is first given the most similar head that the
+    generator makes by itself; the codes are refined from there.
+
+    Attributes:
+        beyond: Perceptual distance left by the encoder beyond which this is done. Avatars never
+            seen before are left at 0.1 in the mean, photographs at 0.4 to 0.7. None never does it.
+        heads: How many of the heads nearest to the encoder's codes are looked at.
+        steps: Optimiser steps from the one that looks most like the picture. They are taken from
+            those of the codes, which have little left to do.
+        learning_rate: Adam's rate, in standard deviations of each entry over the heads.
+        ramp_down: Share of the steps, the last, over which the rate falls to nothing.
+        keep: Weight of the mean squared move from that head, in such deviations.
+    """
+
+    beyond: float | None = 0.3
+    heads: int = 40
+    steps: int = 60
+    learning_rate: float = 0.08
+    ramp_down: float = 0.3
+    keep: float = 0.15
+
+    def __post_init__(self) -> None:
+        check_range("heads of the latent", self.heads, 1, 1000)
+        check_range("steps of the latent", self.steps, 0, 100_000)
+        check_range("ramp_down of the latent", self.ramp_down, 0, 1)
+
+
+@dataclass(frozen=True)
+class CodeSettings:
+    """Optimisation of style codes through the frozen generator.
+
+    Attributes:
+        steps: Optimiser steps.
+        learning_rate: Adam's rate between both ramps.
+        unit: What the rate counts in: "one": codes as they are (published); "spread": the standard
+            deviation of each code over the generator's heads.
+        ramp_up: Share of the steps with a linearly growing rate.
+        ramp_down: Share of the steps with a rate that falls as a cosine.
+        noise: Noise added to codes at the first step, in standard deviations; falls to nothing.
+        noise_until: Share of the steps after which there is no noise.
+        together: In W+, all layers' codes also move together; each alone (published) when off.
+        keep: Weight of the mean squared move of a layer's code away from the move that all layers
+            share, in units of their spread: heads far from the generator's own come from layers
+            that do not belong together. 0 as published.
+        prior: Weight of the distance of codes from usual ones, see `latent_prior`: photographs
+            have shadows and wrinkles that lead to codes no head ever had. It counts by the fourth
+            power of the perceptual distance that the encoder leaves: the less a picture is like any
+            head that the models know, the less it is followed away from those. 0 as published.
+        from_one_code: W+ too begins at the mean of the encoder's codes; off begins at each.
+
+    Reference:
+        Karras et al., Analyzing and Improving the Image Quality of StyleGAN (2020), appendix D, as
+        in PTI's and EG3D-projector's code.
+    """
+
+    steps: int = 100
+    learning_rate: float = 0.06
+    unit: Literal["spread", "one"] = "spread"
+    ramp_up: float = 0.05
+    ramp_down: float = 0.25
+    noise: float = 0.0
+    noise_until: float = 0.75
+    together: bool = True
+    keep: float = 0.5
+    prior: float = 40.0
+    from_one_code: bool = True
+
+    def __post_init__(self) -> None:
+        check_range("prior of the codes", self.prior, 0, 1e6)
+        check_range("steps of the codes", self.steps, 0, 100_000)
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """Pivotal tuning: the generator itself is fitted to the picture, the codes stay.
+
+    Attributes:
+        steps: Most optimiser steps.
+        learning_rate: Adam's rate, constant.
+        stop_below: Stop when the perceptual distance of the whole head is not larger.
+        l2: Weight of the squared error.
+        perceptual: Weight of the perceptual distance.
+        empty_weight: Weight of matter farther than `empty_margin` from the head of the pivot, in
+            space: one picture says nothing of specks before and behind a head that it does not
+            see; see `render.empty_space`. 0 as published.
+        empty_margin: That distance, in world units.
+        empty_points: Points per step at which such matter is looked for.
+
+    Reference:
+        Roich et al., Pivotal Tuning for Latent-based Editing of Real Images (2021).
+    """
+
+    steps: int = 60
+    learning_rate: float = 3e-4
+    stop_below: float = 0.0
+    l2: float = 1.0
+    perceptual: float = 1.0
+    empty_weight: float = 1.0
+    empty_margin: float = 0.05
+    empty_points: int = 2000
+
+    def __post_init__(self) -> None:
+        check_range("steps of the tuning", self.steps, 0, 100_000)
+        check_range("empty_weight of the tuning", self.empty_weight, 0, 1e6)
+        check_range("empty_margin of the tuning", self.empty_margin, 0, 10)
+        check_range("empty_points of the tuning", self.empty_points, 1, 10_000_000)
+
+
+@dataclass(frozen=True)
+class InvertSettings:
+    """Everything that decides the result beside the picture and the models.
+
+    Attributes:
+        steps: Steps of the encoder; None takes as many as it was trained for.
+        best_step: Go on from the step that comes nearest to the picture; off takes the last one, as
+            published. On pictures unlike those it learnt from, the encoder can walk away again.
+        refine: "none"; "w": one style code for all slots; "w+": a code per slot; "pti": codes as in
+            "w+", then the generator.
+        plain_background: Lay what is behind the head aside first, for models that know heads only
+            before a plain background.
+        refine_camera: Turn the camera until the picture fits better, and let the encoder look
+            again from there; the camera stays if that comes no nearer.
+        camera_steps: Optimiser steps of that.
+        mirror: The mirrored picture from the mirrored camera is a second view of the head.
+        mirror_weight: How much it counts beside the picture itself.
+        latent: Fitting through the latent before the codes are refined; not part of the published
+            schedule.
+        codes: Optimisation of style codes.
+        tuning: Pivotal tuning.
+        weights: Terms of the code optimisation; those of the second view are scaled by
+            mirror_weight.
+        views: How heads are rendered while fitting.
+        whole_every: Every so many steps the whole head is looked at instead of a part of it.
+        seed: Seed of all draws.
+    """
+
+    steps: int | None = None
+    best_step: bool = True
+    refine: Refinement = "w+"
+    plain_background: bool = True
+    refine_camera: bool = False
+    camera_steps: int = 25
+    mirror: bool = True
+    mirror_weight: float = 0.2
+    latent: LatentSettings = LatentSettings()
+    codes: CodeSettings = CodeSettings()
+    tuning: TuningSettings = TuningSettings()
+    weights: InversionWeights = InversionWeights()
+    views: ViewSettings = ViewSettings(patch=48, strides=(1, 2))
+    whole_every: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.refine not in REFINEMENTS:
+            raise UserError(
+                f"refine: got '{self.refine}'; expected one of {', '.join(REFINEMENTS)}"
+            )
+        if self.steps is not None:
+            check_range("steps", self.steps, 1, MOST_STEPS)
+        check_range("camera_steps", self.camera_steps, 1, 1000)
+        check_range("mirror_weight", self.mirror_weight, 0, 10)
+        check_range("whole_every", self.whole_every, 1, 1000)
+
+
+def schedule(name: str) -> InvertSettings:
+    """Return the settings of a schedule.
+
+    Args:
+        name: "short", made for the embedded models and a processor, or "published": the steps and
+            rates of PTI with EG3D-projector's W projection (minutes to hours).
+
+    Raises:
+        UserError: There is no such schedule.
+    """
+    if name == "short":
+        return InvertSettings()
+    if name == "published":
+        return InvertSettings(
+            best_step=False,
+            latent=LatentSettings(beyond=None),
+            codes=PUBLISHED_CODES,
+            tuning=PUBLISHED_TUNING,
+        )
+    raise UserError(f"schedule: got '{name}'; expected one of {', '.join(SCHEDULES)}")
+
+
+PUBLISHED_CODES = CodeSettings(
+    steps=500,
+    learning_rate=0.01,
+    unit="one",
+    noise=0.05,
+    together=False,
+    keep=0.0,
+    prior=0.0,
+    from_one_code=False,
+)
+PUBLISHED_TUNING = TuningSettings(steps=350, stop_below=0.06, empty_weight=0.0)
+
+
+def mirrored_weights(settings: InvertSettings) -> InversionWeights:
+    """Return the weights with those of the second view scaled by mirror_weight."""
+    weights, scale = settings.weights, settings.mirror_weight
+    return dataclasses.replace(
+        weights,
+        second_l2=scale * weights.second_l2,
+        second_identity=scale * weights.second_identity,
+        second_perceptual=scale * weights.second_perceptual,
+    )

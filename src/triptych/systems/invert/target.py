@@ -1,0 +1,68 @@
+"""What an inversion is to look like: a picture, its camera, its mirror image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from triptych.camera import Camera
+from triptych.errors import UserError
+from triptych.ops.fit_size import fit_size
+from triptych.photos.aligned_photo import AlignedPhoto
+from triptych.photos.labelled_images import mirrored_and_upsampled
+from triptych.photos.mirror_uncertainty import mirror_uncertainty
+
+
+@dataclass(frozen=True, eq=False)
+class InversionTarget:
+    """A picture of one head.
+
+    Attributes:
+        image: The picture [1, 3, s, s] in [-1, 1], s the generator's image size.
+        camera: Its camera, one view.
+        doubt: Doubt about the mirrored picture [1, s, s], at the mirrored picture's own places;
+            None trusts all of it alike.
+    """
+
+    image: Tensor
+    camera: Camera
+    uncertainty: Tensor | None = None
+
+    @property
+    def mirrored(self) -> Tensor:
+        """The mirrored picture [1, 3, s, s]; its camera is the mirrored one."""
+        return self.image.flip(-1)
+
+
+def target_of(
+    image: Tensor, camera: Camera, size: int, uncertainty: Tensor | None = None
+) -> InversionTarget:
+    """Bring an aligned picture to a generator's size.
+
+    Args:
+        image: Square picture [1, 3, h, h] in [-1, 1].
+        camera: Its camera.
+        size: The generator's image size.
+        doubt: Doubt about the mirrored picture [size, size].
+
+    Raises:
+        UserError: It is not one square picture with one camera.
+    """
+    if image.ndim != 4 or image.shape[:2] != (1, 3) or image.shape[2] != image.shape[3]:
+        raise UserError(
+            f"aligned picture: got {list(image.shape)}; expected one square picture [1, 3, h, h]"
+        )
+    if len(camera) != 1:
+        raise UserError(f"camera of the picture: got {len(camera)} views; expected one")
+    return InversionTarget(
+        fit_size(image, size), camera, None if uncertainty is None else uncertainty[None].to(image)
+    )
+
+
+def target_of_photo(aligned: AlignedPhoto, size: int) -> InversionTarget:
+    """Return the target of an aligned photo; landmarks tell how far its mirror image holds."""
+    uncertainty = mirror_uncertainty(aligned)
+    mirrored = torch.from_numpy(mirrored_and_upsampled(uncertainty, size / uncertainty.shape[0]))
+    return target_of(aligned.image, aligned.camera, size, mirrored)

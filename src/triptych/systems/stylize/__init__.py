@@ -1,0 +1,1 @@
+"""FF3D: a line of text becomes a stylised portrait."""

@@ -1,0 +1,218 @@
+"""How well an image editor turns a head into a style: against the avatar truly in that style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.avatars.sets.true_heads import TrueHeads, unseen_cameras
+from triptych.camera import Camera
+from triptych.editors.image_editor import ImageEditor
+from triptych.metrics.formulas import identity_kept, perceptual, psnr, style_recognised
+from triptych.metrics.style_networks import StyleNetworks
+from triptych.runs.report_file import Cell, Report, Table, mean
+from triptych.systems.stylize.editor_evaluation_groups import (
+    MEASURES,
+    EditorGroup,
+    EditorSettings,
+    stacked_figures,
+)
+
+PhraseOf = Callable[[str, np.random.Generator], str]
+Step = Callable[..., None]
+
+
+@dataclass
+class EditorFindings:
+    """The report and what its sheet shows.
+
+    Attributes:
+        report: Figures.
+        pictures: Rows of (style, source, edited, true) with pictures [3, h, h].
+    """
+
+    report: Report
+    pictures: list[tuple[str, Tensor, Tensor, Tensor]]
+
+
+def measure_editor(
+    editor: ImageEditor,
+    heads: TrueHeads,
+    networks: StyleNetworks,
+    kinds: dict[str, str],
+    phrase_of: PhraseOf,
+    settings: EditorSettings,
+    *,
+    models: dict[str, str] | None = None,
+    folder: Path | None = None,
+    step: Step = lambda *_: None,
+) -> EditorFindings:
+    """Edit unseen heads into every style and compare with the truth.
+
+    Args:
+        editor: The editor.
+        heads: The truth.
+        judges: Who looks.
+        kinds: Kind of each style asked for ("material", "creature", "people", "picture").
+        phrase_of: Draws a phrase that asks for a style.
+        settings: How much.
+        models: Hashes for the report.
+        folder: Where finished groups of heads are kept, so that a measurement that was cut goes
+            on; it must exist.
+        step: Called after each group and style.
+
+    Raises:
+        UserError: The folder holds findings of other models or settings.
+    """
+    groups: list[EditorGroup] = []
+    for number, seeds in enumerate(settings.seeds_of_groups()):
+        question = settings.question(
+            seeds, settings.styles_of_group(tuple(kinds), number), models or {}
+        )
+        pictured = number < settings.pictured
+        group = folder and EditorGroup.load(folder, question, with_pictures=pictured)
+        if group:
+            for _ in group.styles:
+                step()
+        else:
+            group = _measure_group(
+                editor, heads, networks, phrase_of, settings, question, pictured, step
+            )
+            if folder:
+                group.save(folder)
+        groups.append(group)
+    pictures = [
+        (style, *triple)
+        for group in groups
+        if group.pictures is not None
+        for style, triple in zip(group.styles, group.pictures, strict=True)
+    ]
+    return EditorFindings(_report(groups, kinds, settings, models or {}), pictures)
+
+
+def num_edits(settings: EditorSettings, num_styles: int) -> int:
+    """Return how often `measure_editor` calls its step."""
+    per_group = min(settings.styles_per_head or num_styles, num_styles)
+    return len(settings.seeds_of_groups()) * per_group
+
+
+@torch.no_grad()
+def _measure_group(
+    editor: ImageEditor,
+    heads: TrueHeads,
+    networks: StyleNetworks,
+    phrase_of: PhraseOf,
+    settings: EditorSettings,
+    question: dict[str, Any],
+    pictured: bool,
+    step: Step,
+) -> EditorGroup:
+    """Edit the heads of one group into each of its styles."""
+    seeds: list[int] = question["seeds"]
+    phrases = np.random.default_rng((settings.noise_seed, seeds[0]))
+    size = editor.config.image_size
+    cameras = [_camera(seed, settings) for seed in seeds]
+    source = _true_pictures(heads, seeds, None, cameras, size)
+    own = networks.identity.embed(source)
+    other = own.roll(1, 0)
+    found: list[dict[str, Tensor]] = []
+    triples: list[Tensor] = []
+    for style in question["styles"]:
+        edited = editor.edit(
+            source,
+            phrase_of(style, phrases),
+            num_steps=settings.num_steps,
+            text_guidance=settings.text_guidance,
+            seed=settings.noise_seed,
+        )
+        true = _true_pictures(heads, seeds, style, cameras, size)
+        found.append(
+            {
+                "psnr": psnr(edited, true),
+                "perceptual": perceptual(networks.distance, edited, true),
+                "recognised": style_recognised(networks.classifier, edited, style),
+                "identity kept": identity_kept(networks.identity.embed(edited), own, other),
+                "source psnr": psnr(source, true),
+                "truth recognised": style_recognised(networks.classifier, true, style),
+                "truth kept": identity_kept(networks.identity.embed(true), own, other),
+            }
+        )
+        triples.append(torch.stack([source[0], edited[0], true[0]]))
+        step()
+    return EditorGroup(question, stacked_figures(found), torch.stack(triples) if pictured else None)
+
+
+def _camera(seed: int, settings: EditorSettings) -> Camera:
+    return unseen_cameras(seed, 2, settings.yaw_range, settings.pitch_range)[1]
+
+
+def _true_pictures(
+    heads: TrueHeads, seeds: list[int], style: str | None, cameras: list[Camera], size: int
+) -> Tensor:
+    pairs = zip(seeds, cameras, strict=True)
+    return torch.cat([heads.views(seed, style, camera, size).image for seed, camera in pairs])
+
+
+def _report(
+    groups: Sequence[EditorGroup],
+    kinds: dict[str, str],
+    settings: EditorSettings,
+    models: dict[str, str],
+) -> Report:
+    asked = [style for style in kinds if any(style in group.styles for group in groups)]
+
+    def over(styles: Sequence[str], measure: str) -> float | None:
+        return mean(
+            [
+                value
+                for style in styles
+                for group in groups
+                if style in group.styles
+                for value in group.of(style, measure)
+            ]
+        )
+
+    rows: list[tuple[Cell, ...]] = [
+        (style, kinds[style], *(over([style], measure) for measure in MEASURES)) for style in asked
+    ]
+    by_kind: list[tuple[Cell, ...]] = []
+    for kind in dict.fromkeys(kinds[style] for style in asked):
+        members = [style for style in asked if kinds[style] == kind]
+        by_kind.append((kind, len(members), *(over(members, measure) for measure in MEASURES)))
+    materials = [style for style in asked if kinds[style] == "material"]
+    return Report(
+        name="editor",
+        title="The image editor on unseen heads",
+        summary={
+            "psnr over material styles": over(materials, "psnr"),
+            "psnr over all styles": over(asked, "psnr"),
+            "style recognised": over(asked, "recognised"),
+            "style recognised in the true renders": over(asked, "truth recognised"),
+            "identity nearer to the source": over(asked, "identity kept"),
+            "identity nearer in the true renders": over(asked, "truth kept"),
+            "perceptual": over(asked, "perceptual"),
+            "heads": settings.heads,
+            "styles": len(asked),
+            "edits": sum(len(group.question["seeds"]) * len(group.styles) for group in groups),
+        },
+        tables={
+            "By kind": Table(("kind", "styles", *MEASURES), tuple(by_kind)),
+            "By style": Table(("style", "kind", *MEASURES), tuple(rows)),
+        },
+        settings=asdict(settings),
+        models=models,
+        notes=(
+            "PSNR in dB against the avatar truly in the style, same camera. Source psnr: what "
+            "leaving the picture unedited would give.",
+            "Recognised: share of pictures in which the classifier's first answer is the asked "
+            "style. Truth recognised: the same for the true renders, its ceiling.",
+            "Identity kept: share of edits nearer to their source than to another source. Truth "
+            "kept: the same for the true renders, its ceiling.",
+        ),
+    )

@@ -1,0 +1,164 @@
+"""Stylised heads to be judged: fresh from the pipeline, or read from a finished run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.camera import Camera
+from triptych.errors import UserError
+from triptych.files import read_json
+from triptych.ops.colour import from_uint8
+from triptych.portrait.portrait import Portrait
+from triptych.systems.stylize.pipeline import RESUME_FOLDER, VIEWS_FOLDER, Stylized, StylizePipeline
+from triptych.systems.stylize.settings import StylizeSettings
+from triptych.systems.stylize.views import Progress
+
+PORTRAIT_FILE = "portrait.safetensors"
+HeadOf = Callable[[int], Portrait]
+
+
+@dataclass(frozen=True, eq=False)
+class StylisedHead:
+    """One style on one head, with everything its judges look at.
+
+    Attributes:
+        style: Name of the style that was asked for.
+        identity: Seed of the head.
+        portrait: The result.
+        original: The head before.
+        cameras: Cameras of the edited views; the first is the exact front.
+        edited: The edited views [v, 3, h, h] in [-1, 1].
+    """
+
+    style: str
+    identity: int
+    portrait: Portrait
+    original: Portrait
+    cameras: Camera
+    edited: Tensor
+
+    @classmethod
+    def from_result(cls, style: str, identity: int, result: Stylized) -> StylisedHead:
+        """Take what the pipeline returned."""
+        views = result.views
+        return cls(style, identity, result.portrait, result.original, views.cameras, views.images)
+
+    @classmethod
+    def from_run(
+        cls, folder: str | Path, head_of: HeadOf, style: str | None = None
+    ) -> StylisedHead:
+        """Read a finished run: its portrait and its `views/`.
+
+        Args:
+            folder: Output folder of a run.
+            head_of: Returns the unedited head of a seed.
+            style: What was asked for; read from the prompt when None.
+
+        Raises:
+            UserError: Files are missing or broken, or the prompt names no style.
+        """
+        folder = Path(folder)
+        portrait = Portrait.load(folder / PORTRAIT_FILE)
+        record = read_json(folder / VIEWS_FOLDER / "views.json")
+        try:
+            prompt = str(record["prompt"])
+            identity = int(portrait.provenance["identity"]["seed"])
+            labels = torch.tensor([view["camera"] for view in record["views"]])
+            files = [folder / VIEWS_FOLDER / view["file"] for view in record["views"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{folder} is not a finished run of one seed's head: {error!r} in its records"
+            ) from error
+        return cls(
+            style=style or style_in(prompt),
+            identity=identity,
+            portrait=portrait,
+            original=head_of(identity),
+            cameras=Camera.from_label25(labels),
+            edited=torch.stack([read_picture(file) for file in files]),
+        )
+
+
+def style_in(prompt: str) -> str:
+    """Return the one style that a prompt names; two are joined by a plus sign.
+
+    Raises:
+        UserError: The prompt names no known style.
+    """
+    from triptych.avatars.styles.phrases import styles_in_text
+
+    styles = styles_in_text(prompt)
+    if not styles:
+        raise UserError(f"the prompt '{prompt}' names no style that could be recognised")
+    return "+".join(styles[:2])
+
+
+def read_picture(path: Path) -> Tensor:
+    """Read a picture file as [3, h, w] in [-1, 1].
+
+    Raises:
+        UserError: The file is absent or no picture.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            pixels = torch.from_numpy(np.array(picture.convert("RGB")))
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"{path} is not a readable picture") from error
+    return from_uint8(pixels[None])[0]
+
+
+def stylise_or_read(
+    pipeline: StylizePipeline,
+    style: str,
+    identity: int,
+    settings: StylizeSettings,
+    folder: Path,
+    *,
+    prompt: str,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> StylisedHead:
+    """Run the pipeline into a folder, or read the result that the same call left there before.
+
+    Args:
+        pipeline: The pipeline.
+        style: Style that the prompt asks for.
+        identity: Seed of the head.
+        settings: Views and fitting.
+        folder: The run's own folder.
+        prompt: What the head becomes.
+        seed: Seed of the edit's noise and of the fitting.
+        progress: Called with (stage, done, total).
+    """
+    if (folder / PORTRAIT_FILE).exists():
+        head = StylisedHead.from_run(folder, pipeline.subject, style)
+        asked = (head.identity, head.portrait.provenance.get("prompt"))
+        if asked != (identity, prompt):
+            raise UserError(f"{folder} holds another run, {asked}; choose another --out")
+        return head
+    result = pipeline(
+        prompt,
+        identity=identity,
+        seed=seed,
+        settings=settings,
+        work_dir=folder,
+        progress=progress,
+    )
+    result.portrait.save(folder / PORTRAIT_FILE)
+    shutil.rmtree(folder / RESUME_FOLDER, ignore_errors=True)
+    return StylisedHead.from_result(style, identity, result)
+
+
+def with_planes(head: StylisedHead, planes: Tensor) -> StylisedHead:
+    """Return the same head with other fitted planes [1, 3, c, h, w]."""
+    return dataclasses.replace(head, portrait=dataclasses.replace(head.portrait, planes=planes))

@@ -1,0 +1,290 @@
+"""Text to a stylised 3D portrait (FF3D, end to end)."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from triptych.editors.image_editor import ImageEditor
+from triptych.errors import UserError, check_range
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.latents import LAST_SEED
+from triptych.photos.matting import HeadMatting
+from triptych.portrait.portrait import Portrait
+from triptych.systems.stylize.fitting import (
+    SECONDS_BETWEEN_CHECKPOINTS,
+    Fitted,
+    Perceptual,
+    fit,
+)
+from triptych.systems.stylize.image_to_triplane import ImageToTriplane
+from triptych.systems.stylize.networks import trainable_plane_source
+from triptych.systems.stylize.prompt import check_prompt
+from triptych.systems.stylize.run import (
+    RESUME_FOLDER,
+    VIEWS_FOLDER,
+    claim,
+    editing_record,
+    request_of,
+    timed,
+    work_folder,
+)
+from triptych.systems.stylize.settings import StylizeSettings, preset
+from triptych.systems.stylize.views import EditedViews, Progress, edit_views, render_originals
+from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
+
+_CHECKPOINT, _FINISHED = "fitting.safetensors", "planes.safetensors"
+
+__all__ = [
+    "RESUME_FOLDER",
+    "VIEWS_FOLDER",
+    "EditedViews",
+    "Stylized",
+    "StylizePipeline",
+    "StylizeSettings",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Stylized:
+    """What `StylizePipeline` returns.
+
+    Attributes:
+        portrait: The stylised head.
+        original: The head it was made from.
+        views: The edited views it was fitted to.
+        report: Settings, seeds, model hashes, timings, held-out curve, dropped views and notes,
+            as JSON values.
+    """
+
+    portrait: Portrait
+    original: Portrait
+    views: EditedViews
+    report: dict[str, Any]
+
+
+class StylizePipeline:
+    """Edits many views of one head with the same words and fits planes to them.
+
+    Args:
+        generator: The prior that makes heads from seeds; frozen.
+        image_to_triplane: Pre-trained on that prior's heads; copied for every style. Where there
+            is none, the generator's own codes and planes are tuned instead, as in the paper's
+            ablation without it.
+        editor: Carries out the words on pictures.
+        perceptual: Distance [b] of two batches of pictures; None leaves the term out.
+        cutout: Lays aside what the editor leaves behind heads, for priors that know heads before a
+            plain background; None takes the pictures as they are.
+        name: Goes into records.
+        hashes: Hash of each model's file by name, for records.
+        seconds_between_checkpoints: How much fitting a cut may cost.
+    """
+
+    def __init__(
+        self,
+        generator: TriPlaneGenerator,
+        image_to_triplane: ImageToTriplane | None,
+        editor: ImageEditor,
+        perceptual: Perceptual | None = None,
+        *,
+        cutout: HeadMatting | None = None,
+        name: str = "unnamed",
+        hashes: Mapping[str, str] | None = None,
+        seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
+    ) -> None:
+        self.generator = generator.eval().requires_grad_(False)
+        self.image_to_triplane = (
+            None if image_to_triplane is None else image_to_triplane.eval().requires_grad_(False)
+        )
+        self.editor = editor
+        self.perceptual, self.cutout = perceptual, cutout
+        self.name = name
+        self.hashes = dict(hashes or {})
+        self.seconds_between_checkpoints = seconds_between_checkpoints
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path = "avatar", editor: ImageEditor | None = None
+    ) -> StylizePipeline:
+        """Assemble the pipeline from the embedded models or from a folder of your own.
+
+        Args:
+            model: "avatar"; a folder with `generator.safetensors`, `i2t.safetensors`,
+                `features.safetensors` and `editor/`; or the file of a generator alone.
+            editor: Used instead of the model's own.
+
+        Raises:
+            UserError: A model is missing or broken.
+        """
+        from triptych.systems.stylize.models import stylize_models
+
+        models = stylize_models(model, with_editor=editor is None)
+        used = editor or models.editor
+        assert used is not None
+        return cls(
+            models.generator,
+            models.image_to_triplane,
+            used,
+            models.perceptual,
+            cutout=models.cutout,
+            name=str(model),
+            hashes=models.hashes,
+        )
+
+    def __call__(
+        self,
+        prompt: str,
+        *,
+        identity: int | Portrait = 0,
+        quality: str = "standard",
+        seed: int = 0,
+        work_dir: str | Path | None = None,
+        progress: Progress | None = None,
+        settings: StylizeSettings | None = None,
+    ) -> Stylized:
+        """Turn a head into what the prompt says.
+
+        Args:
+            prompt: What the head becomes ("a bronze statue") or an instruction ("make him old").
+            identity: Seed of the head, or a portrait of the same prior.
+            quality: "draft", "standard" or "high"; unused when settings are given.
+            seed: Seed of the edit's one noise and of the fitting's draws.
+            work_dir: Keeps the edited views and the state of the run: called again with the same
+                request, a run that was cut goes on. A temporary folder when None.
+            progress: Called with (stage, done, total).
+            settings: Everything else.
+
+        Raises:
+            UserError: The prompt, the head or the settings are of no use, or the folder belongs to
+                another request.
+        """
+        settings = self._possible(settings or preset(quality))
+        self._check(prompt, identity, seed)
+        report_progress = progress or _silent
+        with work_folder(work_dir) as folder:
+            started = time.monotonic()
+            original = self.subject(identity)
+            self._check_planes(original)
+            request = request_of(
+                prompt,
+                identity,
+                seed,
+                settings,
+                model=self.name,
+                hashes=self.hashes,
+                editor=self.editor,
+            )
+            resume = claim(folder, request)
+            seconds: dict[str, float] = {}
+            with timed(seconds, "rendering"):
+                originals = render_originals(original, settings, resume, report_progress)
+            with timed(seconds, "editing"):
+                views = edit_views(
+                    originals,
+                    self.editor,
+                    prompt,
+                    settings,
+                    seed,
+                    folder / VIEWS_FOLDER,
+                    editing_record(prompt, seed, self.editor, self.hashes),
+                    report_progress,
+                    self.cutout,
+                )
+            with timed(seconds, "fitting"):
+                fitted, report = self._fit(original, views, settings, seed, resume, report_progress)
+            seconds["total"] = round(time.monotonic() - started, 2)
+            report = {
+                **request,
+                "notes": self.editor.notes_for(prompt),
+                "dropped_views": views.dropped,
+                "view_scores": [round(float(score), 3) for score in views.scores],
+                **report,
+                "seconds": seconds,
+            }
+        provenance = {"pipeline": "stylize", **request}
+        portrait = dataclasses.replace(original, planes=fitted, provenance=provenance)
+        return Stylized(portrait, original, views, report)
+
+    def _fit(
+        self,
+        original: Portrait,
+        views: EditedViews,
+        settings: StylizeSettings,
+        seed: int,
+        resume: Path,
+        progress: Progress,
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Return the fitted planes and what there is to say about the fitting."""
+        finished, checkpoint = resume / _FINISHED, resume / _CHECKPOINT
+        if finished.exists():
+            tensors, header = load_tensors(finished, "FittedPlanes")
+            return tensors["planes"], header.config
+        source = trainable_plane_source(
+            settings.use_i2t, self.image_to_triplane, self.generator, original.ws, seed
+        )
+        result = fit(
+            source,
+            original,
+            views,
+            settings,
+            perceptual=self.perceptual,
+            seed=seed,
+            checkpoint=checkpoint,
+            progress=progress,
+            seconds_between_checkpoints=self.seconds_between_checkpoints,
+        )
+        report = _fitting_report(result)
+        save_tensors(finished, {"planes": result.planes}, FileHeader("FittedPlanes", report))
+        checkpoint.unlink(missing_ok=True)
+        return result.planes, report
+
+    @torch.no_grad()
+    def subject(self, identity: int | Portrait) -> Portrait:
+        """Return the unedited portrait of a seed; a portrait stays as it is."""
+        if isinstance(identity, Portrait):
+            return identity
+        provenance = {"pipeline": "generate", "model": self.name, "seed": identity}
+        ws = self.generator.mapping(self.generator.latent(identity))
+        return Portrait.from_generator(self.generator, ws, provenance=provenance)
+
+    def _check(self, prompt: str, identity: int | Portrait, seed: int) -> None:
+        check_prompt(prompt)
+        self.editor.check(prompt)
+        if not isinstance(identity, Portrait):
+            check_range("identity", identity, 0, LAST_SEED)
+        check_range("seed", seed, 0, 2**31 - 1)
+
+    def _possible(self, settings: StylizeSettings) -> StylizeSettings:
+        if self.image_to_triplane is None:
+            return dataclasses.replace(settings, use_i2t="none")
+        return settings
+
+    def _check_planes(self, portrait: Portrait) -> None:
+        network = self.image_to_triplane
+        config = self.generator.config.backbone if network is None else network.config
+        expected = (1, 3, config.plane_channels, config.plane_size, config.plane_size)
+        if tuple(portrait.planes.shape) != expected:
+            raise UserError(
+                f"the head has planes {list(portrait.planes.shape)}; the "
+                f"{'generator' if network is None else 'Image-to-Triplane network'} of "
+                f"'{self.name}' makes {list(expected)}; use a head of the same prior"
+            )
+
+
+def _fitting_report(result: Fitted) -> dict[str, Any]:
+    return {
+        "steps": result.steps,
+        "stopped_early": result.stopped_early,
+        "held_out": [dataclasses.asdict(look) for look in result.curve],
+    }
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Report nothing."""

@@ -1,0 +1,216 @@
+"""FF3D's Algorithm 1: one head from many sides, every picture edited with the same words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.camera import Camera, grid_of_views
+from triptych.editors.image_editor import EditorWarning, ImageEditor
+from triptych.errors import UserError
+from triptych.files import atomic_path, write_json
+from triptych.ops.colour import from_uint8, to_uint8
+from triptych.photos.matting import HeadMatting
+from triptych.portrait.portrait import Portrait
+from triptych.systems.stylize.consistency import (
+    consistent_views,
+    inconsistency,
+    view_statistics,
+)
+from triptych.systems.stylize.settings import StylizeSettings
+from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
+
+Progress = Callable[[str, int, int], None]
+
+RENDERING, EDITING = "rendering views", "editing views"
+_ORIGINALS = "originals.safetensors"
+_VIEWS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class OriginalViews:
+    """The head before it is edited; index 0 is the exact front.
+
+    Attributes:
+        cameras: v cameras.
+        images: Pictures [v, 3, H, W] in [-1, 1].
+        depth: Distance along the ray [v, 1, h, w] at the size of the rays.
+        alpha: Opacity [v, 1, h, w].
+    """
+
+    cameras: Camera
+    images: Tensor
+    depth: Tensor
+    alpha: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class EditedViews:
+    """The data set of one style (FF3D's D_s).
+
+    Attributes:
+        originals: The same views before editing.
+        images: Edited pictures [v, 3, H, W] in [-1, 1].
+        scores: Disagreement of each view with its neighbours [v]; about 1 is ordinary.
+        kept: Views that agree well enough [v], bool; the front always does.
+    """
+
+    originals: OriginalViews
+    images: Tensor
+    scores: Tensor
+    kept: Tensor
+
+    @property
+    def cameras(self) -> Camera:
+        """The v cameras."""
+        return self.originals.cameras
+
+    @property
+    def front(self) -> Tensor:
+        """The edited front view [1, 3, H, W], which is the input of Image-to-Triplane."""
+        return self.images[:1]
+
+    @property
+    def dropped(self) -> list[int]:
+        """Indices of the views left out."""
+        return [int(index) for index in (~self.kept).nonzero()[:, 0]]
+
+
+def cameras_of(portrait: Portrait, settings: StylizeSettings) -> Camera:
+    """Return the front, then the grid of views, low pitch to high, yaw fastest."""
+    yaw, pitch = settings.yaw_range, settings.pitch_range
+    grid = grid_of_views(settings.num_yaw, settings.num_pitch, (-yaw, yaw), (-pitch, pitch))
+    # A grid with an even number of columns has no view at zero, and H must always see the front.
+    front = portrait.config.view.camera()
+    around = portrait.config.view.camera(grid.yaw, grid.pitch)
+    return Camera.stack([front, around])
+
+
+def render_originals(
+    portrait: Portrait, settings: StylizeSettings, folder: Path, progress: Progress
+) -> OriginalViews:
+    """Render all views of the head, or read them from the folder of an earlier run."""
+    cameras = cameras_of(portrait, settings)
+    file = folder / _ORIGINALS
+    if file.exists():
+        tensors, _ = load_tensors(file, "OriginalViews")
+    else:
+        tensors = _rendered(portrait, cameras, settings.image_size, progress)
+        save_tensors(file, tensors, FileHeader("OriginalViews", {}))
+    progress(RENDERING, len(cameras), len(cameras))
+    images = from_uint8(tensors["images"])
+    return OriginalViews(cameras, images, tensors["depth"], tensors["alpha"])
+
+
+def _rendered(
+    portrait: Portrait, cameras: Camera, size: int | None, progress: Progress
+) -> dict[str, Tensor]:
+    views = []
+    for start in range(0, len(cameras), _VIEWS_AT_ONCE):
+        progress(RENDERING, start, len(cameras))
+        views.append(portrait.render(cameras[start : start + _VIEWS_AT_ONCE], size))
+    return {
+        "images": to_uint8(torch.cat([view.image for view in views])),
+        "depth": torch.cat([view.depth for view in views]),
+        "alpha": torch.cat([view.alpha for view in views]),
+    }
+
+
+def edit_views(
+    originals: OriginalViews,
+    editor: ImageEditor,
+    prompt: str,
+    settings: StylizeSettings,
+    seed: int,
+    folder: Path,
+    record: dict[str, Any],
+    progress: Progress,
+    cutout: HeadMatting | None = None,
+) -> EditedViews:
+    """Edit every view with one prompt and one noise; pictures that are there already are kept.
+
+    Args:
+        originals: The head's views.
+        editor: Carries out the prompt.
+        prompt: What the head becomes.
+        settings: Batch and rules for outliers.
+        seed: Seed of the one noise.
+        folder: Where `view_000.png` (the front) ... and `views.json` go.
+        record: What `views.json` says beside the cameras.
+        progress: Called as views are finished.
+        cutout: Tells heads from what is behind them.
+
+    Reference:
+        FF3D, Algorithm 1.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "views.json", _description(originals, settings, record))
+    total = len(originals.images)
+    size = originals.images.shape[-2:]
+    alpha = torch.nn.functional.interpolate(originals.alpha, size, mode="area")
+    batches = list(torch.arange(total).split(settings.edit_batch))
+    for batch in batches:
+        files = [folder / view_name(int(index)) for index in batch]
+        # The batch is the unit of work: a batch that was cut gives the same pictures again.
+        if not all(file.exists() for file in files):
+            progress(EDITING, int(batch[0]), total)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", EditorWarning)  # said once, in the report
+                edited = editor.edit(originals.images[batch], prompt, seed=seed)
+            if cutout is not None and settings.plain_background:
+                # White marble looks like background; where the head was before, it is still.
+                edited = cutout.on_plain_background(edited, alpha[batch].to(edited))
+            for file, pixels in zip(files, to_uint8(edited), strict=True):
+                _write_png(file, pixels)
+    progress(EDITING, total, total)
+    # Read back even what was just made: a resumed run must see exactly the same pictures.
+    images = from_uint8(torch.stack([_read_png(folder / view_name(i)) for i in range(total)]))
+    if images.shape != originals.images.shape:
+        raise UserError(
+            f"the pictures in {folder} are {images.shape[-1]} pixels wide; expected "
+            f"{originals.images.shape[-1]}; remove that folder"
+        )
+    scores = inconsistency(view_statistics(images, alpha), originals.cameras.positions)
+    kept = consistent_views(scores, settings.outlier_ratio, settings.outlier_fraction)
+    return EditedViews(originals, images, scores, kept)
+
+
+def view_name(index: int) -> str:
+    """Return the file name of a view."""
+    return f"view_{index:03d}.png"
+
+
+def _description(
+    originals: OriginalViews, settings: StylizeSettings, record: dict[str, Any]
+) -> dict[str, Any]:
+    labels = originals.cameras.label25().tolist()
+    return {
+        **record,
+        "size": int(originals.images.shape[-1]),
+        "grid": [settings.num_yaw, settings.num_pitch],
+        "views": [{"file": view_name(i), "camera": label} for i, label in enumerate(labels)],
+    }
+
+
+def _write_png(path: Path, pixels: Tensor) -> None:
+    from PIL import Image
+
+    with atomic_path(path) as temporary:
+        Image.fromarray(pixels.cpu().numpy()).save(temporary)
+
+
+def _read_png(path: Path) -> Tensor:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            return torch.from_numpy(np.array(picture.convert("RGB")))
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"{path} is not a readable picture; remove it and run again") from error

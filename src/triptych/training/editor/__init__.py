@@ -1,0 +1,1 @@
+"""Recipe of the embedded image editor: autoencoder, text encoder, denoiser."""

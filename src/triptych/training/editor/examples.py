@@ -1,0 +1,118 @@
+"""What the editor is measured on while it trains: edits of unseen heads beside the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from triptych.avatars.sets.shards import ORIGINAL, ShardSet
+from triptych.editors.image_editor import ImageEditor
+from triptych.training.editor.patch_pca import reconstruction_psnr
+from triptych.training.sheets import save_sheet
+from triptych.training.style_variants import (
+    drawn_styles,
+    kind_of,
+    pictures_of,
+    rendered_variants,
+)
+
+_SEED = 0
+_COLUMNS, _BANDS = 12, 2
+
+
+@dataclass(frozen=True)
+class VariantExamples:
+    """Edits to one look with known results.
+
+    Attributes:
+        look: The look asked for.
+        prompt: The words it is asked for with.
+        source: Plain heads [n,3,h,w] in [-1,1].
+        truth: The same heads from the same cameras in that look [n,3,h,w].
+    """
+
+    variant: str
+    prompt: str
+    source: Tensor
+    truth: Tensor
+
+
+class EditExamples:
+    """Edits of unseen heads, spread over the styles.
+
+    Args:
+        shards: Rendered heads with looks, never trained on.
+        per_look: Most examples of each look.
+    """
+
+    def __init__(self, shards: ShardSet, per_variant: int = 2) -> None:
+        self.variants = _collect(shards, per_variant)
+
+    def measure(self, editor: ImageEditor) -> dict[str, float]:
+        """Return the mean PSNR to the truth in dB: of all, by kind of style, and of no edit."""
+        by_kind: dict[str, list[Tensor]] = {}
+        unedited = []
+        for examples in self.variants:
+            psnr = reconstruction_psnr(_edit(editor, examples), examples.truth)
+            by_kind.setdefault(kind_of(examples.variant), []).append(psnr)
+            unedited.append(reconstruction_psnr(examples.source, examples.truth))
+        groups = {f"psnr_{kind}": torch.cat(values) for kind, values in sorted(by_kind.items())}
+        groups = {"psnr": torch.cat(list(groups.values())), **groups}
+        groups["psnr_unedited"] = torch.cat(unedited)
+        return {name: round(float(values.mean()), 3) for name, values in groups.items()}
+
+    def save_sheet(self, editor: ImageEditor, path: Path) -> None:
+        """Save source, edit and truth below each other, one column per look, in two bands."""
+        step = -(-len(self.variants) // (_COLUMNS * _BANDS))
+        shown = self.variants[::step]
+        rows: list[Tensor] = []
+        captions = [""] * min(_COLUMNS, len(shown))
+        for first in range(0, len(shown), _COLUMNS):
+            band = shown[first : first + _COLUMNS]
+            edited = torch.cat([_edit(editor, examples)[:1] for examples in band])
+            columns = [
+                torch.stack([examples.source[0] for examples in band]),
+                edited,
+                torch.stack([examples.truth[0] for examples in band]),
+            ]
+            empty = len(captions) - len(band)
+            rows += [
+                torch.cat([row, torch.ones_like(row[:1]).repeat(empty, 1, 1, 1)]) for row in columns
+            ]
+            for column, examples in enumerate(band):
+                captions[column] += f"{' / ' if captions[column] else ''}{examples.variant}"
+        save_sheet(rows, path, captions)
+
+
+def _edit(editor: ImageEditor, examples: VariantExamples) -> Tensor:
+    return editor.edit(examples.source, examples.prompt, seed=_SEED)
+
+
+def _collect(shards: ShardSet, per_variant: int) -> list[VariantExamples]:
+    from triptych.avatars.styles.phrases import phrases_for
+
+    found: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    drawings = drawn_styles()
+    for head in range(len(shards)):
+        # Two drawings per head in turn, so that the heads of the examples differ.
+        turn = [drawings[(2 * head + i) % len(drawings)] for i in range(2)]
+        for variant in dict.fromkeys([*rendered_variants(shards, head)[1:], *turn]):
+            pairs = found.setdefault(variant, [])
+            if len(pairs) < per_variant and "+" not in variant:
+                view = [(head + len(pairs)) % shards.num_views]
+                source = pictures_of(shards, head, ORIGINAL, view)
+                pairs.append((source, pictures_of(shards, head, variant, view)))
+    examples = [
+        VariantExamples(
+            variant=variant,
+            prompt=phrases_for(variant)[0],
+            source=torch.cat([source for source, _ in pairs]),
+            truth=torch.cat([truth for _, truth in pairs]),
+        )
+        for variant, pairs in found.items()
+        if pairs
+    ]
+    return sorted(examples, key=lambda one: (kind_of(one.variant), one.variant))

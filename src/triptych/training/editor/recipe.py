@@ -1,0 +1,280 @@
+"""The embedded image editor: a small InstructPix2Pix trained on pairs of avatar looks.
+
+A pair is the same head from the same camera, plain and in another look, with a phrase for the
+look. The UNet and the text encoder learn together; the autoencoder is finished before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from triptych.avatars.sets.shards import ShardSet
+from triptych.avatars.styles.catalogue import STYLES
+from triptych.avatars.styles.phrases import vocabulary
+from triptych.editors.image_editor import EditorConfig, embedded_editor_config
+from triptych.ops.precision import half_precision_where_fast
+from triptych.training.compilation import compiled
+from triptych.training.editor.examples import EditExamples
+from triptych.training.editor.latents import EncodingPlan, LatentPairs, encode_shards
+from triptych.training.editor.networks import (
+    EditorNetworksConfig,
+    build_scheduler,
+    build_text_encoder,
+    build_unet,
+)
+from triptych.training.editor.style_weights import VariantSampler
+from triptych.training.editor.text import PhraseGrammar, train_tokenizer
+from triptych.training.editor.vae import load_vae
+from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+
+LOOP = LoopConfig(
+    learning_rate=5e-4,
+    weight_decay=1e-2,
+    warmup_steps=100,
+    ema_decay=0.999,
+    save_every_s=300.0,
+    sheet_every_s=1200.0,
+)
+
+WRITES_FOLDER = True
+
+
+@dataclass(frozen=True)
+class Options:
+    """Data, networks and conditioning.
+
+    Attributes:
+        shards: Folders of avatar shards with several looks per head.
+        test_shards: Folder of avatar shards, with looks, of heads never trained on.
+        prior_renders: Folder of shards whose original look is the generator's own render; they
+            join the others, so that the editor also knows the pictures it will meet.
+        vae: Folder of the trained autoencoder.
+        latents: Folder in which encoded pictures are kept.
+        start_from: Folder of an exported editor whose UNet and text encoder to begin with.
+        batch: Pairs per step.
+        unet_channels: Channels of the UNet's stages.
+        unet_layers: Residual blocks per stage.
+        combination_share: Share of the pairs whose look combines two styles.
+        late_share: Share of the timesteps drawn from the noisiest 40 %, where edits are decided.
+        first_share: Share of the timesteps at the very end of the schedule, in pure noise: the
+            first step of every edit, which decides most of it when the steps are few.
+        drop_text, drop_both, drop_image: How often the conditions are withheld, for guidance.
+        change_weight: Extra weight of the parts of a latent that the edit changes.
+        pooling: Latents are averaged over blocks of so many places a side. Small latents cost
+            little and decide colour and outline: begin with 2, go on with 1.
+        filtered_views, filtered_combinations: See `EncodingPlan`.
+        compile: Compile the UNet; a step then takes about half the time, the first ones minutes.
+    """
+
+    shards: tuple[str, ...] = ("runs/data/looks",)
+    test_shards: str = "runs/data/looks_test"
+    prior_renders: str | None = None
+    vae: str = "runs/editor-vae/editor-vae"
+    latents: str = "runs/editor/latents"
+    start_from: str | None = None
+    batch: int = 32
+    unet_channels: tuple[int, ...] = (96, 192, 256)
+    unet_layers: int = 1
+    combination_share: float = 0.12
+    late_share: float = 0.5
+    first_share: float = 0.0
+    drop_text: float = 0.05
+    drop_both: float = 0.05
+    drop_image: float = 0.05
+    change_weight: float = 1.0
+    pooling: int = 1
+    filtered_views: int = 2
+    filtered_combinations: int = 2
+    compile: bool = False
+
+
+def build(options: Options) -> EditorRecipe:
+    """Encode the data (once) and build the recipe with fresh or given networks."""
+    return EditorRecipe(options)
+
+
+def export(recipe: EditorRecipe, result: TrainingResult, out: str | Path) -> None:
+    """Write the averaged editor as a folder in diffusers' format, fp16, at most 45 MB."""
+    from triptych.training.editor.export import EditorToExport, export_editor
+
+    editor = EditorToExport(
+        unet=result.averaged["unet"],
+        vae=recipe.vae,
+        text_encoder=result.averaged["text_encoder"],
+        tokenizer=recipe.tokenizer,
+        scheduler=recipe.scheduler,
+        config=recipe.editor_config,
+    )
+    provenance = {
+        "recipe": recipe.name,
+        "steps": result.step,
+        "heads": recipe.num_heads,
+        "pairs": len(recipe.pairs.variants),
+        "prior_renders": recipe.options.prior_renders is not None,
+    }
+    export_editor(editor, out, provenance=provenance, metrics=result.metrics)
+
+
+class EditorRecipe:
+    """Denoising of edited latents beside their source, with a phrase."""
+
+    name = "editor"
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.vae: Any = load_vae(options.vae).eval().requires_grad_(False)
+        self.vae.to(memory_format=torch.channels_last)
+        folders = [*options.shards, *filter(None, [options.prior_renders])]
+        sets = [ShardSet(folder) for folder in folders]
+        self.num_heads = sum(map(len, sets))
+        plan = EncodingPlan(options.filtered_views, options.filtered_combinations)
+        self.pairs: LatentPairs = encode_shards(sets, self.vae, options.vae, options.latents, plan)
+        self.sampler = VariantSampler(self.pairs.by_variant(), options.combination_share)
+        self.networks = EditorNetworksConfig(
+            image_size=sets[0].size,
+            unet_channels=options.unet_channels,
+            unet_layers=options.unet_layers,
+        )
+        self.grammar = PhraseGrammar()
+        self.tokenizer = train_tokenizer(self.grammar.corpus(), self.networks.max_prompt_tokens)
+        self.scheduler = build_scheduler()
+        self.editor_config: EditorConfig = embedded_editor_config(
+            self.networks.image_size,
+            max_prompt_tokens=self.networks.max_prompt_tokens,
+            vocabulary=tuple(sorted(vocabulary())),
+            known_styles=tuple(STYLES),
+        )
+        self.unet, self.text_encoder = self._networks()
+        self.modules: Modules = {"unet": self.unet, "text_encoder": self.text_encoder}
+        self.denoiser = compiled(self.unet, options.compile)
+        self.examples = EditExamples(ShardSet(options.test_shards))
+        self._tokens: dict[str, list[int]] = {}
+
+    def _networks(self) -> tuple[Any, Any]:
+        if self.options.start_from is None:
+            unet: nn.Module = build_unet(self.networks)
+            text_encoder: nn.Module = build_text_encoder(self.networks, len(self.tokenizer))
+        else:
+            from triptych.editors.files import load_editor_parts
+
+            parts = load_editor_parts(self.options.start_from)
+            unet, text_encoder = parts.unet, parts.text_encoder
+            # Other phrases would train another tokenizer, and the text encoder knows only its own.
+            self.tokenizer = parts.tokenizer
+        unet = unet.to(memory_format=torch.channels_last)
+        return unet.train(), text_encoder.train()
+
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        chosen = self.sampler.draw(self.options.batch, rng)
+        source = self._latents(self.pairs.source[chosen])
+        target = self._latents(self.pairs.target[chosen])
+        tokens, shown = self._conditions([self.pairs.variants[i] for i in chosen], rng)
+        clean = target * self.vae.config.scaling_factor
+        noise = torch.randn(clean.shape, generator=generator)
+        timesteps = self._timesteps(len(clean), generator)
+        noisy = self.scheduler.add_noise(clean, noise, timesteps)
+        velocity = self.scheduler.get_velocity(clean, noise, timesteps)
+        seen = torch.cat([noisy, source * shown[:, None, None, None]], dim=1)
+        with half_precision_where_fast(seen.device):
+            states = self.text_encoder(tokens).last_hidden_state
+            predicted = self.denoiser(
+                seen.contiguous(memory_format=torch.channels_last),
+                timesteps,
+                encoder_hidden_states=states,
+            ).sample
+        error = (predicted.float() - velocity).square()
+        weight = change_weights(source, target, self.options.change_weight)
+        late = timesteps >= 600
+        figures = {
+            "error": float(error.detach().mean()),
+            "error_late": _mean_where(error.detach(), late),
+            "error_early": _mean_where(error.detach(), ~late),
+        }
+        return (error * weight).mean(), figures
+
+    def _latents(self, rows: np.ndarray) -> Tensor:
+        """Return encoded pictures [b,c,h,w], averaged over blocks when the options say so."""
+        latents = self.pairs.latents[rows].float()
+        return F.avg_pool2d(latents, self.options.pooling) if self.options.pooling > 1 else latents
+
+    def _conditions(self, variants: list[str], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return tokens [b,t] of the instructions and whether the source is shown [b], 0 or 1."""
+        options = self.options
+        fate = rng.random(len(variants))
+        # One draw decides: text alone is withheld first, then both, then the image alone.
+        text_ends = options.drop_text + options.drop_both
+        image_ends = text_ends + options.drop_image
+        without_text = fate < text_ends
+        without_image = (fate >= options.drop_text) & (fate < image_ends)
+        texts = [
+            self.grammar.no_instruction(rng) if dropped else self.grammar.instruction(variant, rng)
+            for variant, dropped in zip(variants, without_text, strict=True)
+        ]
+        tokens = torch.tensor([self._tokenized(text) for text in texts])
+        return tokens, torch.from_numpy(~without_image).float()
+
+    def _tokenized(self, text: str) -> list[int]:
+        if text not in self._tokens:
+            self._tokens[text] = self.tokenizer(
+                text,
+                padding="max_length",
+                max_length=self.networks.max_prompt_tokens,
+                truncation=True,
+            ).input_ids
+        return self._tokens[text]
+
+    def _timesteps(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw timesteps: from the whole schedule, from its noisiest 40 % and from its end."""
+        length = int(self.scheduler.config.num_train_timesteps)
+        position = torch.rand(count, generator=generator)
+        late = torch.rand(count, generator=generator) < self.options.late_share
+        first = torch.rand(count, generator=generator) < self.options.first_share
+        position = torch.where(late, 0.6 + 0.4 * position, position)
+        position = torch.where(first, torch.ones(()), position)
+        return (position * length).long().clamp(0, length - 1)
+
+    def evaluate(self, averaged: Modules) -> dict[str, float]:
+        return self.examples.measure(self._editor(averaged))
+
+    def sheet(self, averaged: Modules, path: Path) -> None:
+        self.examples.save_sheet(self._editor(averaged), path)
+
+    def _editor(self, averaged: Modules) -> Any:
+        from triptych.editors.instruct_pix2pix import InstructPix2PixEditor
+
+        return InstructPix2PixEditor(
+            unet=averaged["unet"],
+            vae=self.vae,
+            text_encoder=averaged["text_encoder"],
+            tokenizer=self.tokenizer,
+            scheduler=self.scheduler,
+            config=self.editor_config,
+            name="editor in training",
+        )
+
+
+def change_weights(source: Tensor, target: Tensor, strength: float) -> Tensor:
+    """Return weights [b,1,h,w] of mean 1 that grow with how much an edit changes each place.
+
+    Most of a picture often stays the same (an elf's ears are a few places), and a plain mean would
+    teach the editor to leave everything alone.
+    """
+    change = (target - source).abs().mean(dim=1, keepdim=True)
+    relative = change / change.mean(dim=(2, 3), keepdim=True).clamp_min(1e-3)
+    weight = 1 + strength * relative.clamp(max=4)
+    return weight / weight.mean(dim=(2, 3), keepdim=True)
+
+
+def _mean_where(values: Tensor, chosen: Tensor) -> float:
+    """Return the mean of the chosen rows, or of all when none is chosen."""
+    return float(values[chosen].mean()) if bool(chosen.any()) else float(values.mean())

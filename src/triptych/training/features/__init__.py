@@ -1,0 +1,1 @@
+"""Recipe of the feature network and of the style classifier."""

@@ -1,0 +1,310 @@
+"""The avatar prior: EG3D's generator at avatar size, distilled from rendered avatars.
+
+The attributes of every avatar are known, so the latent of every picture is known too, and the
+generator learns by regression: rays through a few patches of a few heads are compared with the
+renders in colour, opacity and depth. No adversary is needed to get the shape right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from triptych.avatars.sets.shards import ShardSet
+from triptych.camera import FOCAL, Camera, frontal_camera
+from triptych.models.eg3d import TriPlaneGenerator, avatar_config
+from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_through
+from triptych.render.nearby_surfaces import nearby_surfaces
+from triptych.render.patches import corner_round
+from triptych.render.rays import Rays
+from triptych.render.renderer import RenderedRays, render_at_depths
+from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.passthrough_latents import learn_only_passthrough, with_passthrough
+from triptych.training.sheets import save_sheet
+from triptych.training.trained_weights import save_trained
+
+LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99), ema_decay=0.998)
+
+# Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
+REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 4.0, 1.2, 1.2)
+# Hues differ most where nothing but the attributes foretells them: in cloth, then in hair.
+CHROMA_WEIGHTS = (0.8, 1.3, 2.0, 1.0, 3.0, 2.0, 1.5, 2.0, 4.0)
+# Small, and unlike what lies round them.
+_PARTS = (2, 3, 4, 5, 6)
+_CLOTH = (8,)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Data, batch and loss weights.
+
+    Attributes:
+        shards: Folder of avatar shards to train on.
+        test_shards: Folder of avatar shards of heads never trained on.
+        start_from: Generator weights (.safetensors) to begin with; fresh ones when None.
+        batch_heads: Heads per step.
+        batch_views: Cameras per head and step.
+        patch: Side of a patch in rays.
+        strides: Pixel steps between a patch's rays; drawn evenly.
+        face_share: Share of the patches that are centred on eyes, brows, mouth, nose or ears.
+        cloth_share: Share of the patches that are centred on neck and cloth.
+        carried: Attributes that get code entries of their own; see `training.passthrough_latents`.
+            A run that adds some learns nothing but their use.
+        hold_mapping: Leave the mapping network as it is. Trained on, it drifts at the rate that the
+            layers behind it need, and slowly loses what its carriers hold.
+        l1, mse, opacity, depth, gradient, chroma, perceptual: Weights of the loss terms; chroma is
+            the distance of colours less their mean over red, green and blue.
+        features: Feature network (.safetensors) of the perceptual term; unused at weight 0.
+    """
+
+    shards: str = "runs/data/prior"
+    test_shards: str = "runs/data/prior_test"
+    start_from: str | None = None
+    batch_heads: int = 8
+    batch_views: int = 3
+    patch: int = 24
+    strides: tuple[int, ...] = (1, 2, 3, 4)
+    face_share: float = 0.35
+    cloth_share: float = 0.0
+    passthrough: tuple[str, ...] = ()
+    hold_mapping: bool = False
+    l1: float = 1.0
+    mse: float = 2.0
+    opacity: float = 0.5
+    depth: float = 1.0
+    gradient: float = 1.0
+    chroma: float = 3.0
+    perceptual: float = 0.0
+    features: str | None = None
+
+
+def build(options: Options) -> GeneratorRecipe:
+    """Build the recipe with a fresh or given generator."""
+    return GeneratorRecipe(options)
+
+
+def export(recipe: GeneratorRecipe, result: TrainingResult, out: str | Path) -> None:
+    """Write the averaged generator as a self-describing fp16 weight file."""
+    save_trained(recipe, result, "generator", out, heads=len(recipe.shards))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Patches of rendered avatars: b = heads * views pictures of r = patch * patch rays."""
+
+    attributes: Tensor  # [heads, ATTRIBUTE_DIM]
+    cam2world: Tensor  # [b, 4, 4]
+    pixels: Tensor  # [b, r, 2] column, row
+    rgb: Tensor  # [b, r, 3] in [-1, 1], over the background
+    opacity: Tensor  # [b, r]
+    depth: Tensor  # [b, r] camera z, 0 where empty
+    depth_maps: Tensor  # [b, h, w] of the whole pictures
+    weight: Tensor  # [b, r]
+    chroma_weight: Tensor  # [b, r]
+
+
+class GeneratorRecipe:
+    """Distillation of avatars into a `TriPlaneGenerator`."""
+
+    name = "generator"
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.shards, self.test_shards = ShardSet(options.shards), ShardSet(options.test_shards)
+        z_dim = int(self.shards.get("attributes", 0).shape[0])
+        if options.start_from is None:
+            self.generator = TriPlaneGenerator(avatar_config(z_dim))
+        else:
+            from triptych.weights.loading import load_generator
+
+            self.generator = load_generator(options.start_from)
+        if options.passthrough:
+            self.generator = with_passthrough(self.generator, options.passthrough)
+        self.generator = self.generator.to(memory_format=torch.channels_last)
+        self.generator.train().requires_grad_(True)
+        if options.passthrough:
+            learn_only_passthrough(self.generator, options.passthrough)
+        elif options.hold_mapping:
+            self.generator.backbone.mapping.requires_grad_(False)
+        self.modules: Modules = {"generator": self.generator}
+        rendering = self.generator.config.rendering
+        self.sampling = GuidedSampling(
+            near=float(rendering.ray_start), far=float(rendering.ray_end)
+        )
+        self.region_weights = torch.tensor(REGION_WEIGHTS)
+        self.chroma_weights = torch.tensor(CHROMA_WEIGHTS)
+        self.perceptual = _perceptual(options)
+
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        batch = self._draw(generator)
+        origins, directions, length = rays_through(
+            batch.cam2world, batch.pixels, self.shards.size, FOCAL
+        )
+        surface, depths = batch.depth * length, self._depths(batch, length, generator)
+        heads = len(batch.attributes)
+        rays = Rays(origins.reshape(heads, -1, 3), directions.reshape(heads, -1, 3))
+        with torch.autocast("cpu", torch.bfloat16):
+            ws = self.generator.mapping(batch.attributes)
+            planes = self.generator.planes(ws)
+            shown = render_at_depths(
+                self.generator.field(planes),
+                rays,
+                depths.reshape(heads, -1, depths.shape[2]),
+                self.generator.config.rendering,
+            )
+        return self._compare(batch, shown, surface)
+
+    def _depths(self, batch: _Batch, length: Tensor, generator: torch.Generator) -> Tensor:
+        """Choose samples round the surfaces that the rays meet or pass."""
+        sampling, maps = self.sampling, batch.depth_maps
+        surfaces, near = nearby_surfaces(
+            maps, maps > 0, batch.pixels, sampling.num_guided, sampling.reach, generator
+        )
+        distances = surfaces * length[..., None]
+        return guided_depths(distances, near, batch.opacity > 0.5, sampling, generator)
+
+    def _compare(
+        self, batch: _Batch, shown: RenderedRays, surface: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        options, side = self.options, self.options.patch
+        pictures = len(batch.rgb)
+        # Colours are compared on [0, 1], where the weights of the terms were found.
+        made = shown.features[..., :3].reshape(pictures, -1, 3)
+        difference = (made - batch.rgb) / 2
+        l1 = (difference.abs().mean(-1) * batch.weight).mean()
+        mse = (difference.square().mean(-1) * batch.weight).mean()
+        hidden = shown.opacity.reshape(pictures, -1)
+        opacity = (hidden - batch.opacity).abs().mean()
+        solid = (batch.opacity > 0.99).float()
+        expected = shown.depth.reshape(pictures, -1) * hidden
+        depth = ((expected - surface * hidden).abs() * solid).mean()
+        image = difference.reshape(-1, side, side, 3)
+        gradient = image.diff(dim=1).abs().mean() + image.diff(dim=2).abs().mean()
+        hue = difference - difference.mean(dim=-1, keepdim=True)
+        chroma = (hue.abs().mean(-1) * batch.chroma_weight).mean()
+        loss = (
+            options.l1 * l1
+            + options.mse * mse
+            + options.opacity * opacity
+            + options.depth * depth
+            + options.gradient * gradient
+            + options.chroma * chroma
+        )
+        figures = {
+            "l1": float(l1.detach()),
+            "psnr": float(-10 * torch.log10(difference.detach().square().mean())),
+            "opacity": float(opacity.detach()),
+            "depth": float(depth.detach()),
+            "gradient": float(gradient.detach()),
+            "chroma": float(chroma.detach()),
+        }
+        if self.perceptual is not None:
+            shape = (-1, side, side, 3)
+            patches = [values.reshape(shape).permute(0, 3, 1, 2) for values in (made, batch.rgb)]
+            distance = self.perceptual(*patches).mean()
+            loss = loss + options.perceptual * distance
+            figures["perceptual"] = float(distance.detach())
+        return loss, figures
+
+    def _draw(self, generator: torch.Generator) -> _Batch:
+        options, shards = self.options, self.shards
+        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        parts: dict[str, list[np.ndarray]] = {
+            name: []
+            for name in ("cam2world", "pixels", "rgb", "alpha", "depth", "depth_maps", "regions")
+        }
+        heads = rng.integers(0, len(shards), options.batch_heads)
+        for head in heads:
+            for view in rng.permutation(shards.num_views)[: options.batch_views]:
+                regions = shards.get("regions", head)[view]
+                columns, rows = self._patch(regions, rng)
+                window = np.ix_(rows, columns)
+                parts["cam2world"].append(shards.get("cam2world", head)[view])
+                parts["rgb"].append(shards.get("rgb", head)[0, view][window])
+                parts["alpha"].append(shards.get("alpha", head)[view][window])
+                depth = np.array(shards.get("depth", head)[view], dtype=np.float32)
+                parts["depth"].append(depth[window])
+                parts["depth_maps"].append(depth)
+                parts["regions"].append(regions[window])
+                grid = np.meshgrid(columns, rows)
+                parts["pixels"].append(np.stack(grid, -1))
+        stacked = {name: np.stack(items) for name, items in parts.items()}
+        pictures = len(stacked["rgb"])
+
+        def flat(name: str) -> Tensor:
+            values = torch.from_numpy(stacked[name].astype(np.float32))
+            return values.reshape(pictures, options.patch**2, -1).squeeze(-1)
+
+        regions = flat("regions").long()
+        return _Batch(
+            attributes=torch.from_numpy(np.stack([shards.get("attributes", h) for h in heads])),
+            cam2world=torch.from_numpy(stacked["cam2world"]),
+            pixels=flat("pixels"),
+            rgb=flat("rgb") / 127.5 - 1,
+            opacity=flat("alpha") / 255,
+            depth=flat("depth"),
+            depth_maps=torch.from_numpy(stacked["depth_maps"]),
+            weight=self.region_weights[regions],
+            chroma_weight=self.chroma_weights[regions],
+        )
+
+    def _patch(
+        self, regions: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Choose the columns and rows of a patch, often round a part of the face."""
+        size, side = regions.shape[0], self.options.patch
+        face, drawn = self.options.face_share, rng.random()
+        wanted = _PARTS if drawn < face else _CLOTH
+        parts = np.flatnonzero(np.isin(regions, wanted))
+        round_a_part = len(parts) > 0 and drawn < face + self.options.cloth_share
+        stride = int(rng.choice(self.options.strides[:2] if round_a_part else self.options.strides))
+        centre = rng.choice(parts) if round_a_part else rng.integers(size * size)
+        extent = stride * (side - 1) + 1
+        jitter = rng.integers(-extent // 3, extent // 3 + 1, 2) if round_a_part else (0, 0)
+        row, column = np.divmod(int(centre), size) + np.asarray(jitter)
+        steps = stride * np.arange(side)
+        return corner_round(column, extent, size) + steps, corner_round(row, extent, size) + steps
+
+    @torch.no_grad()
+    def evaluate(self, averaged: Modules) -> dict[str, float]:
+        pictures = self._compare_whole(averaged["generator"], heads=12, views=(0, 2))
+        error = (pictures[:, 0] - pictures[:, 1]).square().mean((1, 2, 3)) / 4
+        return {"psnr": round(float((-10 * torch.log10(error)).mean()), 3)}
+
+    @torch.no_grad()
+    def sheet(self, averaged: Modules, path: Path) -> None:
+        pictures = self._compare_whole(averaged["generator"], heads=8, views=(0, 2))
+        save_sheet(list(pictures.reshape(-1, 4, *pictures.shape[2:])), path)
+
+    def _compare_whole(self, module: nn.Module, heads: int, views: tuple[int, ...]) -> Tensor:
+        """Return true and generated pictures [heads * views, 2, 3, h, w] of unseen heads."""
+        model: Any = module
+        shards, pairs = self.test_shards, []
+        intrinsics = frontal_camera().intrinsics
+        for head in range(min(heads, len(shards))):
+            attributes = torch.from_numpy(np.array(shards.get("attributes", head)))[None]
+            with torch.autocast("cpu", torch.bfloat16):
+                ws = model.mapping(attributes)
+                planes = model.planes(ws)
+            for view in views:
+                cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
+                camera = Camera(cam2world, intrinsics)
+                made = model.render(planes, ws, camera, render_size=shards.size).image[0]
+                rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))
+                pairs.append(torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, made]))
+        return torch.stack(pairs)
+
+
+def _perceptual(options: Options) -> Any:
+    if options.perceptual == 0 or options.features is None:
+        return None
+    from triptych.metrics.perceptual import AvatarPerceptualDistance
+
+    return AvatarPerceptualDistance.from_pretrained(options.features)

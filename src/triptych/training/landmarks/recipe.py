@@ -1,0 +1,226 @@
+"""The landmark network: where an avatar's head is, how it is turned, where its landmarks are.
+
+It learns from rendered heads alone, whose cameras and landmarks are known: plain ones, styled ones
+and ones painted over, so that avatars and drawings can be aligned where detectors made for
+photographs find nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from triptych.avatars.geometry.landmarks import LANDMARKS, MIRRORED
+from triptych.nn.head_pose_network import HeadPose, HeadPoseConfig, HeadPoseNetwork
+from triptych.training.augmentation import Augmentation
+from triptych.training.landmarks.head_source import HeadSource
+from triptych.training.landmarks.windows import Shots, WindowRanges, draw_windows
+from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.style_variants import drawn_styles
+from triptych.training.trained_weights import save_trained
+
+LOOP = LoopConfig(
+    learning_rate=2e-3, betas=(0.9, 0.99), weight_decay=1e-3, warmup_steps=100, ema_decay=0.995
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Data, batch and loss weights.
+
+    Attributes:
+        shards: Folder of plain heads.
+        looks: Folder of heads in several looks.
+        test_shards: Plain heads never trained on.
+        test_looks: Heads in several looks never trained on.
+        limit: Most plain heads used.
+        cache: Folder of the heads' landmarks, which are computed when absent.
+        start_from: Network weights (.safetensors) to begin with; fresh ones when None.
+        init_seed: Seed of fresh weights.
+        batch: Windows per step.
+        plain: Share of windows from the plain heads.
+        drawn: Share of the others whose picture is painted over.
+        landmarks: Weight of the landmark term.
+        anchor: Weight of the anchor term.
+        scale: Weight of the scale term.
+        rotation: Weight of the rotation term.
+        presence: Weight of the term that asks whether there is a head.
+        device: Where to train, in torch's words.
+    """
+
+    shards: str = "runs/data/prior"
+    variants: str = "runs/data/looks"
+    test_shards: str = "runs/data/prior_test"
+    test_variants: str = "runs/data/looks_test"
+    limit: int = 3000
+    cache: str = "runs/data/landmarks"
+    start_from: str | None = None
+    init_seed: int = 0
+    batch: int = 64
+    plain: float = 0.45
+    drawn: float = 0.12
+    landmarks: float = 6.0
+    anchor: float = 6.0
+    scale: float = 2.0
+    rotation: float = 2.0
+    presence: float = 0.2
+    device: str = "cpu"
+
+
+def build(options: Options) -> LandmarksRecipe:
+    """Build the recipe with a fresh or given network."""
+    return LandmarksRecipe(options)
+
+
+def export(recipe: LandmarksRecipe, result: TrainingResult, out: str | Path) -> None:
+    """Write the averaged network as a self-describing fp16 weight file."""
+    heads = sum(len(source.shards) for source in recipe.sources)
+    save_trained(recipe, result, "network", out, heads=heads, init_seed=recipe.options.init_seed)
+
+
+class LandmarksRecipe:
+    """Training of a `HeadPoseNetwork` on windows of rendered heads."""
+
+    name = "landmarks"
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.sources = (
+            HeadSource.open(options.shards, options.cache, options.limit),
+            HeadSource.open(options.variants, options.cache),
+        )
+        self.test_sources = (
+            HeadSource.open(options.test_shards, options.cache),
+            HeadSource.open(options.test_variants, options.cache),
+        )
+        network = _network(options).to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: HeadPoseNetwork = network
+        self.modules: Modules = {"network": network}
+        self.light = Augmentation(
+            zoom=0.0, shift=0.0, brightness=0.2, contrast=0.35, tint=0.15, blur=1.3, grain=0.08
+        )
+
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Draw windows of heads and compare the answers with what is true of them."""
+        options, config = self.options, self.network.config
+        shots = self._draw_shots(np.random.default_rng(_seed(generator)))
+        window, truth = draw_windows(
+            shots,
+            config.image_size,
+            config.window_units,
+            config.mirrored,
+            WindowRanges(),
+            self.light,
+            generator,
+        )
+        window = window.to(options.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(window.device.type, torch.bfloat16):
+            said = self.network(window)
+        terms = pose_terms(said, truth)
+        loss = sum((getattr(options, name) * term for name, term in terms.items()), torch.zeros(()))
+        return loss, {name: float(term.detach()) for name, term in terms.items()}
+
+    def _draw_shots(self, rng: np.random.Generator) -> Shots:
+        shots = []
+        for _ in range(self.options.batch):
+            source = self.sources[0 if rng.random() < self.options.plain else 1]
+            head, view = rng.integers(len(source.shards)), rng.integers(source.shards.num_views)
+            variant = rng.integers(source.landmarks.shape[1])
+            painted = rng.random() < self.options.drawn
+            drawn = str(rng.choice(drawn_styles())) if painted else None
+            shots.append(source.shot(int(head), int(variant), int(view), drawn))
+        return join_shots(shots)
+
+    @torch.no_grad()
+    def evaluate(self, averaged: Modules) -> dict[str, float]:
+        """Measure the alignment of whole pictures of heads never trained on."""
+        from triptych.training.landmarks.checks import check_head_pose
+
+        network: Any = averaged["network"]
+        plain, styled = self.test_sources
+        figures = check_head_pose(network, plain, every_variant=False)
+        styled_figures = check_head_pose(network, styled, every_variant=True)
+        return figures | {f"styled_{name}": value for name, value in styled_figures.items()}
+
+    @torch.no_grad()
+    def sheet(self, averaged: Modules, path: Path) -> None:
+        """Save windows of unseen heads with the landmarks and the head axes found in them."""
+        from triptych.training.landmarks.checks import draw_poses
+        from triptych.training.sheets import save_sheet
+
+        network: Any = averaged["network"]
+        generator = torch.Generator().manual_seed(0)
+        rng = np.random.default_rng(0)
+        shots = []
+        for index in range(32):
+            source = self.test_sources[index % 2]
+            head, variant = (
+                rng.integers(len(source.shards)),
+                rng.integers(source.landmarks.shape[1]),
+            )
+            shots.append(source.shot(int(head), int(variant), int(rng.integers(2))))
+        config = network.config
+        window, _ = draw_windows(
+            join_shots(shots),
+            config.image_size,
+            config.window_units,
+            config.mirrored,
+            WindowRanges(near=0.5, empty=0.0),
+            self.light,
+            generator,
+        )
+        marked = draw_poses(window, network(window))
+        save_sheet(list(marked.split(8)), path)
+
+
+def pose_terms(said: HeadPose, truth: HeadPose) -> dict[str, Tensor]:
+    """Return the terms of the loss by name; windows without a head only count in "presence".
+
+    Positions and scales are compared by L1; rotations by the Frobenius norm of their difference,
+    which for small errors is their angle times the square root of two.
+    """
+    there = truth.presence / truth.presence.sum().clamp(min=1)
+
+    def mean(per_window: Tensor) -> Tensor:
+        return (per_window * there).sum()
+
+    difference = (said.rotation - truth.rotation).square().sum((1, 2))
+    return {
+        "landmarks": mean((said.landmarks - truth.landmarks).abs().mean((1, 2))),
+        "anchor": mean((said.anchor - truth.anchor).abs().mean(1)),
+        "scale": mean((said.log_scale - truth.log_scale).abs()),
+        "rotation": mean((difference + 1e-4).sqrt()),
+        "presence": functional.binary_cross_entropy_with_logits(said.presence, truth.presence),
+    }
+
+
+def join_shots(shots: list[Shots]) -> Shots:
+    """Join pictures into one batch."""
+    return Shots(
+        *(
+            torch.cat([getattr(shot, name) for shot in shots])
+            for name in ("image", "alpha", "landmarks", "cam2world")
+        )
+    )
+
+
+def _seed(generator: torch.Generator) -> int:
+    return int(torch.randint(2**62, (1,), generator=generator))
+
+
+def _network(options: Options) -> HeadPoseNetwork:
+    if options.start_from is not None:
+        from triptych.weights import load_head_pose
+
+        return load_head_pose(options.start_from).requires_grad_(True).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.init_seed)
+        return HeadPoseNetwork(HeadPoseConfig(landmarks=LANDMARKS, mirrored=MIRRORED))

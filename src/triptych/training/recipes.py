@@ -1,0 +1,36 @@
+"""One recipe per network. A recipe module offers:
+
+Options                     frozen dataclass: data folders, batch, loss weights
+LOOP                        a LoopConfig with this recipe's optimiser settings and no budget
+build(options) -> Recipe
+export(recipe, result, out) write the averaged weights in the form the package embeds
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from triptych.errors import UserError
+
+RECIPES = {
+    "generator": "triptych.training.generator",
+    "features": "triptych.training.features.recipe",
+    "classifier": "triptych.training.features.classifier",
+    "editor-vae": "triptych.training.editor.vae",
+    "editor": "triptych.training.editor.recipe",
+    "i2t": "triptych.systems.stylize.recipe",
+    "landmarks": "triptych.training.landmarks.recipe",
+    "psp": "triptych.systems.invert.recipe",
+}
+
+
+def recipe_module(name: str) -> ModuleType:
+    """Return the module of a recipe by its name.
+
+    Raises:
+        UserError: There is no such recipe.
+    """
+    if name not in RECIPES:
+        raise UserError(f"unknown recipe '{name}'; known recipes: {', '.join(RECIPES)}")
+    return importlib.import_module(RECIPES[name])
