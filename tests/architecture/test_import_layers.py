@@ -7,7 +7,7 @@ from pathlib import Path
 from source_tree import FILES, SOURCE, imported_modules, module_name
 
 LAYERS = (
-    {"errors", "config", "files", "camera", "framing"},
+    {"errors", "config", "files", "camera", "framing", "progress"},
     {"ops"},
     {"fields", "nn"},
     {"render"},
@@ -22,7 +22,7 @@ LAYERS = (
 )
 """From the ground up; a room imports itself and lower layers, never a room beside it."""
 
-GROUND = ("errors", "config", "files", "camera", "framing")
+GROUND = ("errors", "config", "files", "camera", "framing", "progress")
 """Files of the ground, lowest first; each imports itself and those before it."""
 
 TOP = {"cli", "studio", "__init__", "__main__"}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from torch import Tensor
 
 from triptych.errors import UserError
+from triptych.progress import CountProgress
 
 NoiseReading = Literal["skip", "rescale"]
 TimestepSpacing = Literal["leading", "trailing", "linspace"]
-Progress = Callable[[int, int], None]
 
 FF3D_TEMPLATE = "turn the head into {}, realistic, detail, 8k, photorealistic"
 FF3D_NEGATIVE_PROMPT = "unclear facial features, non-face objects, ugly, bad"
@@ -39,7 +38,7 @@ class ImageEditor(Protocol):
         num_steps: int | None = None,
         noise_level: float | None = None,
         seed: int,
-        progress: Progress | None = None,
+        progress: CountProgress | None = None,
     ) -> Tensor:
         """Edit pictures, all with the same instruction and the same noise.
 

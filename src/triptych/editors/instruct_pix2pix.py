@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from triptych.editors.image_editor import EditorConfig, EditorWarning, Progress
+from triptych.editors.image_editor import EditorConfig, EditorWarning
 from triptych.editors.latent_codec import LatentCodec, to_size
 from triptych.editors.noised_start import (
     counted_branches,
@@ -26,6 +26,7 @@ from triptych.editors.noised_start import (
 from triptych.editors.prompt import decorated, prompt_notes
 from triptych.errors import UserError
 from triptych.ops.precision import half_precision_where_fast
+from triptych.progress import CountProgress
 
 Precision = Literal["auto", "float32"]
 
@@ -142,7 +143,7 @@ class InstructPix2PixEditor:
         num_steps: int | None = None,
         noise_level: float | None = None,
         seed: int,
-        progress: Progress | None = None,
+        progress: CountProgress | None = None,
     ) -> Tensor:
         """Edit pictures [v,3,h,w] in [-1,1]; see `ImageEditor`."""
         for note in self.notes_for(prompt, text_guidance=text_guidance):
@@ -171,7 +172,7 @@ class InstructPix2PixEditor:
         num_steps: int | None = None,
         noise_level: float | None = None,
         seed: int,
-        progress: Progress | None = None,
+        progress: CountProgress | None = None,
     ) -> Iterator[Tensor]:
         """Edit pictures and yield them batch by batch, in order, as they are finished.
 
@@ -205,7 +206,7 @@ class InstructPix2PixEditor:
         timesteps: list[int],
         config: EditorConfig,
         seed: int,
-        progress: Progress | None,
+        progress: CountProgress | None,
     ) -> Iterator[Tensor]:
         codec = LatentCodec(self.vae, self.config.image_size)
         done, total = 0, len(images) * len(timesteps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from triptych.errors import UserError, check_range
 from triptych.export.pictures import colour_picture
 from triptych.files import atomic_path
 from triptych.portrait.portrait import Portrait
+from triptych.progress import Step, no_progress
 
 YAW_SWING = math.radians(35)
 PITCH_SWING = math.radians(6)
@@ -49,7 +50,7 @@ def save_turntable(
     *,
     num_frames: int = NUM_FRAMES,
     size: int | None = None,
-    step: Callable[[int], None] | None = None,
+    step: Step | None = None,
 ) -> None:
     """Write a video (.mp4) of a portrait that turns from side to side.
 
@@ -61,7 +62,7 @@ def save_turntable(
         step: Called after each few frames with how many were added.
     """
     cameras = turntable_cameras(num_frames)
-    save_video(path, _frames(portrait, cameras, size, step or (lambda frames: None)))
+    save_video(path, _frames(portrait, cameras, size, step or no_progress))
 
 
 def save_video(
@@ -98,7 +99,7 @@ def save_video(
 
 
 def _frames(
-    portrait: Portrait, cameras: Camera, size: int | None, step: Callable[[int], None]
+    portrait: Portrait, cameras: Camera, size: int | None, step: Step
 ) -> Iterator[np.ndarray]:
     for start in range(0, len(cameras), _FRAMES_AT_ONCE):
         some = cameras[start : start + _FRAMES_AT_ONCE]

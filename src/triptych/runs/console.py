@@ -7,17 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from triptych.progress import Progress, Step, count_steps
+
 PLAIN_LINE_EVERY_S = 10.0
 """Where stderr is not a terminal, progress is a line this often."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done, and how much there is."""
-
 _Show = Callable[[str, int, int, bool], None]
-"""The same, and whether the stage begins with this, for the first time or anew."""
-
-Step = Callable[..., None]
-"""Called after each step of one stage, optionally with how many steps that were."""
+"""A `Progress` that is also told whether the stage begins, for the first time or anew."""
 
 
 def result(text: str) -> None:
@@ -58,16 +54,8 @@ def _say(text: str) -> None:
 @contextmanager
 def progress(stage: str, total: int) -> Iterator[Step]:
     """Show how far one piece of work is; yields `step(count=1)`, to be called after each step."""
-    done = 0
     with stages() as report:
-        report(stage, 0, total)
-
-        def step(count: int = 1) -> None:
-            nonlocal done
-            done += count
-            report(stage, done, total)
-
-        yield step
+        yield count_steps(report, stage, total)
 
 
 @contextmanager
@@ -94,27 +82,19 @@ def stages() -> Iterator[Progress]:
 
 @contextmanager
 def _bars() -> Iterator[_Show]:
+    from rich import progress as rich_progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
     )
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True)) as display:
+    tasks: dict[str, rich_progress.TaskID] = {}
+    with rich_progress.Progress(*columns, console=Console(stderr=True)) as display:
 
         def show(stage: str, done: int, total: int, begins: bool) -> None:
             if stage not in tasks:

@@ -8,7 +8,7 @@ from pathlib import Path
 from triptych.export.mesh import portrait_mesh, save_mesh
 from triptych.export.video import NUM_FRAMES, save_turntable
 from triptych.portrait.portrait import Portrait
-from triptych.runs.console import Progress
+from triptych.progress import Progress, count_steps
 
 PORTRAIT_FILE, TURNTABLE_FILE, MESH_FILE = "portrait.safetensors", "turntable.mp4", "mesh.glb"
 
@@ -25,15 +25,9 @@ def save_portrait_files(portrait: Portrait, folder: Path, progress: Progress) ->
         Seconds spent on the video and on the mesh, by name.
     """
     portrait.save(folder / PORTRAIT_FILE)
-    started, done = time.monotonic(), 0
-
-    def frames_done(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("filming", done, NUM_FRAMES)
-
-    progress("filming", 0, NUM_FRAMES)
-    save_turntable(folder / TURNTABLE_FILE, portrait, step=frames_done)
+    started = time.monotonic()
+    frame_done = count_steps(progress, "filming", NUM_FRAMES)
+    save_turntable(folder / TURNTABLE_FILE, portrait, step=frame_done)
     filmed = time.monotonic()
     progress("making the mesh", 0, 1)
     save_mesh(folder / MESH_FILE, portrait_mesh(portrait))

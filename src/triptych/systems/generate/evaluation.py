@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -15,6 +14,7 @@ from triptych.metrics.formulas import iou, masked_psnr, perceptual, psnr
 from triptych.metrics.identity import IdentityFeatures, identity_similarity
 from triptych.metrics.perceptual import PerceptualDistance
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.progress import Step, no_progress
 from triptych.render.rendering import Rendering
 from triptych.runs.report_file import Cell, Report, Table, mean
 
@@ -30,7 +30,6 @@ REGION_NAMES = (
     "neck and cloth",
 )
 _FACE = (1, 2, 3, 4, 5)
-Step = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def measure_prior(
     settings: PriorSettings,
     *,
     models: dict[str, str] | None = None,
-    step: Step = lambda *_: None,
+    step: Step = no_progress,
 ) -> PriorFindings:
     """Compare a generator with the true renders of unseen heads.
 

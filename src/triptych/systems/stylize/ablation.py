@@ -16,13 +16,13 @@ from triptych.metrics.perceptual import PerceptualDistance
 from triptych.metrics.style_classifier import StyleClassifier
 from triptych.ops.resize import resize
 from triptych.portrait.portrait import Portrait
+from triptych.progress import Progress, no_progress
 from triptych.runs.report_file import Cell, Report, Table, mean
 from triptych.systems.stylize.evaluation_heads import StylisedHead, with_planes
 from triptych.systems.stylize.fitting import fit
 from triptych.systems.stylize.networks import trainable_plane_source
 from triptych.systems.stylize.pipeline import RESUME_FOLDER, Stylized, StylizePipeline
 from triptych.systems.stylize.settings import PlaneSource, StylizeSettings
-from triptych.systems.stylize.views import Progress
 
 VARIANTS: dict[PlaneSource, str] = {
     "full": "full",
@@ -149,7 +149,7 @@ def _fitted_planes(
         perceptual=pipeline.perceptual,
         seed=seed,
         checkpoint=checkpoint,
-        progress=progress or (lambda *_: None),
+        progress=progress or no_progress,
     )
     checkpoint.unlink(missing_ok=True)
     return found.planes

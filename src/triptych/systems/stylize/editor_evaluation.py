@@ -16,6 +16,7 @@ from triptych.camera import Camera
 from triptych.editors.image_editor import ImageEditor
 from triptych.metrics.formulas import identity_kept, perceptual, psnr, style_recognised
 from triptych.metrics.style_networks import StyleNetworks
+from triptych.progress import Step, no_progress
 from triptych.runs.report_file import Cell, Report, Table, mean
 from triptych.systems.stylize.editor_evaluation_groups import (
     MEASURES,
@@ -25,7 +26,6 @@ from triptych.systems.stylize.editor_evaluation_groups import (
 )
 
 PhraseOf = Callable[[str, np.random.Generator], str]
-Step = Callable[..., None]
 
 
 @dataclass
@@ -51,7 +51,7 @@ def measure_editor(
     *,
     models: dict[str, str] | None = None,
     folder: Path | None = None,
-    step: Step = lambda *_: None,
+    step: Step = no_progress,
 ) -> EditorFindings:
     """Edit unseen heads into every style and compare with the truth.
 

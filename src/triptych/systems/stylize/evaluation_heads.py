@@ -17,9 +17,9 @@ from triptych.errors import UserError
 from triptych.files import read_json
 from triptych.ops.colour import from_uint8
 from triptych.portrait.portrait import Portrait
+from triptych.progress import Progress
 from triptych.systems.stylize.pipeline import RESUME_FOLDER, VIEWS_FOLDER, Stylized, StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
-from triptych.systems.stylize.views import Progress
 
 PORTRAIT_FILE = "portrait.safetensors"
 HeadOf = Callable[[int], Portrait]

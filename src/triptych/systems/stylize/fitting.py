@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.precision import half_precision_where_fast
 from triptych.portrait.portrait import Portrait
+from triptych.progress import Progress
 from triptych.render.empty_space import EmptySpace
 from triptych.systems.stylize.checkpoint import (
     optimiser_tensors,
@@ -24,7 +25,7 @@ from triptych.systems.stylize.checkpoint import (
 from triptych.systems.stylize.losses import density_roughness, points_in_box
 from triptych.systems.stylize.rendered_batch import RenderedBatch, ViewRenderer
 from triptych.systems.stylize.settings import StylizeSettings
-from triptych.systems.stylize.views import EditedViews, Progress
+from triptych.systems.stylize.views import EditedViews
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 FITTING = "fitting"

@@ -18,6 +18,7 @@ from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
 from triptych.photos.matting import HeadMatting
 from triptych.portrait.portrait import Portrait
+from triptych.progress import Progress, no_progress
 from triptych.systems.stylize.fitting import (
     SECONDS_BETWEEN_CHECKPOINTS,
     Fitted,
@@ -37,7 +38,7 @@ from triptych.systems.stylize.run import (
     work_folder,
 )
 from triptych.systems.stylize.settings import StylizeSettings, preset
-from triptych.systems.stylize.views import EditedViews, Progress, edit_views, render_originals
+from triptych.systems.stylize.views import EditedViews, edit_views, render_originals
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 _CHECKPOINT, _FINISHED = "fitting.safetensors", "planes.safetensors"
@@ -167,7 +168,7 @@ class StylizePipeline:
         """
         settings = self._possible(settings or preset(quality))
         self._check(prompt, identity, seed)
-        report_progress = progress or _silent
+        report_progress = progress or no_progress
         with work_folder(work_dir) as folder:
             started = time.monotonic()
             original = self.subject(identity)
@@ -284,7 +285,3 @@ def _fitting_report(result: Fitted) -> dict[str, Any]:
         "stopped_early": result.stopped_early,
         "held_out": [dataclasses.asdict(look) for look in result.curve],
     }
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Report nothing."""

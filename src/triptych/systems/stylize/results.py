@@ -12,7 +12,7 @@ from triptych.camera import Camera
 from triptych.export.pictures import colour_picture, save_png, view_pictures
 from triptych.export.sheets import picture_sheet
 from triptych.portrait.portrait import Portrait
-from triptych.runs.console import Progress
+from triptych.progress import Progress
 from triptych.runs.portrait_results import save_portrait_files
 from triptych.systems.stylize.pipeline import EditedViews, Stylized
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from triptych.files import atomic_path, write_json
 from triptych.ops.colour import from_uint8, to_uint8
 from triptych.photos.matting import HeadMatting
 from triptych.portrait.portrait import Portrait
+from triptych.progress import Progress
 from triptych.systems.stylize.consistency import (
     consistent_views,
     inconsistency,
@@ -26,8 +26,6 @@ from triptych.systems.stylize.consistency import (
 )
 from triptych.systems.stylize.settings import StylizeSettings
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
-
-Progress = Callable[[str, int, int], None]
 
 RENDERING, EDITING = "rendering views", "editing views"
 _ORIGINALS = "originals.safetensors"
