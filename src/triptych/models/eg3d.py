@@ -30,6 +30,7 @@ from triptych.nn.mapping_network import MappingNetwork
 from triptych.nn.superresolution import SuperResolution
 from triptych.nn.synthesis_layers import NoiseMode
 from triptych.nn.synthesis_network import SynthesisNetwork
+from triptych.ops.modulated_conv import Modulation
 from triptych.render.occupancy import OccupancyGrid, occupancy_grid
 from triptych.render.occupied_rays import render_rays_with_occupancy
 from triptych.render.rays import camera_rays
@@ -162,10 +163,21 @@ class TriPlaneGenerator(nn.Module):
         *,
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
+        modulation: Modulation | None = None,
     ) -> Tensor:
-        """Paint the planes [b, 3, c, h, w] (float32) of style codes [b, num_ws, w_dim]."""
+        """Synthesize the planes [b, 3, c, h, w] (float32) of style codes [b, num_ws, w_dim].
+
+        Args:
+            ws: Style codes.
+            noise_mode: See `SynthesisLayer`.
+            generator: Source of random noise.
+            modulation: Where the styles are multiplied in, see `SynthesisLayer`: "activations" is
+                faster in optimisation, and equal up to rounding.
+        """
         self.check_codes(ws)
-        image = self.backbone.synthesis(ws, noise_mode=noise_mode, generator=generator)
+        image = self.backbone.synthesis(
+            ws, noise_mode=noise_mode, generator=generator, modulation=modulation
+        )
         return image.contiguous().unflatten(1, (3, -1))
 
     def check_codes(self, ws: Tensor) -> None:
@@ -201,6 +213,7 @@ class TriPlaneGenerator(nn.Module):
         occupancy: OccupancyGrid | None = None,
         generator: torch.Generator | None = None,
         draws: Draws | None = None,
+        modulation: Modulation | None = None,
     ) -> Rendering:
         """Look at planes: one portrait from v cameras, or v portraits from a camera each.
 
@@ -213,6 +226,7 @@ class TriPlaneGenerator(nn.Module):
                 and shows the same up to what is invisible. None is the exact path.
             generator: Source of sampling jitter; None renders deterministically.
             draws: The random numbers themselves, instead of a generator.
+            modulation: Of the super-resolution head; see `planes`.
         """
         size = self.config.render_size if render_size is None else render_size
         views = len(camera)
@@ -233,7 +247,7 @@ class TriPlaneGenerator(nn.Module):
             rendered = render_rays_with_occupancy(
                 field, rays, config, occupancy, generator=generator, draws=draws
             )
-        return self._upsampled(rendering_of(rendered, size), ws, generator)
+        return self._upsampled(rendering_of(rendered, size), ws, generator, modulation)
 
     def synthesis(
         self,
@@ -264,10 +278,16 @@ class TriPlaneGenerator(nn.Module):
         return label * scale
 
     def _upsampled(
-        self, rendering: Rendering, ws: Tensor, generator: torch.Generator | None
+        self,
+        rendering: Rendering,
+        ws: Tensor,
+        generator: torch.Generator | None,
+        modulation: Modulation | None,
     ) -> Rendering:
         if self.config.superresolution is None:
             return rendering
         codes = ws.expand(rendering.features.shape[0], -1, -1)
-        image = self.superresolution(rendering.features, codes, generator=generator)
+        image = self.superresolution(
+            rendering.features, codes, generator=generator, modulation=modulation
+        )
         return replace(rendering, image=image)

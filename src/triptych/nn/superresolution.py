@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from triptych.errors import UserError
 from triptych.nn.synthesis_block import SynthesisBlock
 from triptych.nn.synthesis_layers import LayerOptions, NoiseMode
+from triptych.ops.modulated_conv import Modulation
 from triptych.ops.resize import resize
 from triptych.ops.upfirdn2d import fir_kernel
 
@@ -126,6 +127,7 @@ class SuperResolution(nn.Module):
         *,
         noise_mode: NoiseMode | None = None,
         generator: torch.Generator | None = None,
+        modulation: Modulation | None = None,
     ) -> Tensor:
         """Return images [b, 3, image_size, image_size], nominally in [-1, 1].
 
@@ -134,13 +136,16 @@ class SuperResolution(nn.Module):
             ws: Style codes [b, k, w_dim], of which only the last is used.
             noise_mode: Overrides the configured one.
             generator: Source of random noise.
+            modulation: See `SynthesisLayer`.
         """
         x = self.at_input_size(features)
         image: Tensor | None = x[:, :3]
         codes = ws[:, -1:].float().repeat(1, 3, 1)
         mode = noise_mode or self.config.noise_mode
-        x, image = self.block0(x, image, codes, noise_mode=mode, generator=generator)
-        x, image = self.block1(x, image, codes, noise_mode=mode, generator=generator)
+        for block in (self.block0, self.block1):
+            x, image = block(
+                x, image, codes, noise_mode=mode, generator=generator, modulation=modulation
+            )
         assert image is not None
         return image
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from triptych.nn.synthesis_layers import LayerOptions, NoiseMode, SynthesisLayer, ToRGBLayer
+from triptych.ops.modulated_conv import Modulation
 from triptych.ops.upfirdn2d import fir_kernel, upsample2d
 
 Architecture = Literal["skip", "orig"]
@@ -72,6 +73,7 @@ class SynthesisBlock(nn.Module):
         *,
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
+        modulation: Modulation | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Return activations [b, num_out, size, size] and the image so far (float32).
 
@@ -81,18 +83,23 @@ class SynthesisBlock(nn.Module):
             ws: Style codes [b, num_conv + num_torgb, w_dim].
             noise_mode: See `SynthesisLayer`.
             generator: Source of random noise.
+            modulation: See `SynthesisLayer`.
         """
         codes = iter(ws.unbind(dim=1))
         if self.is_first:
             x = self._constant(ws.shape[0])
         else:
             assert x is not None
-            x = self.conv0(x, next(codes), noise_mode=noise_mode, generator=generator)
-        x = self.conv1(x, next(codes), noise_mode=noise_mode, generator=generator)
+            x = self.conv0(
+                x, next(codes), noise_mode=noise_mode, generator=generator, modulation=modulation
+            )
+        x = self.conv1(
+            x, next(codes), noise_mode=noise_mode, generator=generator, modulation=modulation
+        )
         if image is not None and self.up:
             image = upsample2d(image, self.resample_filter)
         if self.reads_image:
-            shown = self.torgb(x, next(codes)).float()
+            shown = self.torgb(x, next(codes), modulation=modulation).float()
             image = shown if image is None else image + shown
         return x, image
 

@@ -37,8 +37,10 @@ class LayerOptions:
     modulation: Modulation | Literal["auto"] = "auto"
     up_convolution: UpConvolution = "two_step"
 
-    def modulation_when(self, training: bool) -> Modulation:
-        """Resolve "auto" for a module in training or evaluation mode."""
+    def modulation_when(self, training: bool, asked: Modulation | None = None) -> Modulation:
+        """Return the modulation asked for, else the configured one; "auto" goes by the mode."""
+        if asked is not None:
+            return asked
         if self.modulation == "auto":
             return "activations" if training else "weights"
         return self.modulation
@@ -87,6 +89,7 @@ class SynthesisLayer(nn.Module):
         *,
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
+        modulation: Modulation | None = None,
     ) -> Tensor:
         """Return activations [b, num_out, size, size].
 
@@ -95,9 +98,11 @@ class SynthesisLayer(nn.Module):
             w: Style codes [b, w_dim].
             noise_mode: "const" adds the stored map, "random" a fresh one, "none" nothing.
             generator: Source of random noise.
+            modulation: Where the styles are multiplied in; None takes the options' way. With
+                frozen weights, "activations" needs no gradient of any weight: half the backward.
         """
         styles = styles_from(self.affine, w)
-        modulation = self.options.modulation_when(self.training)
+        modulation = self.options.modulation_when(self.training, modulation)
         # Scaled activations leave the demodulation to bias_act, which saves passes over them.
         demodulates_later = modulation == "activations"
         x = modulated_conv2d(
@@ -160,14 +165,14 @@ class ToRGBLayer(nn.Module):
         self.weight = nn.Parameter(torch.randn(num_out, num_in, 1, 1, generator=rng))
         self.bias = nn.Parameter(torch.zeros(num_out))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, *, modulation: Modulation | None = None) -> Tensor:
         """Return image channels [b, num_out, h, w] from x [b, num_in, h, w] and w [b, w_dim]."""
         x = modulated_conv2d(
             x,
             self.weight,
             styles_from(self.affine, w) * self.weight_gain,
             demodulate=False,
-            modulation=self.options.modulation_when(self.training),
+            modulation=self.options.modulation_when(self.training, modulation),
         )
         return bias_act(x, self.bias, clamp=self.options.conv_clamp)
 

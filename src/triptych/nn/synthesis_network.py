@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from triptych.errors import UserError
 from triptych.nn.synthesis_block import Architecture, SynthesisBlock
 from triptych.nn.synthesis_layers import LayerOptions, NoiseMode
+from triptych.ops.modulated_conv import Modulation
 
 _FIRST_SIZE = 4
 
@@ -81,12 +82,15 @@ class SynthesisNetwork(nn.Module):
         *,
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
+        modulation: Modulation | None = None,
     ) -> Tensor:
         """Return images [b, image_channels, size, size] from style codes [b, num_ws, w_dim]."""
         x: Tensor | None = None
         image: Tensor | None = None
         for block, codes in self.blocks_with_codes(ws.float()):
-            x, image = block(x, image, codes, noise_mode=noise_mode, generator=generator)
+            x, image = block(
+                x, image, codes, noise_mode=noise_mode, generator=generator, modulation=modulation
+            )
         assert image is not None
         return image
 

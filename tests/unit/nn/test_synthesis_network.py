@@ -106,6 +106,14 @@ def test_automatic_modulation_follows_the_mode(mode):
     assert net.b8.conv0.options.modulation_when(net.training) == expected
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_modulation_that_is_asked_for_is_taken_whatever_the_mode(training):
+    net = network().train(training)
+    for asked in ("weights", "activations"):
+        expected = network(modulation=asked)(codes(net))
+        assert torch.equal(net(codes(net), modulation=asked), expected)
+
+
 def test_training_and_evaluation_agree():
     net = network()
     with torch.no_grad():
