@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from triptych.errors import UserError
+from triptych.errors import UserError, check_type
 
 RADIUS = 2.7
 TARGET = (0.0, 0.0, 0.2)
@@ -39,6 +39,8 @@ class Camera:
     intrinsics: Tensor
 
     def __post_init__(self) -> None:
+        check_type("cam2world", self.cam2world, Tensor)
+        check_type("intrinsics", self.intrinsics, Tensor)
         views = self.cam2world.shape[0] if self.cam2world.ndim == 3 else -1
         if self.cam2world.shape[1:] != (4, 4) or self.intrinsics.shape != (views, 3, 3):
             raise UserError(

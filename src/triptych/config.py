@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
-from triptych.errors import UserError
+from triptych.errors import UserError, check_range
 
 T = TypeVar("T")
 
@@ -47,6 +47,26 @@ def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
         raise UserError(f"{cls.__name__} is incomplete: {error}") from error
 
 
+def check_fields(config: Any, **ranges: tuple[float, float]) -> None:
+    """Check a configuration that was built by hand: types of all fields, ranges of some.
+
+    Args:
+        config: A dataclass; to be called from its `__post_init__`.
+        **ranges: Smallest and largest value by field name; for a tuple, those of each of its items.
+            None is within every range.
+
+    Raises:
+        UserError: A field has the wrong type or is out of its range.
+    """
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value, where = getattr(config, field.name), f"{type(config).__name__}.{field.name}"
+        _from_json(hints[field.name], value, where)
+        if field.name in ranges and value is not None:
+            for number in value if isinstance(value, tuple) else (value,):
+                check_range(where, number, *ranges[field.name])
+
+
 def _to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return to_dict(value)
@@ -72,6 +92,8 @@ def _from_json(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         return _from_sequence(arguments, value, where)
     if dataclasses.is_dataclass(hint):
+        if isinstance(value, typing.cast(type, hint)):
+            return value
         if not isinstance(value, Mapping):
             raise UserError(f"{where}: got {value!r}; expected an object")
         return from_dict(typing.cast(type, hint), value)

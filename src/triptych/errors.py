@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import numbers
+from collections.abc import Iterable
 from types import ModuleType
+from typing import Any
 
 
 class UserError(ValueError):
@@ -37,11 +40,54 @@ def import_optional(module: str, extra: str) -> ModuleType:
         ) from error
 
 
-def check_range(name: str, value: float, low: float, high: float) -> None:
+def check_range(name: str, value: Any, low: float, high: float) -> None:
     """Say what a number should have been.
 
     Raises:
-        UserError: `value` is not within `low`..`high` (both included), or is not a number.
+        UserError: `value` is not a number, or not within `low`..`high` (both included).
     """
-    if not low <= value <= high:
-        raise UserError(f"{name}: got {value:g}; expected a number from {low:g} to {high:g}")
+    if not _is_a(numbers.Real, value) or not low <= value <= high:
+        expected = f"a number from {_shown(low)} to {_shown(high)}"
+        raise UserError(f"{name}: got {_shown(value)}; expected {expected}")
+
+
+def check_whole(name: str, value: Any, low: int, high: int) -> None:
+    """Say what a whole number should have been.
+
+    Raises:
+        UserError: `value` is not an integer (7.0, "7" and True are none), or not within
+            `low`..`high` (both included).
+    """
+    if not _is_a(numbers.Integral, value) or not low <= value <= high:
+        expected = f"a whole number from {low} to {high}"
+        raise UserError(f"{name}: got {_shown(value)}; expected {expected}")
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+    """Say which words are known.
+
+    Raises:
+        UserError: `value` is none of the choices.
+    """
+    known = tuple(choices)
+    if value not in known:
+        raise UserError(f"{name}: got {value!r}; expected one of {', '.join(known)}")
+
+
+def check_type(name: str, value: Any, *kinds: type) -> None:
+    """Say what type a value should have had.
+
+    Raises:
+        UserError: `value` is of none of the types.
+    """
+    if not isinstance(value, kinds):
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise UserError(f"{name}: got a value of type {type(value).__name__}; expected {expected}")
+
+
+def _is_a(kind: type, value: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)

@@ -5,6 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from triptych.errors import UserError, check_type
+
+_FARTHEST = 2.0
+"""Resampling and super-resolution leave [-1, 1] a little; pixels of 0 to 255 do by far."""
+
+
+def check_images(name: str, images: Tensor) -> None:
+    """Say what images [v, 3, h, w] in [-1, 1] should have been.
+
+    Raises:
+        UserError: They are no float tensor of that shape, empty, not finite or of another range.
+    """
+    check_type(name, images, Tensor)
+    shaped = images.ndim == 4 and images.shape[1] == 3 and images.numel() > 0
+    if not shaped or not images.is_floating_point():
+        raise UserError(
+            f"{name}: got {images.dtype} {list(images.shape)}; expected floats [v, 3, h, w] "
+            "in [-1, 1]"
+        )
+    low, high = images.aminmax()
+    if not -_FARTHEST <= float(low) <= float(high) <= _FARTHEST:  # not of NaN either
+        raise UserError(f"{name}: got values from {low:g} to {high:g}; expected -1 to 1")
+
 
 def to_uint8(images: Tensor) -> Tensor:
     """Turn float images into 8-bit pixels, rounding to the nearest, halves up.

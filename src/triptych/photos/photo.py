@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.errors import UserError
-from triptych.ops.colour import from_uint8, to_uint8
+from triptych.ops.colour import check_images, from_uint8, to_uint8
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -95,11 +95,9 @@ def as_photo(image: Any) -> Photo:
         return _photo_of(image, "the picture")
     if isinstance(image, Tensor):
         batch = image[None] if image.ndim == 3 else image
-        if batch.ndim != 4 or batch.shape[:2] != (1, 3) or not batch.is_floating_point():
-            raise UserError(
-                f"picture: got a tensor of {image.dtype} {list(image.shape)}; expected one image "
-                "[3, h, w] or [1, 3, h, w] in [-1, 1]"
-            )
+        check_images("picture", batch)
+        if len(batch) != 1:
+            raise UserError(f"picture: got {len(batch)} images; expected one")
         return _checked(Photo(to_uint8(batch.detach().cpu())[0].numpy()))
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
         return _photo_of(Image.fromarray(image), "the picture")

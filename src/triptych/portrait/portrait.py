@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from triptych.camera import Camera
 from triptych.config import from_dict, to_dict
-from triptych.errors import UserError, check_range
+from triptych.errors import UserError, check_choice, check_type, check_whole
 from triptych.fields.triplane import TriPlaneDecoder, TriPlaneField
 from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
 from triptych.models.fast_synthesis import synthesize_planes
@@ -187,12 +187,17 @@ class Portrait:
                 "fast-float32" never uses bfloat16. The view says which arithmetic made it.
 
         Raises:
-            UserError: The size is out of range.
+            UserError: There is no camera, or a number is out of range.
         """
+        if camera is not None:
+            check_type("camera", camera, Camera)
+            if len(camera) == 0:
+                raise UserError("camera: got no views; expected at least one")
         camera = (self.camera if camera is None else camera).to(self.planes.device)
         size = self.image_size if size is None else size
-        check_range("picture size", size, SMALLEST_SIZE, LARGEST_SIZE)
-        check_range("supersampling", supersampling, 1, 4)
+        check_whole("picture size", size, SMALLEST_SIZE, LARGEST_SIZE)
+        check_whole("supersampling", supersampling, 1, 4)
+        check_choice("path", path, get_args(RenderPath))
         ray_size = self.config.render_size if self.superresolution else size * supersampling
         at_once = max(1, _RAYS_AT_ONCE // ray_size**2)
         views = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from triptych.errors import check_range
+from triptych.errors import check_range, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
 from triptych.portrait.portrait import Portrait
@@ -40,7 +40,7 @@ class GeneratePipeline:
             truncation_psi: 1 draws from everything the model knows; towards 0 heads become more
                 alike, and cleaner with official models.
         """
-        check_range("seed", seed, 0, LAST_SEED)
+        check_whole("seed", seed, 0, LAST_SEED)
         check_range("truncation_psi", truncation_psi, 0.0, 1.5)
         provenance = {
             "pipeline": "generate",

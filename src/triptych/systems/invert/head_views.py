@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera
+from triptych.config import check_fields
+from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.fit_size import fit_size
 from triptych.ops.precision import half_precision_where_fast
@@ -37,6 +39,19 @@ class ViewSettings:
     coarse: int = 20
     keep_every: int = 4
     fine: int = 8
+
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            patch=(1, 4096),
+            strides=(1, 64),
+            whole_size=(1, 4096),
+            coarse=(1, 1000),
+            keep_every=(1, 1000),
+            fine=(1, 1000),
+        )
+        if not self.strides:
+            raise UserError("ViewSettings.strides: got none; expected at least one stride")
 
 
 @dataclass(frozen=True)

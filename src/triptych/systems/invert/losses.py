@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from triptych.config import check_fields
 from triptych.metrics.identity import IdentityFeatures, identity_similarity
 from triptych.metrics.perceptual import PerceptualDistance
 from triptych.ops.view_pair import ViewPair
@@ -36,6 +37,11 @@ class InversionWeights:
     second_identity: float = 0.4
     second_perceptual: float = 0.5
     mirrored_pairing: MirroredPairing = "corrected"
+
+    def __post_init__(self) -> None:
+        terms = ("l2", "identity", "perceptual")
+        names = (*terms, *(f"second_{term}" for term in terms))
+        check_fields(self, **{name: (0, 1e6) for name in names})
 
 
 def trusted_square_error(pred: Tensor, true: Tensor, confidence: Tensor | None = None) -> Tensor:

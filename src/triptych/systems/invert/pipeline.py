@@ -14,6 +14,7 @@ import torch
 
 from triptych.camera import Camera
 from triptych.config import to_dict
+from triptych.errors import check_type, check_whole
 from triptych.metrics.metric_networks import MetricNetworks, find_metric_networks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.photos.aligned_photo import AlignedPhoto
@@ -36,6 +37,7 @@ from triptych.weights import load_generator
 __all__ = ["DEFAULT_ENCODER", "InvertPipeline", "InvertSettings", "Inverted"]
 
 CROP_SIZE = 512
+MOST_FACES = 100
 ENCODING, CAMERA = "encoding", "refining the camera"
 
 
@@ -147,8 +149,12 @@ class InvertPipeline:
         Raises:
             UserError: The photo shows no usable face, or the picture is of no use.
         """
-        size, settings = self.generator.config.image_size, settings or InvertSettings()
+        size = self.generator.config.image_size
+        settings = InvertSettings() if settings is None else settings
+        check_type("settings", settings, InvertSettings)
+        check_whole("face", face, 1, MOST_FACES)
         if camera is not None:
+            check_type("camera", camera, Camera)
             target = self._on_plain_background(target_of(picture, camera, size), settings)
             return self.invert(target, settings, progress=progress)
         started = time.monotonic()

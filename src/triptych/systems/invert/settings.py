@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from triptych.errors import UserError, check_range
+from triptych.config import check_fields
+from triptych.errors import check_choice
 from triptych.systems.invert.head_views import ViewSettings
 from triptych.systems.invert.losses import InversionWeights
 
 Refinement = Literal["none", "w", "w+", "pti"]
-REFINEMENTS: tuple[str, ...] = get_args(Refinement)
 Schedule = Literal["short", "published"]
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
@@ -45,9 +46,15 @@ class LatentSettings:
     keep: float = 0.15
 
     def __post_init__(self) -> None:
-        check_range("heads of the latent", self.heads, 1, 1000)
-        check_range("steps of the latent", self.steps, 0, 100_000)
-        check_range("ramp_down of the latent", self.ramp_down, 0, 1)
+        check_fields(
+            self,
+            beyond=(0, math.inf),
+            heads=(1, 1000),
+            steps=(0, 100_000),
+            learning_rate=(0, 100),
+            ramp_down=(0, 1),
+            keep=(0, 1e6),
+        )
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,17 @@ class CodeSettings:
     from_one_code: bool = True
 
     def __post_init__(self) -> None:
-        check_range("prior of the codes", self.prior, 0, 1e6)
-        check_range("steps of the codes", self.steps, 0, 100_000)
+        check_fields(
+            self,
+            steps=(0, 100_000),
+            learning_rate=(0, 100),
+            ramp_up=(0, 1),
+            ramp_down=(0, 1),
+            noise=(0, 100),
+            noise_until=(0, 1),
+            keep=(0, 1e6),
+            prior=(0, 1e6),
+        )
 
 
 @dataclass(frozen=True)
@@ -125,10 +141,17 @@ class TuningSettings:
     empty_points: int = 2000
 
     def __post_init__(self) -> None:
-        check_range("steps of the tuning", self.steps, 0, 100_000)
-        check_range("empty_weight of the tuning", self.empty_weight, 0, 1e6)
-        check_range("empty_margin of the tuning", self.empty_margin, 0, 10)
-        check_range("empty_points of the tuning", self.empty_points, 1, 10_000_000)
+        check_fields(
+            self,
+            steps=(0, 100_000),
+            learning_rate=(0, 100),
+            stop_below=(0, math.inf),
+            l2=(0, 1e6),
+            perceptual=(0, 1e6),
+            empty_weight=(0, 1e6),
+            empty_margin=(0, 10),
+            empty_points=(1, 10_000_000),
+        )
 
 
 @dataclass(frozen=True)
@@ -176,15 +199,14 @@ class InvertSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.refine not in REFINEMENTS:
-            raise UserError(
-                f"refine: got '{self.refine}'; expected one of {', '.join(REFINEMENTS)}"
-            )
-        if self.steps is not None:
-            check_range("steps", self.steps, 1, MOST_STEPS)
-        check_range("camera_steps", self.camera_steps, 1, 1000)
-        check_range("mirror_weight", self.mirror_weight, 0, 10)
-        check_range("whole_every", self.whole_every, 1, 1000)
+        check_fields(
+            self,
+            steps=(1, MOST_STEPS),
+            camera_steps=(1, 1000),
+            mirror_weight=(0, 10),
+            whole_every=(1, 1000),
+            seed=(0, 2**31 - 1),
+        )
 
 
 def schedule(name: str) -> InvertSettings:
@@ -197,16 +219,15 @@ def schedule(name: str) -> InvertSettings:
     Raises:
         UserError: There is no such schedule.
     """
+    check_choice("schedule", name, SCHEDULES)
     if name == "short":
         return InvertSettings()
-    if name == "published":
-        return InvertSettings(
-            best_step=False,
-            latent=LatentSettings(beyond=None),
-            codes=PUBLISHED_CODES,
-            tuning=PUBLISHED_TUNING,
-        )
-    raise UserError(f"schedule: got '{name}'; expected one of {', '.join(SCHEDULES)}")
+    return InvertSettings(
+        best_step=False,
+        latent=LatentSettings(beyond=None),
+        codes=PUBLISHED_CODES,
+        tuning=PUBLISHED_TUNING,
+    )
 
 
 PUBLISHED_CODES = CodeSettings(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from triptych.camera import Camera
 from triptych.errors import UserError
+from triptych.ops.colour import check_images
 from triptych.ops.fit_size import fit_size
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.labelled_images import mirrored_and_upsampled
@@ -48,9 +49,10 @@ def target_of(
         doubt: Doubt about the mirrored picture [size, size].
 
     Raises:
-        UserError: It is not one square picture with one camera.
+        UserError: It is not one square picture in [-1, 1] with one camera.
     """
-    if image.ndim != 4 or image.shape[:2] != (1, 3) or image.shape[2] != image.shape[3]:
+    check_images("aligned picture", image)
+    if image.shape[0] != 1 or image.shape[2] != image.shape[3]:
         raise UserError(
             f"aligned picture: got {list(image.shape)}; expected one square picture [1, 3, h, h]"
         )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from triptych.editors.image_editor import ImageEditor
-from triptych.errors import UserError, check_range
+from triptych.errors import UserError, check_type, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
 from triptych.photos.matting import HeadMatting
@@ -166,8 +166,9 @@ class StylizePipeline:
             UserError: The prompt, the head or the settings are of no use, or the folder belongs to
                 another request.
         """
-        settings = self._possible(settings or preset(quality))
-        self._check(prompt, identity, seed)
+        settings = preset(quality) if settings is None else settings
+        self._check(prompt, identity, seed, work_dir, settings)
+        settings = self._possible(settings)
         report_progress = progress or no_progress
         with work_folder(work_dir) as folder:
             started = time.monotonic()
@@ -255,12 +256,22 @@ class StylizePipeline:
         ws = self.generator.mapping(self.generator.latent(identity))
         return Portrait.from_generator(self.generator, ws, provenance=provenance)
 
-    def _check(self, prompt: str, identity: int | Portrait, seed: int) -> None:
+    def _check(
+        self,
+        prompt: str,
+        identity: int | Portrait,
+        seed: int,
+        work_dir: str | Path | None,
+        settings: StylizeSettings,
+    ) -> None:
         check_prompt(prompt)
         self.editor.check(prompt)
         if not isinstance(identity, Portrait):
-            check_range("identity", identity, 0, LAST_SEED)
-        check_range("seed", seed, 0, 2**31 - 1)
+            check_whole("identity", identity, 0, LAST_SEED)
+        check_whole("seed", seed, 0, 2**31 - 1)
+        if work_dir is not None:
+            check_type("work_dir", work_dir, str, Path)
+        check_type("settings", settings, StylizeSettings)
 
     def _possible(self, settings: StylizeSettings) -> StylizeSettings:
         if self.image_to_triplane is None:

@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from triptych.errors import UserError, check_range
+from triptych.config import check_fields
+from triptych.errors import UserError, check_choice
 
 Quality = Literal["draft", "standard", "high"]
 PlaneSource = Literal["full", "vector", "no_pretraining", "none"]
@@ -103,23 +104,42 @@ class StylizeSettings:
     mixed_precision: bool = True
 
     def __post_init__(self) -> None:
-        check_range("num_yaw", self.num_yaw, 1, 100)
-        check_range("num_pitch", self.num_pitch, 1, 100)
-        check_range("yaw_range", self.yaw_range, 0.0, math.radians(90))
-        check_range("pitch_range", self.pitch_range, 0.0, math.radians(60))
-        check_range("edit_batch", self.edit_batch, 1, 256)
-        check_range("outlier_fraction", self.outlier_fraction, 0.0, 0.5)
-        check_range("held_out_fraction", self.held_out_fraction, 0.0, 0.5)
-        check_range("steps", self.steps, 1, 1_000_000)
-        check_range("batch_views", self.batch_views, 1, 256)
-        check_range("patch", self.patch, 8, 4096)
-        check_range("learning_rate", self.learning_rate, 1e-8, 1.0)
-        check_range("empty_weight", self.empty_weight, 0.0, 1e6)
-        check_range("empty_points", self.empty_points, 1, 10_000_000)
-        check_range("evaluate_every", self.evaluate_every, 1, 1_000_000)
-        check_range("patience", self.patience, 1, 1_000_000)
-        if not self.strides or min(self.strides) < 1:
-            raise UserError(f"strides: got {self.strides}; expected whole numbers from 1 up")
+        check_fields(
+            self,
+            num_yaw=(1, 100),
+            num_pitch=(1, 100),
+            yaw_range=(0, math.radians(90)),
+            pitch_range=(0, math.radians(60)),
+            image_size=(16, 2048),
+            edit_batch=(1, 256),
+            outlier_fraction=(0, 0.5),
+            outlier_ratio=(1, 1e6),
+            held_out_fraction=(0, 0.5),
+            steps=(1, 1_000_000),
+            batch_views=(1, 256),
+            patch=(8, 4096),
+            strides=(1, 64),
+            learning_rate=(1e-8, 1),
+            betas=(0, 0.9999999),
+            warmup_steps=(0, 1_000_000),
+            gradient_clip=(1e-8, 1e6),
+            rec_weight=(0, 1e6),
+            perceptual_weight=(0, 1e6),
+            density_weight=(0, 1e6),
+            density_std=(0, 1),
+            density_points=(1, 10_000_000),
+            background_margin=(0, 4096),
+            empty_weight=(0, 1e6),
+            empty_points=(1, 10_000_000),
+            num_spread=(1, 1000),
+            num_guided=(0, 1000),
+            guided_deviation=(0, 10),
+            ema_decay=(0, 1),
+            evaluate_every=(1, 1_000_000),
+            patience=(1, 1_000_000),
+        )
+        if not self.strides:
+            raise UserError("StylizeSettings.strides: got none; expected at least one stride")
 
     @property
     def num_views(self) -> int:
@@ -139,6 +159,5 @@ def preset(quality: str) -> StylizeSettings:
         "standard": standard,
         "high": dataclasses.replace(standard, steps=1500, batch_views=6, patience=12),
     }
-    if quality not in presets:
-        raise UserError(f"quality: got '{quality}'; expected one of {', '.join(presets)}")
+    check_choice("quality", quality, presets)
     return presets[quality]

@@ -108,5 +108,5 @@ def test_settings_are_checked_and_the_published_schedule_does_without():
     assert schedule("published").latent.beyond is None
     published = schedule("published")
     assert from_dict(InvertSettings, to_dict(published)) == published
-    with pytest.raises(UserError, match="heads of the latent"):
+    with pytest.raises(UserError, match="LatentSettings.heads"):
         LatentSettings(heads=0)
