@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from triptych.metrics import inception as inception_module
-from triptych.metrics.inception import INCEPTION_FILE
+from triptych.metrics import frechet as frechet_module
+from triptych.metrics.frechet import INCEPTION_FILE
 from triptych.nn.inception import InceptionFeatures, InceptionVariant
 from triptych.nn.ir_se import initialise_for_rectifiers
 
@@ -20,7 +20,7 @@ def use_narrow_inception(monkeypatch: pytest.MonkeyPatch) -> None:
     def build(variant):
         return InceptionFeatures(variant, divisor=16)
 
-    monkeypatch.setattr(inception_module, "InceptionFeatures", build)
+    monkeypatch.setattr(frechet_module, "InceptionFeatures", build)
 
 
 @torch.no_grad()

@@ -95,6 +95,21 @@ class Camera:
         intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
         return Camera(flip[:, None] * self.cam2world * flip, intrinsics)
 
+    def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Project world points into the images.
+
+        Args:
+            points: World points [v, n, 3].
+
+        Returns:
+            Image positions [v, n, 2], x then y, in [0, 1] inside the image, and the depth along
+            the camera's axis [v, n]; points behind a camera have a negative depth.
+        """
+        local = (points - self.positions[:, None]) @ self.cam2world[:, :3, :3]
+        depth = local[..., 2]
+        homogeneous = local @ self.intrinsics.transpose(1, 2)
+        return homogeneous[..., :2] / depth.abs().clamp(min=1e-6)[..., None], depth
+
     def label25(self) -> Tensor:
         """Return EG3D labels [v, 25]: cam2world, then intrinsics, both row-major."""
         return torch.cat([self.cam2world.flatten(1), self.intrinsics.flatten(1)], dim=1)
@@ -112,6 +127,18 @@ class Camera:
                 "16 numbers cam2world row by row, then 9 numbers intrinsics"
             )
         return cls(label[:, :16].reshape(-1, 4, 4), label[:, 16:].reshape(-1, 3, 3))
+
+    @classmethod
+    def with_focal(cls, cam2world: Tensor, focal: float = FOCAL) -> Camera:
+        """Return cameras at poses [v, 4, 4] with a centred principal point.
+
+        Args:
+            cam2world: Camera-to-world matrices.
+            focal: Focal length in image widths.
+        """
+        return cls(
+            cam2world, _centred_intrinsics(focal, cam2world.device).expand(len(cam2world), 3, 3)
+        )
 
     @classmethod
     def stack(cls, cameras: Sequence[Camera]) -> Camera:
@@ -243,8 +270,13 @@ def camera_at(position: Tensor, target: Sequence[float], focal: float) -> Camera
     down = _normalised(torch.linalg.cross(forward, right))
     cam2world = torch.eye(4, dtype=position.dtype, device=position.device).repeat(views, 1, 1)
     cam2world[:, :3, :] = torch.stack([right, down, forward, position], dim=2)
-    intrinsics = torch.tensor([[focal, 0, 0.5], [0, focal, 0.5], [0, 0, 1]])
-    return Camera(cam2world.float(), intrinsics.to(position.device).repeat(views, 1, 1))
+    return Camera(
+        cam2world.float(), _centred_intrinsics(focal, position.device).repeat(views, 1, 1)
+    )
+
+
+def _centred_intrinsics(focal: float, device: torch.device) -> Tensor:
+    return torch.tensor([[focal, 0, 0.5], [0, focal, 0.5], [0, 0, 1]]).to(device)
 
 
 def _normalised(vector: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from toy_portraits import tiny_generator
 from triptych.cli.evaluate_inversion import Inversion
 from triptych.export.pictures import colour_picture, save_png
 from triptych.files import sha256_of
-from triptych.metrics.inception import INCEPTION_FILE
+from triptych.metrics.frechet import INCEPTION_FILE
 from triptych.systems.invert import evaluation_methods as inversion_methods
 
 COLUMN = "FID (Inception)"

@@ -12,7 +12,7 @@ from psp_rule import fill_by_rule, rule_image
 from torch.nn import functional
 
 from triptych.camera import Camera
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.systems.invert.encoder import PspConfig, PspEncoder, official_config
 from triptych.systems.invert.restyle import mean_picture, restyle
 

@@ -13,7 +13,7 @@ import torch
 from inception_rule import fill_inception, picture
 from torch import Tensor
 
-from triptych.metrics.inception import INCEPTION_FILE, find_inception
+from triptych.metrics.frechet import INCEPTION_FILE, find_inception
 from triptych.nn.inception import InceptionFeatures
 
 FID = (

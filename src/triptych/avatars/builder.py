@@ -34,7 +34,6 @@ from triptych.avatars.shading.lighting import (
     surface_highlight,
 )
 from triptych.avatars.shading.shade_params import shade_params
-from triptych.errors import import_optional
 
 __all__ = ["Avatar", "AvatarBuilder", "AvatarImage", "Style"]
 
@@ -79,7 +78,6 @@ class AvatarBuilder:
     """
 
     def __init__(self, assets: HeadAssets, kept_heads: int = 2) -> None:
-        import_optional("numba", "train")
         self.assets = assets
         self._template = build_template(assets)
         self._face = FaceParts(assets)

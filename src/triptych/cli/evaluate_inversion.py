@@ -15,7 +15,7 @@ from triptych.errors import MissingDependency, UserError, check_range
 from triptych.runs import console
 
 if TYPE_CHECKING:
-    from triptych.metrics.inception import PublishedInception
+    from triptych.metrics.frechet import PublishedInception
     from triptych.systems.invert.evaluation_heads import HeadsToInvert
     from triptych.systems.invert.evaluation_scores import HeadScores
     from triptych.systems.invert.pipeline import InvertPipeline
@@ -66,7 +66,7 @@ class Inversion:
         check_range("--direct-steps", self.direct_steps, 0, 100_000)
         settings = self._settings()
         from triptych.cli import evaluation_models as models
-        from triptych.metrics.inception import INCEPTION_FILE, find_inception
+        from triptych.metrics.frechet import INCEPTION_FILE, find_inception
 
         models.open_report_folder(self.out, "inversion", overwrite=self.overwrite)
         pipeline, hashes = self._pipeline()

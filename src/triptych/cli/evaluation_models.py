@@ -12,8 +12,8 @@ from triptych.files import make_writable_folder, sha256_of
 if TYPE_CHECKING:
     from triptych.avatars.sets.true_heads import AvatarHeads
     from triptych.editors.image_editor import ImageEditor
+    from triptych.metrics.metric_networks import StyleNetworks
     from triptych.metrics.style_classifier import StyleClassifier
-    from triptych.metrics.style_networks import StyleNetworks
     from triptych.runs.report_file import Report
     from triptych.systems.stylize.pipeline import StylizePipeline
     from triptych.systems.stylize.settings import StylizeSettings
@@ -25,9 +25,9 @@ FEATURES, JUDGE = "avatar-features", "avatar-classifier"
 def load_style_networks() -> StyleNetworks:
     """Load the independent judge and the perceptual distance."""
     from triptych.metrics.identity import AvatarIdentity
+    from triptych.metrics.metric_networks import StyleNetworks
     from triptych.metrics.perceptual import AvatarPerceptualDistance
     from triptych.metrics.style_classifier import AvatarStyleClassifier
-    from triptych.metrics.style_networks import StyleNetworks
     from triptych.runs.record import model_record
     from triptych.weights import load_features
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from triptych.files import atomic_write
+from triptych.ops.colour import linear_from_srgb
 
 _FLOAT, _UNSIGNED_INT = 5126, 5125
 _VERTEX_DATA, _INDEX_DATA = 34962, 34963
@@ -40,7 +41,7 @@ def save_glb(
         extras: What else the file shall say about the mesh.
     """
     linear = np.ones((len(vertices), 4))
-    linear[:, :3] = linear_from_srgb(colours)
+    linear[:, :3] = linear_from_srgb(np.clip(colours, 0.0, 1.0))
     parts = (
         (vertices.astype("<f4"), _FLOAT, "VEC3", _VERTEX_DATA),
         (normals.astype("<f4"), _FLOAT, "VEC3", _VERTEX_DATA),
@@ -98,9 +99,3 @@ def save_glb(
         stream.write(struct.pack("<2I", offset, _BINARY_CHUNK))
         for array, *_ in parts:
             stream.write(array.tobytes())
-
-
-def linear_from_srgb(colours: np.ndarray) -> np.ndarray:
-    """Turn sRGB values in [0, 1] into linear light in [0, 1] (IEC 61966-2-1)."""
-    clipped = np.clip(colours, 0.0, 1.0)
-    return np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4)

@@ -1,4 +1,4 @@
-"""Who is it: a unit feature that stays the same for a head across cameras and styles."""
+"""Identity features: unit vectors that stay the same for a person across cameras and styles."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from triptych.errors import UserError
-from triptych.metrics.working_size import at_working_size
 from triptych.nn.arcface import INPUT_SIZE, ArcFace
-from triptych.nn.feature_network import AvatarFeatures
+from triptych.nn.feature_network import WHOLE_HEAD_SIZE, AvatarFeatures
 from triptych.nn.ir_se import Squeeze
+from triptych.ops.resize import resize
 
 # Rows and columns of the face in 3DpSp's crops, as fractions of the image (35:223 and 32:220 of
 # 256 pixels; 70:446 and 64:440 of 512).
@@ -22,7 +22,7 @@ _FACE_COLUMNS = (32 / 256, 220 / 256)
 
 
 class IdentityFeatures(Protocol):
-    """Embeds images of whole heads; the cosine of two embeddings says how alike the heads are."""
+    """Embeds images of whole heads; the cosine of two embeddings measures identity similarity."""
 
     def embed(self, image: Tensor) -> Tensor:
         """Return unit features [b, d] of images [b, 3, h, w] in [-1, 1]."""
@@ -36,18 +36,18 @@ class AvatarIdentity:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str = "avatar-classifier") -> AvatarIdentity:
-        """Use the embedded judge or a network in a file."""
+        """Load an embedded network by name or a network from a file."""
         from triptych.weights import load_features
 
         return cls(load_features(name_or_path))
 
     def embed(self, image: Tensor) -> Tensor:
-        """Return unit features [b, identity_dim]; other sizes are brought to 128 pixels first."""
-        return self.network.identity(self.network(at_working_size(image)))
+        """Return unit features [b, identity_dim]; other sizes are resized to 128 pixels first."""
+        return self.network.identity(self.network(resize(image, WHOLE_HEAD_SIZE)))
 
 
 class ArcFaceIdentity:
-    """ArcFace's feature of the face in a crop that is aligned as EG3D's are."""
+    """ArcFace features of the face in a crop that is aligned as EG3D's are."""
 
     def __init__(self, network: ArcFace) -> None:
         self.network = network.requires_grad_(False).eval()
@@ -84,3 +84,14 @@ class ArcFaceIdentity:
 def identity_similarity(features: IdentityFeatures, first: Tensor, second: Tensor) -> Tensor:
     """Return the cosine [b] between the identities in two batches of images [b, 3, h, w]."""
     return torch.sum(features.embed(first) * features.embed(second), dim=1)
+
+
+def identity_kept(edited: Tensor, source: Tensor, other: Tensor) -> Tensor:
+    """Return [b] whether an edited image is closer to its source than to another person.
+
+    Args:
+        edited: Unit identity features [b, d] of the edited images.
+        source: Features of the images before the edit.
+        other: Features of other people.
+    """
+    return (edited * source).sum(dim=1) > (edited * other).sum(dim=1)

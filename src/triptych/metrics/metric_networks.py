@@ -1,4 +1,4 @@
-"""Which networks judge likeness: published ones when the user has their files, else embedded ones.
+"""Networks that metrics run: published ones if the user has their files, else embedded ones.
 
 Published files are looked for in one folder under the names that their authors gave them; nothing
 is downloaded.
@@ -6,7 +6,7 @@ is downloaded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from triptych.files import user_cache_folder
 from triptych.metrics.identity import ArcFaceIdentity, AvatarIdentity, IdentityFeatures
 from triptych.metrics.lpips import LpipsDistance, LpipsStack
 from triptych.metrics.perceptual import AvatarPerceptualDistance, PerceptualDistance
+from triptych.metrics.style_classifier import StyleClassifier
 from triptych.nn.ir_se import Squeeze
 
 NetworkOrigin = Literal["auto", "published", "embedded"]
@@ -24,22 +25,40 @@ LPIPS_FILES: dict[LpipsStack, tuple[str, str]] = {
     "alexnet": ("alexnet-owt-7be5be79.pth", "lpips-alex.pth"),
     "vgg16": ("vgg16-397923af.pth", "lpips-vgg.pth"),
 }
-"""The stack's file as its publisher names it; LPIPS's own `alex.pth` and `vgg.pth`, renamed."""
+"""The feature stack's file under its publisher's name, then LPIPS's linear weights, renamed from
+`alex.pth` and `vgg.pth`."""
 
 
 @dataclass(frozen=True)
 class MetricNetworks:
-    """Two networks and what they are.
+    """The networks that measure a reconstruction.
 
     Attributes:
         perceptual: Distance of images.
-        identity: Features of people.
-        used: What each of the two is, in words for a report.
+        identity: Identity features.
+        used: Description of each of the two, for a report.
     """
 
     perceptual: PerceptualDistance
     identity: IdentityFeatures
     used: dict[str, str]
+
+
+@dataclass(frozen=True)
+class StyleNetworks:
+    """The networks that measure a stylised image.
+
+    Attributes:
+        classifier: Style classifier; trained on avatar renders only.
+        identity: Identity features.
+        distance: Perceptual distance.
+        hashes: SHA-256 of the weights by model name.
+    """
+
+    classifier: StyleClassifier
+    identity: IdentityFeatures
+    distance: PerceptualDistance
+    hashes: dict[str, str] = field(default_factory=dict)
 
 
 def metric_networks_folder(folder: str | Path | None = None) -> Path:
@@ -56,11 +75,11 @@ def find_metric_networks(
     embedded_perceptual: str = "avatar-features",
     embedded_identity: str = "avatar-classifier",
 ) -> MetricNetworks:
-    """Return the judges that are there, each found on its own.
+    """Return the metric networks, each chosen on its own.
 
     Args:
         origin: "auto" takes published files where they are and embedded networks otherwise;
-            "published" insists on files; "embedded" looks for none.
+            "published" requires the files; "embedded" ignores them.
         folder: Where the files are; `networks` in the cache folder by default.
         stack: Which LPIPS.
         squeeze: How ArcFace's gates pool; see `nn.ir_se`.
@@ -68,7 +87,7 @@ def find_metric_networks(
         embedded_identity: Feature network behind the embedded identity.
 
     Raises:
-        UserError: Files are insisted on and missing, or a file is not what it should be.
+        UserError: Files are required and missing, or a file holds something else.
     """
     place = metric_networks_folder(folder)
     used: dict[str, str] = {}
@@ -91,10 +110,10 @@ def find_metric_networks(
 
 
 def _take_files(origin: NetworkOrigin, place: Path, names: tuple[str, ...]) -> bool:
-    """Say whether published files are to be used.
+    """Return whether published files are to be used.
 
     Raises:
-        UserError: They are insisted on, but some are missing.
+        UserError: They are required, but some are missing.
     """
     missing = [name for name in names if not (place / name).is_file()]
     if origin == "published" and missing:

@@ -38,24 +38,6 @@ class PosedViews:
         )
 
 
-def project(camera: Camera, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Project world points into pictures.
-
-    Args:
-        camera: Cameras of v views.
-        points: World points [v, n, 3].
-
-    Returns:
-        Places [v, n, 2], x then y, in [0, 1] within the picture, and the depth along each
-        camera's axis [v, n]; points behind a camera have a negative depth.
-    """
-    rotation, position = camera.cam2world[:, :3, :3], camera.cam2world[:, :3, 3]
-    local = (points - position[:, None]) @ rotation
-    axial = local[..., 2]
-    flat = local @ camera.intrinsics.transpose(1, 2)
-    return flat[..., :2] / axial.abs().clamp(min=1e-6)[..., None], axial
-
-
 def reprojection_error(first: PosedViews, second: PosedViews, *, tolerance: float = 0.02) -> Tensor:
     """Carry the second pictures over to the first cameras and compare where both see the surface.
 
@@ -72,7 +54,7 @@ def reprojection_error(first: PosedViews, second: PosedViews, *, tolerance: floa
     views, _, height, width = first.image.shape
     rays = camera_rays(first.camera, height)
     points = rays.origins + rays.directions * first.depth.flatten(2).transpose(1, 2)
-    place, axial = project(second.camera, points)
+    place, axial = second.camera.project(points)
     grid = (2 * place - 1).view(views, height, width, 2)
 
     def seen_by_second(values: Tensor, mode: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which style is it: probabilities over named styles, "original" for an untouched head."""
+"""Style classification: probabilities over named styles; "original" is the unstyled head."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Protocol
 from torch import Tensor
 
 from triptych.errors import UserError
-from triptych.metrics.working_size import at_working_size
-from triptych.nn.feature_network import AvatarFeatures
+from triptych.nn.feature_network import WHOLE_HEAD_SIZE, AvatarFeatures
+from triptych.ops.resize import resize
 
 
 class StyleClassifier(Protocol):
-    """Names the style of images of heads.
+    """Classifies the style of images of heads.
 
     Attributes:
-        names: The styles it tells apart, in the order of the probabilities.
+        names: The styles, in the order of the probabilities.
     """
 
     names: tuple[str, ...]
@@ -33,18 +33,19 @@ class AvatarStyleClassifier:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str = "avatar-classifier") -> AvatarStyleClassifier:
-        """Use the embedded judge or a network in a file."""
+        """Load an embedded network by name or a network from a file."""
         from triptych.weights import load_features
 
         return cls(load_features(name_or_path))
 
     def probabilities(self, image: Tensor) -> Tensor:
-        """Return probabilities [b, len(names)]; other sizes are brought to 128 pixels first."""
-        return self.network.style_logits(self.network(at_working_size(image))).softmax(dim=1)
+        """Return probabilities [b, len(names)]; other sizes are resized to 128 pixels first."""
+        features = self.network(resize(image, WHOLE_HEAD_SIZE))
+        return self.network.style_logits(features).softmax(dim=1)
 
 
 def style_index(classifier: StyleClassifier, name: str) -> int:
-    """Return the position of a style in a classifier's answers.
+    """Return the position of a style in a classifier's probabilities.
 
     Raises:
         UserError: The classifier does not know the style.
@@ -53,3 +54,13 @@ def style_index(classifier: StyleClassifier, name: str) -> int:
         known = ", ".join(classifier.names)
         raise UserError(f"style '{name}' is unknown to the classifier; it knows: {known}")
     return classifier.names.index(name)
+
+
+def style_recognised(classifier: StyleClassifier, image: Tensor, style: str) -> Tensor:
+    """Return [b] whether the most probable style of images [b, 3, h, w] is the given one."""
+    return classifier.probabilities(image).argmax(dim=1) == style_index(classifier, style)
+
+
+def style_probability(classifier: StyleClassifier, image: Tensor, style: str) -> Tensor:
+    """Return the classifier's probability [b] of the given style."""
+    return classifier.probabilities(image)[:, style_index(classifier, style)]

@@ -9,9 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from triptych.errors import UserError
+from triptych.ops.resize import resize_bilinear
 
-# Below this the coarsest stage would have no pixel left. Heads of whole images need 64 or more.
+# Below this the coarsest stage would have no pixel left; images of whole heads need 64 or more.
 SMALLEST_IMAGE = 16
+WHOLE_HEAD_SIZE = 128
+"""Side in pixels of the images of whole heads that the embedded networks were trained on."""
+
 _LAYOUT_SIZE, _LAYOUT_CHANNELS = 8, 48
 
 
@@ -151,15 +155,10 @@ class _RegionHead(nn.Module):
         gathered = functional.relu(self.laterals[-1](coarser[-1]))
         for index in range(len(coarser) - 2, -1, -1):
             gathered = functional.relu(self.blends[index](gathered))
-            upsampled = _upsample_to(gathered, coarser[index])
+            upsampled = resize_bilinear(gathered, tuple(coarser[index].shape[-2:]))
             gathered = functional.relu(upsampled + self.laterals[index](coarser[index]))
-        return _upsample_to(self.classes(gathered), finest) + self.fine_classes(finest)
-
-
-def _upsample_to(features: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(
-        features, size=like.shape[-2:], mode="bilinear", align_corners=False
-    )
+        size = tuple(finest.shape[-2:])
+        return resize_bilinear(self.classes(gathered), size) + self.fine_classes(finest)
 
 
 def _stage(channels_in: int, channels_out: int) -> nn.Sequential:

@@ -101,8 +101,3 @@ class MappingNetwork(nn.Module):
         end = ws.shape[1] if cutoff is None else cutoff
         moved = self.w_avg.lerp(ws[:, :end], psi)
         return torch.cat([moved, ws[:, end:]], dim=1)
-
-    @torch.no_grad()
-    def update_average(self, w: Tensor, beta: float = 0.998) -> None:
-        """Let the running mean follow a batch of codes [b, w_dim]; called by training only."""
-        self.w_avg.copy_(w.detach().mean(dim=0).lerp(self.w_avg, beta))

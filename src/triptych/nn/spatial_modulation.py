@@ -7,6 +7,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from triptych.ops.resize import resize_bilinear
+
 Modulation = Literal["full", "positional"]
 
 
@@ -25,13 +27,6 @@ def normalise_channels(x: Tensor, eps: float = 1e-5) -> Tensor:
     """
     channels_last = x.permute(0, 2, 3, 1)
     return F.layer_norm(channels_last, channels_last.shape[-1:], eps=eps).permute(0, 3, 1, 2)
-
-
-def resize_bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps [b, c, h, w] bilinearly when the size differs; no antialiasing."""
-    if tuple(x.shape[-2:]) == size:
-        return x
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 class SpatialModulation(nn.Module):

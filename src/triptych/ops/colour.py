@@ -1,8 +1,10 @@
-"""Between float images in [-1, 1] and 8-bit pixels."""
+"""Conversions of colours: float images and 8-bit pixels, sRGB and linear light."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.errors import UserError, check_type
@@ -47,3 +49,11 @@ def to_uint8(images: Tensor) -> Tensor:
 def from_uint8(pixels: Tensor) -> Tensor:
     """Turn uint8 pixels [v, h, w, c] into float32 images [v, c, h, w] in [-1, 1]."""
     return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous()
+
+
+def linear_from_srgb(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert sRGB values in [0, 1] to linear light in [0, 1].
+
+    Reference: IEC 61966-2-1.
+    """
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)

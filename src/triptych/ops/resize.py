@@ -1,4 +1,4 @@
-"""Resizing images [b, c, h, w] to a square size, with the filters that EG3D knows."""
+"""Resizing images [b, c, h, w] with the filters that EG3D knows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resize(x: Tensor, size: int, *, filter_mode: ResizeFilter = "antialiased") -
         size: Output height and width in pixels.
         filter_mode: "antialiased" widens the kernel when shrinking (no effect when enlarging);
             "none" is plain bilinear; "classic" up-samples by a FIR kernel, resizes bilinearly
-            to twice the size and down-samples by the same kernel (StyleGAN2-ADA's way).
+            to twice the size and down-samples by the same kernel (as in StyleGAN2-ADA).
 
     Returns:
         Resized images in the dtype of x.
@@ -29,13 +29,32 @@ def resize(x: Tensor, size: int, *, filter_mode: ResizeFilter = "antialiased") -
     if filter_mode == "classic":
         kernel = fir_kernel(_CLASSIC_TAPS).to(x.device)
         upsampled = upsample2d(x, kernel)
-        doubled = _bilinear(upsampled, 2 * size + 2, antialias=False)
+        doubled = resize_bilinear(upsampled.float(), 2 * size + 2).to(x.dtype)
         return downsample2d(doubled, kernel, crop=1)
-    return _bilinear(x, size, antialias=filter_mode == "antialiased")
+    return resize_bilinear(x.float(), size, antialias=filter_mode == "antialiased").to(x.dtype)
 
 
-def _bilinear(x: Tensor, size: int, *, antialias: bool) -> Tensor:
-    resized = F.interpolate(
-        x.float(), size=(size, size), mode="bilinear", align_corners=False, antialias=antialias
+def resize_bilinear(x: Tensor, size: int | tuple[int, int], *, antialias: bool = False) -> Tensor:
+    """Resize maps [b, c, h, w] bilinearly in their own dtype, corners not aligned.
+
+    Args:
+        x: Maps; returned as they are when they have the size already.
+        size: Output height and width, or both in one.
+        antialias: Widen the kernel when shrinking.
+    """
+    height_width = (size, size) if isinstance(size, int) else size
+    if tuple(x.shape[-2:]) == height_width:
+        return x
+    return F.interpolate(
+        x, size=height_width, mode="bilinear", align_corners=False, antialias=antialias
     )
-    return resized.to(x.dtype)
+
+
+def fit_size(image: Tensor, size: int) -> Tensor:
+    """Resize square images [b, c, h, w] to [b, c, size, size].
+
+    Larger images are averaged over areas, smaller ones are interpolated bilinearly.
+    """
+    if image.shape[-1] > size:
+        return F.adaptive_avg_pool2d(image, size)
+    return resize_bilinear(image, size)

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from triptych.metrics.working_size import at_working_size
-from triptych.nn.feature_network import AvatarFeatures
+from triptych.nn.feature_network import WHOLE_HEAD_SIZE, AvatarFeatures
 from triptych.ops.colour import to_uint8
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size, resize
 from triptych.photos.aligner import is_on_plain_background
 
 _BACKGROUND = 0
@@ -83,7 +82,7 @@ class HeadMatting:
         """
         if self._person is not None and (person := self._person(image)) is not None:
             return person
-        features = self._network(at_working_size(image))
+        features = self._network(resize(image, WHOLE_HEAD_SIZE))
         background = self._network.region_logits(features).softmax(dim=1)[:, _BACKGROUND, None]
         head = 1 - fit_size(background, image.shape[-1])
         return (2 * head - 0.5).clamp(0, 1)

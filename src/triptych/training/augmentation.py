@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from triptych.ops.resize import resize_bilinear
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -101,7 +103,7 @@ class Augmentation:
         fine = torch.randn(image.shape, generator=generator)
         fine_strength = self.grain * torch.rand(count, 1, 1, 1, generator=generator)
         coarse = torch.randn(count, 3, height // 4, width // 4, generator=generator)
-        coarse = functional.interpolate(coarse, size=(height, width), mode="bilinear")
+        coarse = resize_bilinear(coarse, (height, width))
         coarse_strength = self.blotches * torch.rand(count, 1, 1, 1, generator=generator)
         return image + (fine_strength * fine + coarse_strength * coarse).to(image.device)
 

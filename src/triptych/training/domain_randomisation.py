@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from triptych.ops.resize import resize_bilinear
 from triptych.training.augmentation import Augmentation
 
 _LIGHT = Augmentation(zoom=0.0, shift=0.0)
@@ -35,7 +35,4 @@ def _scenery(size: int, rng: torch.Generator) -> Tensor:
     colour = 2 * torch.rand(3, 1, 1, generator=rng) - 1
     strength = torch.rand(1, generator=rng)
     blotches = 2 * torch.rand(1, 3, patches, patches, generator=rng) - 1
-    upsampled = functional.interpolate(
-        blotches, size=(size, size), mode="bilinear", align_corners=False
-    )
-    return (colour + strength * upsampled[0]).clamp(-1, 1)
+    return (colour + strength * resize_bilinear(blotches, size)[0]).clamp(-1, 1)

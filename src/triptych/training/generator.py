@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from triptych.avatars.sets.shards import ShardSet
-from triptych.camera import FOCAL, Camera, frontal_camera
+from triptych.camera import FOCAL, Camera
+from triptych.metrics.image_metrics import psnr, psnr_from_mse
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
 from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_through
 from triptych.render.nearby_surfaces import nearby_surfaces
@@ -199,7 +200,7 @@ class GeneratorRecipe:
         )
         figures = {
             "l1": float(l1.detach()),
-            "psnr": float(-10 * torch.log10(difference.detach().square().mean())),
+            "psnr": float(psnr_from_mse(difference.detach().square().mean(), peak_to_peak=1.0)),
             "opacity": float(opacity.detach()),
             "depth": float(depth.detach()),
             "gradient": float(gradient.detach()),
@@ -275,8 +276,7 @@ class GeneratorRecipe:
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
         pictures = self._compare_whole(averaged["generator"], heads=12, views=(0, 2))
-        error = (pictures[:, 0] - pictures[:, 1]).square().mean((1, 2, 3)) / 4
-        return {"psnr": round(float((-10 * torch.log10(error)).mean()), 3)}
+        return {"psnr": round(float(psnr(pictures[:, 0], pictures[:, 1]).mean()), 3)}
 
     @torch.no_grad()
     def sheet(self, averaged: Modules, path: Path) -> None:
@@ -287,7 +287,6 @@ class GeneratorRecipe:
         """Return true and generated pictures [heads * views, 2, 3, h, w] of unseen heads."""
         model: Any = module
         shards, pairs = self.test_shards, []
-        intrinsics = frontal_camera().intrinsics
         for head in range(min(heads, len(shards))):
             attributes = torch.from_numpy(np.array(shards.get("attributes", head)))[None]
             with torch.autocast("cpu", torch.bfloat16):
@@ -295,7 +294,7 @@ class GeneratorRecipe:
                 planes = model.planes(ws)
             for view in views:
                 cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
-                camera = Camera(cam2world, intrinsics)
+                camera = Camera.with_focal(cam2world)
                 made = model.render(planes, ws, camera, render_size=shards.size).image[0]
                 rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))
                 pairs.append(torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, made]))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
-import math
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from triptych.errors import UserError
 from triptych.files import atomic_path
 from triptych.ops.thread_budget import ThreadBudget
 from triptych.training.ranger import Ranger
+from triptych.training.schedules import frozen_copy, update_average, warmup_cosine
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +184,7 @@ class _Run:
     ) -> None:
         self.recipe, self.config, self.run_dir, self.report = recipe, config, run_dir, report
         self.accelerator = accelerator
-        self.averaged = {name: _frozen_copy(module) for name, module in recipe.modules.items()}
+        self.averaged = {name: frozen_copy(module) for name, module in recipe.modules.items()}
         self.parameters = [
             p for m in recipe.modules.values() for p in m.parameters() if p.requires_grad
         ]
@@ -293,9 +292,12 @@ class _Run:
         self, progress: Progress, first_step: int, generator: torch.Generator
     ) -> dict[str, float]:
         config = self.config
-        warm = min(1.0, (self.step - first_step + 1) / max(1, config.warmup_steps))
-        cosine = 0.5 + 0.5 * math.cos(math.pi * progress.fraction)
-        rate = config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * cosine)
+        rate = config.learning_rate * warmup_cosine(
+            self.step - first_step,
+            progress.fraction,
+            warmup_steps=config.warmup_steps,
+            final=config.final_rate,
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["rate_gain"]
         self.optimiser.zero_grad(set_to_none=True)
@@ -306,9 +308,8 @@ class _Run:
         if torch.isfinite(norm):
             self.optimiser.step()
         self.step += 1
-        decay = min(config.ema_decay, (1 + self.step) / (10 + self.step))
         for name, module in self.recipe.modules.items():
-            _average_into(self.averaged[name], module, 1 - decay)
+            update_average(self.averaged[name], module, step=self.step, decay=config.ema_decay)
         return {"loss": float(loss.detach()), "gradient_norm": float(norm), **figures}
 
     def _share_gradients(self) -> None:
@@ -366,15 +367,3 @@ def _optimiser(parameters: list[nn.Parameter], config: LoopConfig) -> torch.opti
     if decay:
         return torch.optim.AdamW(groups, rate, betas=betas, weight_decay=decay, fused=True)
     return torch.optim.Adam(groups, rate, betas=betas, fused=True)
-
-
-def _frozen_copy(module: nn.Module) -> nn.Module:
-    return copy.deepcopy(module).requires_grad_(False).eval()
-
-
-@torch.no_grad()
-def _average_into(averaged: nn.Module, module: nn.Module, share: float) -> None:
-    """Move the averaged parameters a share of the way; buffers are copied."""
-    torch._foreach_lerp_(list(averaged.parameters()), list(module.parameters()), share)
-    for kept, current in zip(averaged.buffers(), module.buffers(), strict=True):
-        kept.copy_(current)

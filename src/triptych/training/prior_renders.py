@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from triptych.avatars.sets.shards import ORIGINAL, ShardSet, write_heads
-from triptych.camera import Camera, frontal_camera
+from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.preview import preview_render
@@ -63,7 +63,7 @@ def _seen_by(generator: TriPlaneGenerator, shards: ShardSet, head: int) -> dict[
     arrays = shards.head(head)
     assert str(arrays["variants"][0]) == ORIGINAL
     poses = torch.from_numpy(arrays["cam2world"])
-    camera = Camera(poses, frontal_camera().intrinsics.expand(len(poses), 3, 3))
+    camera = Camera.with_focal(poses)
     with torch.no_grad():
         ws = generator.mapping(torch.from_numpy(arrays["attributes"])[None])
     shown = preview_render(generator, ws, camera)

@@ -6,8 +6,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from triptych.ops.resize import resize_bilinear
 from triptych.training.augmentation import even_draws
 
 _SHAPES = 14  # of a cluttered background
@@ -25,11 +25,11 @@ def random_backgrounds(count: int, size: int, generator: torch.Generator) -> Ten
         noise = torch.randn(count, 3, cells, cells, generator=generator)
         noise = grey * noise[:, :1] + (1 - grey) * noise
         amount = strength * torch.rand(count, 1, 1, 1, generator=generator).square()
-        background += amount * _upsampled(noise, coarse)
+        background += amount * resize_bilinear(noise, coarse)
     grey = background.mean(1, keepdim=True)
     colourful = torch.rand(count, 1, 1, 1, generator=generator)
     background = grey + colourful * (background - grey)
-    return _upsampled(background, size).clamp(-1, 1)
+    return resize_bilinear(background, size).clamp(-1, 1)
 
 
 def _clutter(image: Tensor, generator: torch.Generator) -> Tensor:
@@ -49,7 +49,3 @@ def _clutter(image: Tensor, generator: torch.Generator) -> Tensor:
         shade = 0.4 * torch.randn(count, 1, 1, 1, generator=generator) * along[:, None].clamp(max=1)
         image = torch.where(far[:, None] < 1, colour + shade, image)
     return image
-
-
-def _upsampled(image: Tensor, size: int) -> Tensor:
-    return functional.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)

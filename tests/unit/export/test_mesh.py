@@ -11,7 +11,6 @@ import trimesh
 from toy_portraits import SPHERE_RADIUS
 
 from triptych.errors import UserError
-from triptych.export.glb import linear_from_srgb
 from triptych.export.mesh import Mesh, portrait_mesh, save_mesh
 from triptych.export.surface import closed_surface, vertex_normals
 
@@ -169,12 +168,6 @@ def test_glb_follows_the_standard(tmp_path):
     assert all(view["byteOffset"] % 4 == 0 for view in views)
     end = views[-1]["byteOffset"] + views[-1]["byteLength"]
     assert end == document["buffers"][0]["byteLength"] == length - 28 - text_length
-
-
-def test_srgb_becomes_linear_light():
-    assert linear_from_srgb(np.array([0.0, 0.04, 0.5, 1.0])) == pytest.approx(
-        [0.0, 0.04 / 12.92, 0.2140, 1.0], abs=1e-4
-    )
 
 
 def test_unknown_endings_are_refused(tmp_path):

@@ -8,7 +8,7 @@ from narrow_inception import narrow_state, use_narrow_inception, write_narrow_fi
 
 from triptych.errors import UserError
 from triptych.files import sha256_of
-from triptych.metrics.inception import (
+from triptych.metrics.frechet import (
     INCEPTION_FILE,
     INCEPTION_SHA256,
     PublishedInception,

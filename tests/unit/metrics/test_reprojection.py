@@ -10,7 +10,6 @@ from triptych.camera import Camera, frontal_camera, look_at_camera, orbit
 from triptych.metrics.reprojection import (
     PosedViews,
     nearest_neighbours,
-    project,
     reprojection_error,
     view_consistency_error,
 )
@@ -32,26 +31,6 @@ def _plane_views(camera: Camera, *, height: float = 0.0, screen_noise: float = 0
         image = image + screen_noise * torch.randn(image.shape, generator=generator)
     depth = distance.view(len(camera), 1, SIZE, SIZE)
     return PosedViews(image, depth, torch.ones_like(depth), camera)
-
-
-def test_project_known_points() -> None:
-    camera = frontal_camera()  # at (0, 0, 2.7), looking along -z
-    points = torch.tensor([[[0.0, 0.0, 0.2], [0.1, 0.0, 0.7], [0.0, 0.1, 0.7], [0.0, 0.0, 3.7]]])
-    place, axial = project(camera, points)
-    torch.testing.assert_close(axial, torch.tensor([[2.5, 2.0, 2.0, -1.0]]))
-    shift = 4.2647 * 0.1 / 2.0
-    torch.testing.assert_close(place[0, 0], torch.tensor([0.5, 0.5]))
-    torch.testing.assert_close(place[0, 1], torch.tensor([0.5 + shift, 0.5]))  # +x is right
-    torch.testing.assert_close(place[0, 2], torch.tensor([0.5, 0.5 - shift]))  # +y is up
-
-
-def test_projection_undoes_the_rays() -> None:
-    camera = look_at_camera(torch.tensor([0.3, -0.4]), torch.tensor([0.1, -0.2]))
-    rays = camera_rays(camera, 8)
-    place, _ = project(camera, rays.origins + 2.5 * rays.directions)
-    steps = (torch.arange(8) + 0.5) / 8
-    expected = torch.stack([steps.repeat(8), steps.repeat_interleave(8)], dim=1)
-    torch.testing.assert_close(place, expected.expand(2, -1, -1), rtol=0, atol=2e-6)
 
 
 def test_a_consistent_plane_has_next_to_no_error() -> None:

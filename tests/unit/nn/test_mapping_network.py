@@ -55,14 +55,6 @@ def test_truncation(cutoff, moved):
     assert torch.equal(net.truncate(ws, 1.0, cutoff), ws)
 
 
-def test_running_mean():
-    net = network()
-    net.update_average(torch.ones(3, 7), beta=0.9)
-    torch.testing.assert_close(net.w_avg, torch.full((7,), 0.1))
-    net.update_average(torch.ones(3, 7), beta=0.9)
-    torch.testing.assert_close(net.w_avg, torch.full((7,), 0.19))
-
-
 def test_label_only():
     rng = torch.Generator().manual_seed(1)
     net = MappingNetwork(0, 3, 7, num_layers=2, track_average=False, rng=rng)

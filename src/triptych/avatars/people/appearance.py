@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.models.attribute_schema import Attributes
+from triptych.ops.colour import linear_from_srgb
 
 Rgb = tuple[float, float, float]
 
@@ -202,12 +203,12 @@ class Appearance:
 
 def linear_rgb(red: float, green: float, blue: float) -> Rgb:
     """Turn an sRGB colour 0..255 into linear light 0..1."""
-    return _rgb(_linear(np.array([red, green, blue], np.float64) / 255.0))
+    return _rgb(linear_from_srgb(np.array([red, green, blue], np.float64) / 255.0))
 
 
 def skin_rgb(tone: float) -> Rgb:
     """Return the linear colour of a skin tone, 0 very light .. 9 very dark."""
-    ramp = _linear(np.array(_SKIN_RAMP, np.float64) / 255.0)
+    ramp = linear_from_srgb(np.array(_SKIN_RAMP, np.float64) / 255.0)
     stops = np.arange(len(ramp))
     return _rgb(np.array([np.interp(tone, stops, ramp[:, channel]) for channel in range(3)]))
 
@@ -239,7 +240,7 @@ def appearance_from_attributes(attributes: Attributes) -> Appearance:
     darkness = attributes.skin_tone / 9.0
     aged = float(attributes.age > 0.6)
     skin = np.array(skin_rgb(attributes.skin_tone)) * np.exp(np.array(attributes.skin_tint))
-    hair = _linear(np.array(attributes.hair_rgb))
+    hair = linear_from_srgb(np.array(attributes.hair_rgb))
     brow = attributes.brow_shape
     return Appearance(
         skin=SkinAppearance(
@@ -269,11 +270,11 @@ def appearance_from_attributes(attributes: Attributes) -> Appearance:
             _rgb(hair), scalp_cover=0.62 if attributes.hair_style == "buzz" else 0.85
         ),
         eyes=EyeAppearance(
-            iris_rgb=_rgb(np.clip(1.5 * _linear(np.array(attributes.iris_rgb)), 0.0, 1.0))
+            iris_rgb=_rgb(np.clip(1.5 * linear_from_srgb(np.array(attributes.iris_rgb)), 0.0, 1.0))
         ),
         cloth=ClothAppearance(
-            primary_rgb=_rgb(_linear(np.array(attributes.garment_rgb))),
-            secondary_rgb=_rgb(_linear(np.array(attributes.trim_rgb))),
+            primary_rgb=_rgb(linear_from_srgb(np.array(attributes.garment_rgb))),
+            secondary_rgb=_rgb(linear_from_srgb(np.array(attributes.trim_rgb))),
         ),
     )
 
@@ -301,11 +302,6 @@ def _mix(
     share: float,
 ) -> NDArray[np.float64]:
     return np.asarray(start, np.float64) * (1.0 - share) + np.asarray(end, np.float64) * share
-
-
-def _linear(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Undo the sRGB curve; values 0..1."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def _smooth_step(start: float, end: float, value: float) -> float:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from triptych.errors import UserError, check_range, import_optional
+from triptych.errors import UserError, check_range
 from triptych.files import atomic_path, make_writable_folder, read_json, write_json
 
 if TYPE_CHECKING:
@@ -82,14 +82,13 @@ def write_avatar_dataset(
 
     Raises:
         UserError: A number is out of range, a style is unknown, the folder holds something else,
-            there is no asset pack, or numba is not installed.
+            or there is no asset pack.
     """
     from triptych.avatars.assets.pack import load_assets
     from triptych.avatars.builder import AvatarBuilder
 
     plan = DatasetPlan(count, views, size, seed, tuple(styles or ()))
     _check(plan)
-    import_optional("numba", "train")
     assets = load_assets(pack)
     folder = Path(out)
     _open_folder(folder, plan, overwrite=overwrite)
@@ -160,13 +159,12 @@ def _head(plan: DatasetPlan, head: int) -> tuple[dict[str, Any], list[list[float
     import torch
 
     from triptych.avatars.sets.shards import ShardPlan, random_cameras
-    from triptych.camera import Camera, frontal_camera
+    from triptych.camera import Camera
 
     seed = plan.seed + head
     rng = np.random.default_rng([21, seed])
     shots = ShardPlan(first_seed=seed, num_heads=1, num_views=plan.views, size=plan.size)
     cam2world = torch.from_numpy(random_cameras(shots, rng))
-    intrinsics = frontal_camera().intrinsics.expand(plan.views, 3, 3)
     style = str(rng.choice(plan.styles)) if plan.styles else ORIGINAL
     first = head * plan.views
     record = {
@@ -174,7 +172,7 @@ def _head(plan: DatasetPlan, head: int) -> tuple[dict[str, Any], list[list[float
         "style": style,
         "images": [_picture_path(first + view) for view in range(plan.views)],
     }
-    return record, Camera(cam2world, intrinsics).label25().tolist()
+    return record, Camera.with_focal(cam2world).label25().tolist()
 
 
 def _picture_path(index: int) -> str:

@@ -10,8 +10,8 @@ from torch import Tensor
 from triptych.avatars.sets.true_heads import TrueHeads, TrueViews, unseen_cameras
 from triptych.camera import Camera
 from triptych.errors import UserError
-from triptych.metrics.formulas import iou, masked_psnr, perceptual, psnr
 from triptych.metrics.identity import IdentityFeatures, identity_similarity
+from triptych.metrics.image_metrics import iou, masked_psnr, psnr
 from triptych.metrics.perceptual import PerceptualDistance
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.progress import Step, no_progress
@@ -105,7 +105,7 @@ def measure_prior(
         true = heads.views(seed, None, camera, made.image.shape[-1])
         found = {
             **_fidelity(made, true),
-            "perceptual": perceptual(distance, made.image, true.image),
+            "perceptual": distance(made.image, true.image),
             "identity": identity_similarity(identity, made.image, true.image),
         }
         for name, values in found.items():

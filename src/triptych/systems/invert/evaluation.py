@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.metrics.frechet import frechet_distance
-from triptych.metrics.inception import INCEPTION_FILE
+from triptych.metrics.frechet import INCEPTION_FILE, frechet_distance
 from triptych.runs.report_file import Cell, Report, Table, mean
 from triptych.systems.invert.evaluation_methods import (
     BASELINE,

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from triptych.metrics.formulas import perceptual, psnr
 from triptych.metrics.frechet import pooled_features
+from triptych.metrics.image_metrics import psnr
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.nn.feature_network import AvatarFeatures
 from triptych.nn.inception import InceptionFeatures
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.portrait.portrait import Portrait
 from triptych.systems.invert.evaluation_heads import HeadToInvert
 from triptych.systems.invert.evaluation_methods import Answer
@@ -130,7 +130,7 @@ def _figures(pred: Tensor, true: Tensor, networks: MetricNetworks) -> dict[str, 
     return {
         "l2": float((pred - true).square().mean()),
         "psnr": float(psnr(pred, true).mean()),
-        "perceptual": float(perceptual(networks.perceptual, pred, true).mean()),
+        "perceptual": float(networks.perceptual(pred, true).mean()),
         "identity": float((own * wanted).sum(dim=1).mean()),
     }
 

@@ -11,8 +11,8 @@ from triptych.camera import Camera
 from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.ops.fit_size import fit_size
 from triptych.ops.precision import half_precision_where_fast
+from triptych.ops.resize import fit_size
 from triptych.ops.view_pair import ViewPair
 from triptych.render.patches import draw_patches, rays_of
 from triptych.render.rays import camera_rays

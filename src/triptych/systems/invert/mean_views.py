@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.head_views import HeadViews
 from triptych.systems.invert.restyle import GeneratorSynthesis, mean_picture

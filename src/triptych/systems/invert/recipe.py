@@ -19,8 +19,8 @@ from triptych.avatars.sets.shards import ShardSet
 from triptych.errors import UserError
 from triptych.metrics.metric_networks import find_metric_networks
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.ops.fit_size import fit_size
 from triptych.ops.precision import half_precision_where_fast
+from triptych.ops.resize import fit_size
 from triptych.systems.invert.head_views import HeadViews, ViewDraw
 from triptych.systems.invert.losses import inversion_loss
 from triptych.systems.invert.mean_views import MeanViews

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from triptych.camera import Camera
 from triptych.metrics.identity import identity_similarity
+from triptych.metrics.image_metrics import psnr
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.preview import preview_render
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.recipe_targets import Target
 from triptych.systems.invert.restyle import GeneratorSynthesis, RestyleStep, restyle
@@ -45,14 +46,14 @@ def check_inversion(
             small = fit_size(true, step.image.shape[-1])
             note(f"perceptual_{number}", networks.perceptual(step.image, small))
         last = _shown(generator, steps[-1].ws, target.camera)
-        note("psnr_1", _psnr(_shown(generator, steps[0].ws, target.camera), true))
-        note("psnr", _psnr(last, true))
+        note("psnr_1", psnr(_shown(generator, steps[0].ws, target.camera), true))
+        note("psnr", psnr(last, true))
         note("identity", identity_similarity(networks.identity, last, true))
         side = _shown(generator, steps[-1].ws, target.second_camera)
-        note("side_psnr", _psnr(side, target.second[None]))
+        note("side_psnr", psnr(side, target.second[None]))
         if target.ws is not None:
             prior = _shown(generator, target.ws[None], target.camera)
-            note("prior_psnr", _psnr(prior, true))
+            note("prior_psnr", psnr(prior, true))
     return {name: round(sum(values) / len(values), 4) for name, values in measured.items()}
 
 
@@ -84,8 +85,3 @@ def invert_target(
 
 def _shown(generator: TriPlaneGenerator, ws: Tensor, camera: Camera) -> Tensor:
     return preview_render(generator, ws, camera).image.clamp(-1, 1)
-
-
-def _psnr(pred: Tensor, true: Tensor) -> Tensor:
-    """Return the signal-to-noise ratio in decibels of images in [-1, 1]."""
-    return -10 * torch.log10((pred - true).square().mean() / 4)

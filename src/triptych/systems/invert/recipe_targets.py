@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from triptych.avatars.sets.shards import ShardSet
-from triptych.camera import Camera, frontal_camera, random_views
+from triptych.camera import Camera, random_views
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.preview import preview_render
 from triptych.ops.colour import from_uint8
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.photos.labelled_images import LabelledImages
 from triptych.training.domain_randomisation import randomised
 
@@ -99,7 +99,7 @@ class AvatarTargets:
 
     def _camera(self, head: int, view: int) -> Camera:
         cam2world = torch.from_numpy(np.array(self._shards.get("cam2world", head)[view]))
-        return Camera(cam2world[None], frontal_camera().intrinsics)
+        return Camera.with_focal(cam2world[None])
 
 
 class OwnTargets:

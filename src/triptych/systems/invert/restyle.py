@@ -13,7 +13,7 @@ from triptych.camera import Camera, look_at_camera
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.synthesis_layers import NoiseMode
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.systems.invert.encoder import PspEncoder
 
 _MEAN_NOISE_SEED = 0

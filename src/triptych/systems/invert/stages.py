@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from triptych.metrics.identity import identity_similarity
+from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.metrics.metric_networks import MetricNetworks
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.portrait.portrait import Portrait
 from triptych.systems.invert.target import InversionTarget
-
-_PEAK_TO_PEAK = 2.0
-_LEAST_ERROR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,9 @@ def stage_of(
 def distances(pred: Tensor, true: Tensor, networks: MetricNetworks) -> Distances:
     """Return how near one picture [1, 3, s, s] is to another."""
     error = (pred - true).square().mean()
-    ratio = 10 * torch.log10(_PEAK_TO_PEAK**2 / error.clamp(min=_LEAST_ERROR))
     return Distances(
         l2=float(error),
-        psnr=float(ratio),
+        psnr=float(psnr_from_mse(error)),
         perceptual=float(networks.perceptual(pred, true).mean()),
         identity=float(identity_similarity(networks.identity, pred, true).mean()),
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.ops.colour import check_images
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.labelled_images import mirrored_and_upsampled
 from triptych.photos.mirror_uncertainty import mirror_uncertainty

@@ -11,9 +11,13 @@ import torch
 from torch import Tensor
 
 from triptych.avatars.sets.true_heads import TrueHeads
-from triptych.metrics.formulas import perceptual, sharpness, style_probability, style_recognised
+from triptych.metrics.image_metrics import sharpness
 from triptych.metrics.perceptual import PerceptualDistance
-from triptych.metrics.style_classifier import StyleClassifier
+from triptych.metrics.style_classifier import (
+    StyleClassifier,
+    style_probability,
+    style_recognised,
+)
 from triptych.ops.resize import resize
 from triptych.portrait.portrait import Portrait
 from triptych.progress import Progress, no_progress
@@ -177,14 +181,14 @@ def score_variant(
     to_truth = None
     if truth is not None:
         true = truth.views(head.identity, head.style, cameras, pictures.shape[-1]).image
-        to_truth = float(perceptual(distance, pictures, true).mean())
+        to_truth = float(distance(pictures, true).mean())
     return AblationScore(
         variant=variant,
         style=head.style,
         identity=head.identity,
         probability=float(style_probability(classifier, pictures, head.style).mean()),
         recognised=float(style_recognised(classifier, pictures, head.style).float().mean()),
-        to_edits=float(perceptual(distance, beside_edits, edits).mean()),
+        to_edits=float(distance(beside_edits, edits).mean()),
         to_truth=to_truth,
         sharpness=float(sharpness(pictures).mean()),
     )

@@ -14,8 +14,10 @@ from torch import Tensor
 from triptych.avatars.sets.true_heads import TrueHeads, unseen_cameras
 from triptych.camera import Camera
 from triptych.editors.image_editor import ImageEditor
-from triptych.metrics.formulas import identity_kept, perceptual, psnr, style_recognised
-from triptych.metrics.style_networks import StyleNetworks
+from triptych.metrics.identity import identity_kept
+from triptych.metrics.image_metrics import psnr
+from triptych.metrics.metric_networks import StyleNetworks
+from triptych.metrics.style_classifier import style_recognised
 from triptych.progress import Step, no_progress
 from triptych.runs.report_file import Cell, Report, Table, mean
 from triptych.systems.stylize.editor_evaluation_groups import (
@@ -135,7 +137,7 @@ def _measure_group(
         found.append(
             {
                 "psnr": psnr(edited, true),
-                "perceptual": perceptual(networks.distance, edited, true),
+                "perceptual": networks.distance(edited, true),
                 "recognised": style_recognised(networks.classifier, edited, style),
                 "identity kept": identity_kept(networks.identity.embed(edited), own, other),
                 "source psnr": psnr(source, true),

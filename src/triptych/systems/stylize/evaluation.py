@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from triptych.metrics.formulas import sharpness
 from triptych.metrics.identity import IdentityFeatures
+from triptych.metrics.image_metrics import sharpness
 from triptych.metrics.reprojection import PosedViews, view_consistency_error
 from triptych.metrics.style_classifier import StyleClassifier, style_index
 from triptych.ops.resize import resize

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -26,6 +24,7 @@ from triptych.systems.stylize.losses import density_roughness, points_in_box
 from triptych.systems.stylize.rendered_batch import RenderedBatch, ViewRenderer
 from triptych.systems.stylize.settings import StylizeSettings
 from triptych.systems.stylize.views import EditedViews
+from triptych.training.schedules import frozen_copy, update_average, warmup_cosine
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 FITTING = "fitting"
@@ -142,7 +141,7 @@ class _Fitting:
         settings = self.settings
         self.generator = torch.Generator().manual_seed(self.seed)
         self.source.train()
-        self.averaged = copy.deepcopy(self.source).requires_grad_(False).eval()
+        self.averaged = frozen_copy(self.source)
         self.offset = self._missed_of_the_head()
         self.parameters = [p for p in self.source.parameters() if p.requires_grad]
         # Adam's moments are written as floats: torch refuses (0, 0.99).
@@ -168,11 +167,7 @@ class _Fitting:
         nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip)
         self.optimiser.step()
         self.step += 1
-        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.averaged.parameters()), list(self.source.parameters()), 1 - decay
-            )
+        update_average(self.averaged, self.source, step=self.step, decay=self.settings.ema_decay)
         due = self.step % self.settings.evaluate_every == 0
         if len(self.held_out) and (due or self.step == self.settings.steps):
             self._validate()
@@ -201,9 +196,12 @@ class _Fitting:
 
     def _set_rate(self) -> None:
         settings = self.settings
-        warm = min(1.0, (self.step + 1) / max(1, settings.warmup_steps))
-        cosine = 0.5 + 0.5 * math.cos(math.pi * self.step / settings.steps)
-        rate = settings.learning_rate * warm * (_LOWEST_RATE + (1 - _LOWEST_RATE) * cosine)
+        rate = settings.learning_rate * warmup_cosine(
+            self.step,
+            self.step / settings.steps,
+            warmup_steps=settings.warmup_steps,
+            final=_LOWEST_RATE,
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 

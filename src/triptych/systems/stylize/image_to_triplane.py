@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,11 +105,7 @@ class ImageToTriplane(nn.Module):
 
     def encode(self, image: Tensor) -> Tensor:
         """Return the spatial style code [b, code_channels, k, k] of pictures [b, 3, h, w]."""
-        size = self.config.image_size
-        if image.shape[-2:] != (size, size):
-            image = F.interpolate(
-                image, size=(size, size), mode="bilinear", align_corners=False, antialias=True
-            )
+        image = resize_bilinear(image, self.config.image_size, antialias=True)
         code = self.encoder(image.contiguous(memory_format=torch.channels_last))
         if self.config.code_pooling == "vector":
             return code.mean((2, 3), keepdim=True).expand_as(code)
@@ -129,34 +124,6 @@ class ImageToTriplane(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return the planes [b, 3, c, h, w] of frontal pictures [b, 3, h, w] in [-1, 1]."""
         return self.decode(self.encode(image))
-
-
-def mix_codes(codes: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Mix spatial style codes of one network.
-
-    Args:
-        codes: Codes [b, c, k, k].
-        weights: One weight per code, not negative, with sum 1.
-
-    Returns:
-        The convex combination [b, c, k, k]; a weight of exactly 1 returns that code unchanged.
-
-    Raises:
-        UserError: The weights are not those of a convex combination.
-
-    Reference:
-        FF3D, style mixing: w_s = (1 - a) w_s1 + a w_s2.
-    """
-    if len(codes) != len(weights) or not codes:
-        raise UserError(f"style mixing: got {len(codes)} codes and {len(weights)} weights")
-    if min(weights) < 0 or abs(sum(weights) - 1) > 1e-6:
-        raise UserError(
-            f"style mixing: got weights {list(weights)}; expected numbers >= 0 with sum 1"
-        )
-    present = [(code, weight) for code, weight in zip(codes, weights, strict=True) if weight > 0]
-    if len(present) == 1:
-        return present[0][0]
-    return torch.stack([weight * code for code, weight in present]).sum(0)
 
 
 class _StyleEncoder(nn.Module):

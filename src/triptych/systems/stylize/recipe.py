@@ -16,6 +16,7 @@ from torch import Tensor
 
 from triptych.camera import look_at_camera, random_views
 from triptych.errors import UserError
+from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.spatial_modulation import Modulation
 from triptych.ops.precision import half_precision_where_fast
@@ -188,9 +189,9 @@ class ImageToTriplaneRecipe:
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
         rows, plane = self._compare_whole(averaged["image_to_triplane"], heads=12)
-        errors = [(row[-1] - row[-2]).square().mean() / 4 for row in rows]
-        psnr = torch.stack([-10 * torch.log10(error) for error in errors]).mean()
-        return {"plane_l1": round(plane, 4), "side_psnr": round(float(psnr), 3)}
+        errors = torch.stack([(row[-1] - row[-2]).square().mean() for row in rows])
+        side_psnr = psnr_from_mse(errors).mean()
+        return {"plane_l1": round(plane, 4), "side_psnr": round(float(side_psnr), 3)}
 
     @torch.no_grad()
     def sheet(self, averaged: Modules, path: Path) -> None:

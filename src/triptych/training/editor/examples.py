@@ -10,7 +10,7 @@ from torch import Tensor
 
 from triptych.avatars.sets.shards import ORIGINAL, ShardSet
 from triptych.editors.image_editor import ImageEditor
-from triptych.training.editor.patch_pca import reconstruction_psnr
+from triptych.metrics.image_metrics import psnr
 from triptych.training.sheets import save_sheet
 from triptych.training.style_variants import (
     drawn_styles,
@@ -56,9 +56,9 @@ class EditExamples:
         by_kind: dict[str, list[Tensor]] = {}
         unedited = []
         for examples in self.variants:
-            psnr = reconstruction_psnr(_edit(editor, examples), examples.truth)
-            by_kind.setdefault(kind_of(examples.variant), []).append(psnr)
-            unedited.append(reconstruction_psnr(examples.source, examples.truth))
+            edited = _edit(editor, examples).clamp(-1, 1)
+            by_kind.setdefault(kind_of(examples.variant), []).append(psnr(edited, examples.truth))
+            unedited.append(psnr(examples.source, examples.truth))
         groups = {f"psnr_{kind}": torch.cat(values) for kind, values in sorted(by_kind.items())}
         groups = {"psnr": torch.cat(list(groups.values())), **groups}
         groups["psnr_unedited"] = torch.cat(unedited)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 PATCH = 4
@@ -136,9 +135,3 @@ def _set_decoder(convolutions: list[nn.Conv2d], code: PatchCode) -> None:
 def _bias(convolution: nn.Conv2d) -> Tensor:
     assert convolution.bias is not None
     return convolution.bias
-
-
-def reconstruction_psnr(reconstruction: Tensor, images: Tensor) -> Tensor:
-    """Return the peak signal-to-noise ratio [n] in dB of pictures [n,3,h,w] in [-1,1]."""
-    error = F.mse_loss(reconstruction.clamp(-1, 1), images, reduction="none").mean((1, 2, 3)) / 4
-    return -10 * error.clamp_min(1e-10).log10()

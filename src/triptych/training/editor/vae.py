@@ -19,14 +19,11 @@ from triptych.avatars.sets.shards import ShardSet
 from triptych.avatars.styles.filters import FILTERS, apply_filter
 from triptych.errors import UserError
 from triptych.files import read_json, write_json
+from triptych.metrics.image_metrics import psnr, psnr_from_mse
 from triptych.ops.colour import from_uint8
 from triptych.ops.precision import half_precision_where_fast
 from triptych.training.editor.networks import EditorNetworksConfig, build_vae
-from triptych.training.editor.patch_pca import (
-    fit_patch_code,
-    reconstruction_psnr,
-    start_as_patch_code,
-)
+from triptych.training.editor.patch_pca import fit_patch_code, start_as_patch_code
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
 
@@ -161,7 +158,7 @@ class EditorVaeRecipe:
             "l1": float(l1.detach()),
             "gradient": float(gradient.detach()),
             "whitening": float(whitening.detach()),
-            "psnr": float(-10 * torch.log10(mse.detach() / 4)),
+            "psnr": float(psnr_from_mse(mse.detach())),
         }
         return loss, figures
 
@@ -174,9 +171,9 @@ class EditorVaeRecipe:
         drawn = _drawn(images[:20])
         redrawn = self._reconstruct(averaged["vae"], drawn)
         figures = {
-            "psnr": reconstruction_psnr(made, images).mean(),
-            "psnr_eyes": -10 * torch.log10(error_in_eyes.clamp_min(1e-10) / 4),
-            "psnr_drawings": reconstruction_psnr(redrawn, drawn).mean(),
+            "psnr": psnr(made, images).mean(),
+            "psnr_eyes": psnr_from_mse(error_in_eyes),
+            "psnr_drawings": psnr(redrawn, drawn).mean(),
         }
         return {name: round(float(value), 3) for name, value in figures.items()}
 

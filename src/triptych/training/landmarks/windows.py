@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from triptych.camera import FOCAL, TARGET
+from triptych.camera import FOCAL, TARGET, Camera
 from triptych.nn.head_pose_network import HeadPose
 from triptych.training.augmentation import Augmentation, even_draws
 from triptych.training.random_backgrounds import random_backgrounds
@@ -94,14 +94,15 @@ def draw_windows(
         Windows [n, 3, size, size] in [-1, 1] and what is true of them; the presence is 0 or 1.
     """
     count = len(shots.image)
-    anchor, per_unit = _seen_anchor(shots.cam2world)
+    camera = Camera.with_focal(shots.cam2world)
+    anchor, per_unit = _projected_anchor(camera)
     centre, side, roll = _draw_squares(anchor, per_unit, window_units, ranges, generator)
     empty = torch.rand(count, generator=generator) < ranges.empty
     pieces = empty & (torch.rand(count, generator=generator) < _SHUFFLED_SHARE)
     window = _cut(shots, centre, side, roll, size, empty & ~pieces, ranges, generator)
     window[pieces] = _shuffled(window[pieces], generator)
     turn = _turns(roll)
-    seen = _project(shots.landmarks, shots.cam2world)
+    seen, _ = camera.project(shots.landmarks)
     truth = HeadPose(
         landmarks=((seen - centre[:, None]) @ turn) / side[:, None, None],
         anchor=((anchor - centre)[:, None] @ turn)[:, 0] / side[:, None],
@@ -115,20 +116,11 @@ def draw_windows(
     return light(window, regions, generator)[0], truth
 
 
-def _seen_anchor(cam2world: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where the anchor is seen [n, 2], in picture widths, and how long a unit is there."""
-    target = cam2world.new_tensor(TARGET).expand(len(cam2world), 1, 3)
-    in_camera = _to_camera(target, cam2world)[:, 0]
-    return FOCAL * in_camera[:, :2] / in_camera[:, 2:] + 0.5, FOCAL / in_camera[:, 2]
-
-
-def _to_camera(points: Tensor, cam2world: Tensor) -> Tensor:
-    return (points - cam2world[:, None, :3, 3]) @ cam2world[:, :3, :3]
-
-
-def _project(points: Tensor, cam2world: Tensor) -> Tensor:
-    in_camera = _to_camera(points, cam2world)
-    return FOCAL * in_camera[..., :2] / in_camera[..., 2:] + 0.5
+def _projected_anchor(camera: Camera) -> tuple[Tensor, Tensor]:
+    """Return the anchor's position [n, 2] and the size of a world unit there [n], image widths."""
+    target = camera.cam2world.new_tensor(TARGET).expand(len(camera), 1, 3)
+    position, depth = camera.project(target)
+    return position[:, 0], FOCAL / depth[:, 0]
 
 
 def _turns(roll: Tensor) -> Tensor:

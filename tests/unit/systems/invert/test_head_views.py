@@ -7,7 +7,7 @@ import torch
 from toy_portraits import tiny_generator, tiny_superresolved_config
 
 from triptych.camera import look_at_camera
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.systems.invert.head_views import HeadViews, ViewSettings
 
 CAMERA = look_at_camera(torch.tensor([0.2, -0.3]), 0.1)

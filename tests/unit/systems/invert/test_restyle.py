@@ -10,7 +10,7 @@ from toy_portraits import tiny_generator
 
 from triptych.camera import FOCAL, focal_from_fov_deg, look_at_camera
 from triptych.errors import UserError
-from triptych.ops.fit_size import fit_size
+from triptych.ops.resize import fit_size
 from triptych.systems.invert.encoder import PspConfig, PspEncoder, RestyleConfig
 from triptych.systems.invert.restyle import GeneratorSynthesis, mean_picture, restyle
 

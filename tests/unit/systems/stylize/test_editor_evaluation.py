@@ -14,7 +14,7 @@ from triptych.avatars.sets.true_heads import TrueViews
 from triptych.camera import Camera
 from triptych.editors.image_editor import EditorConfig
 from triptych.errors import UserError
-from triptych.metrics.style_networks import StyleNetworks
+from triptych.metrics.metric_networks import StyleNetworks
 from triptych.systems.stylize.editor_evaluation import (
     EditorFindings,
     measure_editor,

@@ -13,7 +13,6 @@ from triptych.systems.stylize.image_to_triplane import (
     ImageToTriplane,
     ImageToTriplaneConfig,
     avatar_config,
-    mix_codes,
     official_config,
 )
 
@@ -83,25 +82,6 @@ def test_vector_code_forgets_where_things_are():
     assert spatial.std((2, 3)).min() > 0
     assert vector.shape == spatial.shape
     assert vector.std((2, 3)).max() < 1e-6
-
-
-def test_mixing_endpoints_are_exact():
-    first, second = torch.randn(2, 1, 6, 4, 4)
-    assert torch.equal(mix_codes([first, second], [1.0, 0.0]), first)
-    assert torch.equal(mix_codes([first, second], [0.0, 1.0]), second)
-
-
-def test_mixing_is_convex():
-    first, second = torch.zeros(1, 6, 4, 4), torch.ones(1, 6, 4, 4)
-    mixed = mix_codes([first, second], [0.75, 0.25])
-    torch.testing.assert_close(mixed, torch.full_like(mixed, 0.25))
-
-
-@pytest.mark.parametrize("weights", [[0.5], [0.7, 0.7], [1.5, -0.5]])
-def test_mixing_refuses_weights_that_are_not_convex(weights):
-    code = torch.zeros(1, 6, 4, 4)
-    with pytest.raises(UserError, match="style mixing"):
-        mix_codes([code, code], weights)
 
 
 def test_widths_must_span_the_sizes():

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from triptych.ops.blur import halving_blur
-from triptych.ops.colour import from_uint8, to_uint8
-from triptych.ops.resize import resize
+from triptych.ops.colour import from_uint8, linear_from_srgb, to_uint8
+from triptych.ops.resize import fit_size, resize, resize_bilinear
 
 
 @pytest.mark.parametrize("mode", ["antialiased", "none", "classic"])
@@ -25,6 +26,35 @@ def test_only_antialiasing_sees_every_pixel_when_shrinking():
     assert resize(stripes, 8, filter_mode="none").max() == 0
     torch.testing.assert_close(
         resize(stripes, 8, filter_mode="antialiased").mean(), torch.tensor(0.25), atol=0.02, rtol=0
+    )
+
+
+def test_larger_images_are_averaged():
+    image = torch.arange(16.0).view(1, 1, 4, 4)
+    assert fit_size(image, 2)[0, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
+
+
+def test_smaller_images_are_interpolated():
+    image = torch.tensor([[[[0.0, 4.0], [0.0, 4.0]]]])
+    assert fit_size(image, 4)[0, 0, 0].tolist() == [0.0, 1.0, 3.0, 4.0]
+
+
+def test_images_of_the_right_size_are_left_alone():
+    image = torch.rand(2, 3, 8, 8)
+    assert fit_size(image, 8) is image
+    assert resize(image, 8) is image
+    assert resize_bilinear(image, (8, 8)) is image
+
+
+def test_heights_and_widths_may_differ():
+    ramp = torch.tensor([[[[0.0, 4.0]]]])
+    assert resize_bilinear(ramp, (2, 4))[0, 0].tolist() == [[0.0, 1.0, 3.0, 4.0]] * 2
+
+
+def test_linear_light_of_srgb():
+    # Black, the end of the linear part, mid grey, white (IEC 61966-2-1).
+    assert linear_from_srgb(np.array([0.0, 0.04, 0.5, 1.0])) == pytest.approx(
+        [0.0, 0.04 / 12.92, 0.214041, 1.0], abs=1e-6
     )
 
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from triptych.metrics.formulas import (
+from triptych.metrics.identity import identity_kept
+from triptych.metrics.image_metrics import (
     HIGHEST_PSNR,
-    identity_kept,
     iou,
     masked_psnr,
     psnr,
+    psnr_from_mse,
     sharpness,
-    style_probability,
-    style_recognised,
 )
+from triptych.metrics.style_classifier import style_probability, style_recognised
 
 
 def test_psnr_of_a_constant_difference() -> None:
@@ -26,6 +26,8 @@ def test_psnr_of_a_constant_difference() -> None:
     target = torch.stack([torch.full((3, 4, 4), 0.2), torch.full((3, 4, 4), 0.02)])
     torch.testing.assert_close(psnr(image, target), torch.tensor([20.0, 40.0]))
     assert psnr(image, image).tolist() == [HIGHEST_PSNR] * 2
+    # On [0, 1] the same images differ by 0.1: 10 log10(1 / 0.01).
+    assert float(psnr_from_mse(torch.tensor(0.01), peak_to_peak=1.0)) == pytest.approx(20.0)
 
 
 def test_masked_psnr_looks_inside_the_mask_only() -> None:
