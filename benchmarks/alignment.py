@@ -31,12 +31,12 @@ from triptych.avatars.sets.shards import ShardSet
 from triptych.errors import MissingDependency
 from triptych.framing import AVATAR_FRAMING
 from triptych.photos.aligner import PhotoAligner
+from triptych.photos.detectors.face import Face, FaceFinder
 from triptych.photos.detectors.face_mesh import FaceMeshFinder
 from triptych.photos.detectors.head_pose import HeadPoseFinder
-from triptych.photos.face import Face, FaceFinder
+from triptych.photos.detectors.rotations import angle_of
 from triptych.photos.photo import read_photo
 from triptych.photos.prepared_set import photos_below
-from triptych.photos.rotations import angle_of
 from triptych.training.landmarks.checks import pose_errors
 
 Pixels = NDArray[np.uint8]

@@ -32,8 +32,8 @@ from triptych.photos.detectors.face_mesh import (
     five_points_of_mesh,
 )
 from triptych.photos.detectors.head_fit import fit_head
-from triptych.photos.rotations import angle_of
-from triptych.photos.window import Window
+from triptych.photos.detectors.rotations import angle_of
+from triptych.photos.detectors.window import Window
 from triptych.weights.safetensors_file import FileHeader, save_tensors
 
 FloatArray = NDArray[np.float64]

@@ -72,7 +72,7 @@ class FaceFraming:
     def __post_init__(self) -> None:
         if len(self.points) != 5:
             raise UserError(f"framing: got {len(self.points)} standard points; expected 5")
-        if self.crop == "five-point" and self.camera == "look-at":
+        if self.camera == "look-at" and not self.upright:
             raise UserError(
                 "framing: a five-point crop keeps the head's roll, which a look-at camera cannot "
                 "show; use crop 'head' or camera 'measured'"

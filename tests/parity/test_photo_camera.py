@@ -12,9 +12,9 @@ from psp_numbers import read_numbers
 from triptych.camera import TARGET
 from triptych.framing import EG3D_FRAMING
 from triptych.photos.aligned_photo import frame_face, measured_camera, plan_window
-from triptych.photos.face import Face
+from triptych.photos.detectors.face import Face
+from triptych.photos.detectors.rotations import angle_of, turn_to_axis
 from triptych.photos.five_point_crop import STANDARD_POINTS, plan_crop
-from triptych.photos.rotations import angle_of, turn_to_axis
 
 UNTILTED = replace(EG3D_FRAMING, tilt=0.0)
 FOCAL_PX, MIDDLE = 3000.0, np.array([320.0, 240.0])
@@ -34,6 +34,7 @@ def face_seen_by(cam2world: np.ndarray) -> Face:
         detector="reference",
         score=1.0,
         pairs=np.array([1, 0, 2, 4, 3]),
+        is_photograph=False,
     )
 
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from triptych.camera import Camera, camera_at
 from triptych.framing import FaceFraming
-from triptych.photos.face import Face, FloatArray, Pixels
+from triptych.photos.detectors.face import Face, FloatArray, Pixels
+from triptych.photos.detectors.rotations import about_x, turn_to_axis
+from triptych.photos.detectors.window import Window, cut_window
 from triptych.photos.five_point_crop import CANVAS, CROP, CropPlan, plan_crop
 from triptych.photos.photo import photo_tensor
-from triptych.photos.rotations import about_x, turn_to_axis
-from triptych.photos.window import Window, cut_window
 
 _SHOWN_OUTSIDE = 0.02  # a smaller part outside the photo is not worth a note
 
@@ -44,6 +44,11 @@ class AlignedPhoto:
     detector: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_photograph(self) -> bool:
+        """Whether the picture is known to be a photograph; see `Face`."""
+        return self.face.is_photograph
+
 
 def frame_face(
     pixels: Pixels, face: Face, framing: FaceFraming, size: int = CROP, notes: tuple[str, ...] = ()
@@ -59,7 +64,7 @@ def frame_face(
     """
     height, width = pixels.shape[:2]
     fill = round((framing.fill + 1) * 127.5)
-    if framing.crop == "head":
+    if framing.upright:
         window, camera = head_window(face, framing)
         cut = cut_window(pixels, window, size, fill)
     else:

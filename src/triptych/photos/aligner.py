@@ -7,26 +7,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from triptych.errors import MissingDependency, UserError
 from triptych.framing import AVATAR_FRAMING, FaceFraming
 from triptych.photos.aligned_photo import AlignedPhoto, frame_face
-from triptych.photos.face import Face, FaceFinder, Pixels
-from triptych.photos.photo import Photo, as_photo
+from triptych.photos.detectors.face import Face, FaceFinder, Pixels
+from triptych.photos.photo import Photo, as_photo, is_on_plain_background
 
 Detector = Literal["auto", "mediapipe", "avatar"]
 DETECTORS: tuple[str, ...] = get_args(Detector)
 
-_PLAIN_GREY = 191  # background of avatars
-_PLAIN_TOLERANCE = 3
-_PLAIN_SHARE = 0.75  # shoulders reach the lower edge
 _INSTALL = "pip install 'triptych[photo]'"
+
+
+class UnusableFace(UserError):
+    """A picture without a face that can be used.
+
+    Args:
+        reason: Why, in a few words that reports count by.
+        message: Why, in one line.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
 class AlignmentLimits:
-    """Which faces are refused, and which are only remarked upon.
+    """Which faces are refused, and which get a note.
 
     Attributes:
         smallest_face: Width in pixels below which a face is refused.
@@ -35,8 +43,8 @@ class AlignmentLimits:
         large_yaw: Turn beyond which the camera is called uncertain.
         largest_pitch: As largest_yaw, up and down.
         most_outside: Share of the landmarks that may lie outside the picture.
-        least_second_score: Score that the avatar network needs where mediapipe has looked before
-            and found nothing; at this one it takes 3 % of pictures of other things for a face.
+        least_second_score: Score that the avatar network needs where mediapipe has found nothing
+            before; at this one it takes 3 % of pictures of other things for a face.
     """
 
     smallest_face: float = 32.0
@@ -90,7 +98,8 @@ class PhotoAligner:
             face: Which face: 1 is the largest.
 
         Raises:
-            UserError: The picture cannot be read, or no face in it can be used; one line says why.
+            UnusableFace: No face in it can be used; one line says why.
+            UserError: The picture cannot be read, or has not so many faces.
         """
         return self.align_one_of(as_photo(image), face=face)[0]
 
@@ -98,7 +107,7 @@ class PhotoAligner:
         """Align one face of a photo, as a call does, and return all its faces too."""
         faces, notes = self.faces(photo)
         if not faces:
-            raise UserError(f"no face found in {photo.name}; {self._hint()}")
+            raise UnusableFace("no face found", f"no face found in {photo.name}; {self._hint()}")
         if not 1 <= face <= len(faces):
             raise UserError(
                 f"{photo.name} shows {_counted(len(faces))}; got face {face}; expected 1 to "
@@ -118,7 +127,7 @@ class PhotoAligner:
             finder = self._finder(name)
             if finder is None:
                 notes += (
-                    "mediapipe is not installed: only the avatar network looked, which knows "
+                    "mediapipe is not installed: only the avatar network searched, which knows "
                     f"centred heads; {_INSTALL} adds a detector for photographs",
                 )
                 continue
@@ -154,28 +163,31 @@ class PhotoAligner:
         """Return notes about a face.
 
         Raises:
-            UserError: It cannot be used.
+            UnusableFace: It cannot be used.
         """
         limits = self.limits
         if face.width < limits.smallest_face:
-            raise UserError(
+            raise UnusableFace(
+                "face too small",
                 f"the face in {photo.name} is {face.width:.0f} pixels wide; expected at least "
-                f"{limits.smallest_face:.0f}; use a larger picture"
+                f"{limits.smallest_face:.0f}; use a larger picture",
             )
         for name, angle, largest in (
             ("to the side", face.yaw, limits.largest_yaw),
             ("up or down", face.pitch, limits.largest_pitch),
         ):
             if abs(angle) > largest:
-                raise UserError(
+                raise UnusableFace(
+                    f"turned {name}",
                     f"the face in {photo.name} is turned {abs(math.degrees(angle)):.0f} degrees "
-                    f"{name}; expected at most {math.degrees(largest):.0f}"
+                    f"{name}; expected at most {math.degrees(largest):.0f}",
                 )
         outside = _share_outside(face, photo.pixels)
         if outside > limits.most_outside:
-            raise UserError(
+            raise UnusableFace(
+                "face cut off by the edge",
                 f"the face in {photo.name} is cut off by the edge of the picture: {outside:.0%} "
-                f"of it is missing; expected at most {limits.most_outside:.0%}"
+                f"of it is missing; expected at most {limits.most_outside:.0%}",
             )
         notes = []
         if face.width < limits.small_face:
@@ -186,13 +198,6 @@ class PhotoAligner:
                 "the camera is less certain"
             )
         return tuple(notes)
-
-
-def is_on_plain_background(pixels: Pixels) -> bool:
-    """Say whether a picture stands before the plain light grey of the embedded models."""
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
-    plain = np.abs(edge.astype(int) - _PLAIN_GREY).max(axis=1) <= _PLAIN_TOLERANCE
-    return float(plain.mean()) > _PLAIN_SHARE or bool(plain[: pixels.shape[1]].all())
 
 
 def _share_outside(face: Face, pixels: Pixels) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from triptych.camera import RADIUS, Camera, camera_at
@@ -65,8 +65,4 @@ def unnormalised_camera(angles: Sequence[float], translation: Sequence[float]) -
 
 def _head_rotation(angles: Sequence[float]) -> Tensor:
     """Return the transpose of Rz Ry Rx [3, 3]."""
-    (sx, cx), (sy, cy), (sz, cz) = ((math.sin(a), math.cos(a)) for a in angles)
-    about_x = torch.tensor([[1, 0, 0], [0, cx, -sx], [0, sx, cx]], dtype=torch.float64)
-    about_y = torch.tensor([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]], dtype=torch.float64)
-    about_z = torch.tensor([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]], dtype=torch.float64)
-    return (about_z @ about_y @ about_x).T
+    return torch.from_numpy(Rotation.from_euler("xyz", angles).as_matrix()).T

@@ -2,7 +2,7 @@
 
 dataset.json            {"labels": [[path, 25 camera numbers], ...]}
 PATH                    square pictures, all of one size
-conf_map/STEM.npy       optional: unsup3d's doubt [h, w] about the mirrored picture, >= 0
+conf_map/STEM.npy       optional: uncertainty [h, w] of the mirrored picture, >= 0 (unsup3d's maps)
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.files import read_json
-from triptych.ops.colour import from_uint8
+from triptych.photos.mirror_uncertainty import mirrored_and_upsampled
+from triptych.photos.photo import photo_tensor, read_pixels
 
 _LABEL_DIM = 25
 
@@ -44,20 +45,14 @@ class LabelledImages:
         Raises:
             UserError: It is missing, broken or not square.
         """
-        from PIL import Image
-
         path = self._folder / self.names[index]
-        try:
-            with Image.open(path) as file:
-                pixels = np.array(file.convert("RGB"))
-        except OSError as error:
-            raise UserError(f"cannot read the picture {path}: {error}") from error
+        pixels = read_pixels(path)
         if pixels.shape[0] != pixels.shape[1]:
             raise UserError(f"{path} is {pixels.shape[1]} x {pixels.shape[0]}; expected a square")
-        return from_uint8(torch.from_numpy(pixels)[None])[0]
+        return photo_tensor(pixels)[0]
 
     def mirror_uncertainty_map(self, index: int, size: int) -> Tensor | None:
-        """Return the doubt [size, size] about a picture's mirror image; None without a map."""
+        """Return the uncertainty [size, size] of a picture's mirror image; None without a map."""
         path = self._folder / "conf_map" / f"{Path(self.names[index]).stem}.npy"
         if not path.exists():
             return None
@@ -67,15 +62,7 @@ class LabelledImages:
             raise UserError(f"cannot read the confidence map {path}: {error}") from error
         if uncertainty.ndim != 2 or not np.isfinite(uncertainty).all() or uncertainty.min() < 0:
             raise UserError(f"{path}: expected finite numbers [h, w] of at least 0")
-        return torch.from_numpy(mirrored_and_upsampled(uncertainty, size / uncertainty.shape[0]))
-
-
-def mirrored_and_upsampled(values: np.ndarray, factor: float) -> np.ndarray:
-    """Enlarge a map [h, w] by cubic splines and flip it left to right, as 3DpSp loads its maps."""
-    from scipy.ndimage import zoom
-
-    upsampled = values if factor == 1 else zoom(values, factor)
-    return np.ascontiguousarray(upsampled[:, ::-1], dtype=np.float32)
+        return torch.from_numpy(mirrored_and_upsampled(uncertainty, size))
 
 
 def _labels(path: Path) -> dict[str, list[float]]:

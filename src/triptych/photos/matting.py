@@ -10,7 +10,7 @@ from torch import Tensor
 from triptych.nn.feature_network import WHOLE_HEAD_SIZE, AvatarFeatures
 from triptych.ops.colour import to_uint8
 from triptych.ops.resize import fit_size, resize
-from triptych.photos.aligner import is_on_plain_background
+from triptych.photos.photo import is_on_plain_background
 
 _BACKGROUND = 0
 
@@ -51,14 +51,14 @@ class HeadMatting:
 
         return cls(load_features(name_or_path), background, person)
 
-    def __call__(self, image: Tensor, *, photograph: bool = False) -> Tensor:
+    def __call__(self, image: Tensor, *, is_photograph: bool = False) -> Tensor:
         """Return a picture [1, 3, s, s] before the plain background; as it is if it stands there.
 
         Args:
             image: Aligned picture in [-1, 1].
-            photograph: It is known to be a photograph: a plain border is what lay outside of it.
+            is_photograph: It is known to be a photograph: a plain border is what lay outside of it.
         """
-        if not photograph and is_on_plain_background(to_uint8(image)[0].cpu().numpy()):
+        if not is_photograph and is_on_plain_background(to_uint8(image)[0].cpu().numpy()):
             return image
         return self.on_plain_background(image)
 

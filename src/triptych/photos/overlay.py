@@ -9,7 +9,7 @@ import numpy as np
 
 from triptych.ops.colour import to_uint8
 from triptych.photos.aligned_photo import AlignedPhoto
-from triptych.photos.face import Face, FloatArray, Pixels
+from triptych.photos.detectors.face import Face, FloatArray, Pixels
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

@@ -23,7 +23,11 @@ SMALLEST_SIDE = 32
 MOST_PIXELS = 36_000_000
 """Larger pictures are halved until they are not; a crop needs far fewer."""
 
-_BEHIND_ALPHA = 191  # light grey, the background of the embedded models
+PLAIN_GREY = 191
+"""Grey value of the plain background of the embedded models."""
+
+_PLAIN_TOLERANCE = 3
+_PLAIN_SHARE = 0.75  # of the edge: shoulders reach the lower one
 _MOST_ANISOTROPIC = 16
 
 
@@ -48,6 +52,19 @@ def read_photo(path: str | Path) -> Photo:
     Raises:
         UserError: The file is absent, no picture, cut off, or of an impossible size.
     """
+    return _checked(_photo_in_file(path))
+
+
+def read_pixels(path: str | Path) -> NDArray[np.uint8]:
+    """Read the pixels uint8 [h, w, 3] of a picture file as `read_photo` does, of any size.
+
+    Raises:
+        UserError: The file is absent, no picture, or cut off.
+    """
+    return _photo_in_file(path).pixels
+
+
+def _photo_in_file(path: str | Path) -> Photo:
     from PIL import Image, UnidentifiedImageError
 
     file = Path(path)
@@ -92,7 +109,7 @@ def as_photo(image: Any) -> Photo:
     if isinstance(image, str | Path):
         return read_photo(image)
     if isinstance(image, Image.Image):
-        return _photo_of(image, "the picture")
+        return _checked(_photo_of(image, "the picture"))
     if isinstance(image, Tensor):
         batch = image[None] if image.ndim == 3 else image
         check_images("picture", batch)
@@ -100,7 +117,7 @@ def as_photo(image: Any) -> Photo:
             raise UserError(f"picture: got {len(batch)} images; expected one")
         return _checked(Photo(to_uint8(batch.detach().cpu())[0].numpy()))
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
-        return _photo_of(Image.fromarray(image), "the picture")
+        return _checked(_photo_of(Image.fromarray(image), "the picture"))
     raise UserError(
         f"picture: got {type(image).__name__}; expected a path, a Pillow image, uint8 pixels "
         "[h, w, 3] or a tensor [1, 3, h, w] in [-1, 1]"
@@ -110,6 +127,13 @@ def as_photo(image: Any) -> Photo:
 def photo_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """Return pixels uint8 [h, w, 3] as an image [1, 3, h, w] in [-1, 1]."""
     return from_uint8(torch.from_numpy(np.array(pixels))[None])
+
+
+def is_on_plain_background(pixels: NDArray[np.uint8]) -> bool:
+    """Say whether pixels [h, w, 3] stand before the plain background of the embedded models."""
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
+    plain = np.abs(edge.astype(int) - PLAIN_GREY).max(axis=1) <= _PLAIN_TOLERANCE
+    return float(plain.mean()) > _PLAIN_SHARE or bool(plain[: pixels.shape[1]].all())
 
 
 def _photo_of(image: Image, name: str) -> Photo:
@@ -131,7 +155,7 @@ def _photo_of(image: Image, name: str) -> Photo:
             f"reduced from {width * height / 1e6:.0f} to "
             f"{upright.width * upright.height / 1e6:.0f} megapixels"
         )
-    return _checked(Photo(np.array(upright), name, tuple(notes)))
+    return Photo(np.array(upright), name, tuple(notes))
 
 
 def _reduction(width: int, height: int) -> int | None:
@@ -150,7 +174,7 @@ def _as_rgb(image: Image) -> Image:
         return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         coloured = image.convert("RGBA")
-        behind = Image.new("RGBA", image.size, (_BEHIND_ALPHA,) * 3)
+        behind = Image.new("RGBA", image.size, (PLAIN_GREY,) * 3)
         return Image.alpha_composite(behind, coloured).convert("RGB")
     return image.convert("RGB")
 

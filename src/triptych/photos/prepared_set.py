@@ -1,10 +1,10 @@
-"""A folder of photos as a training set: aligned crops, cameras, mirror images, doubt maps.
+"""A folder of photos as a training set: aligned crops, cameras, mirror images, confidence maps.
 
 The folder that is written is what `photos.labelled_images` and EG3D read:
 
     NAME.png, NAME_mirror.png   crops; NAME is the photo's path with "__" for "/"
     dataset.json                {"labels": [[file, 25 camera numbers], ...]}
-    conf_map/NAME.npy           doubt about the mirror image, where asked for
+    conf_map/NAME.npy           uncertainty of the mirror image, where asked for
     report.json                 what became of every photo, and why some were dropped
     plan.json                   what was asked for
     progress.jsonl              one line per finished photo, from which a stopped run goes on
@@ -32,8 +32,10 @@ from triptych.files import (
 )
 from triptych.ops.colour import to_uint8
 from triptych.photos.aligned_photo import AlignedPhoto
+from triptych.photos.aligner import UnusableFace
 from triptych.photos.mirror_uncertainty import mirror_uncertainty
 from triptych.photos.photo import PICTURE_SUFFIXES
+from triptych.progress import CountProgress, no_progress
 
 _VERSION = 1
 _PLAN, _PROGRESS, _LABELS, _REPORT = "plan.json", "progress.jsonl", "dataset.json", "report.json"
@@ -52,7 +54,7 @@ class PreparePlan:
         model: Whose framing the crops have.
         size: Side of the crops in pixels.
         mirror: Whether mirror images are written too.
-        doubt: Whether doubt maps are written.
+        uncertainty: Whether maps of the mirror images' uncertainty are written.
         detector: What searched for faces.
         smallest_face: Faces narrower than this many pixels are dropped.
     """
@@ -104,7 +106,7 @@ def prepare_photos(
     align: Align,
     *,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: CountProgress = no_progress,
 ) -> PrepareSummary:
     """Align every photo of a folder; a stopped run goes on at the first unfinished photo.
 
@@ -135,8 +137,7 @@ def prepare_photos(
             if record["files"]:
                 originals.setdefault(record["sha256"], name)
             records[name] = record
-            if progress is not None:
-                progress(number, len(photos))
+            progress(number, len(photos))
     return _write_summary(folder, records)
 
 
@@ -159,16 +160,20 @@ def _prepare(
     digest = sha256_of(path)
     dropped = {"sha256": digest, "files": {}}
     if (first := originals.get(digest)) is not None and first != name:
-        return {**dropped, "reason": "the same picture again", "said": f"a copy of {first}"}
+        return {**dropped, "reason": "the same picture again", "message": f"a copy of {first}"}
     stem = crop_name(name)
     if (folder / f"{stem}.png").exists() and stem in _stems_of(originals.values()):
         stem = f"{stem}_{digest[:6]}"
     try:
         aligned = align(path)
+    except UnusableFace as error:
+        return {**dropped, "reason": error.reason, "message": str(error)}
     except UserError as error:
-        return {**dropped, "reason": _reason(str(error)), "said": str(error)}
+        return {**dropped, "reason": "not a usable picture", "message": str(error)}
     pixels = to_uint8(aligned.image)[0].numpy()
-    uncertainty = mirror_uncertainty(aligned) if plan.uncertainty else None
+    uncertainty = None
+    if plan.uncertainty:
+        uncertainty = mirror_uncertainty(aligned.image, aligned.landmarks, aligned.face.pairs)
     files = {f"{stem}.png": _label(aligned.camera)}
     _write_crop(folder, stem, pixels, uncertainty)
     if plan.mirror:
@@ -204,18 +209,6 @@ def _write_crop(
             np.save(stream, np.ascontiguousarray(uncertainty))
     with atomic_path(folder / f"{stem}.png") as temporary:
         Image.fromarray(np.ascontiguousarray(pixels)).save(temporary)
-
-
-def _reason(said: str) -> str:
-    """Sort a refusal into the few reasons that a report counts."""
-    kinds = (
-        ("no face found", "no face found"),
-        ("pixels wide", "face too small"),
-        ("degrees to the side", "turned to the side"),
-        ("degrees up or down", "turned up or down"),
-        ("cut off by the edge", "face cut off by the edge"),
-    )
-    return next((reason for words, reason in kinds if words in said), "not a usable picture")
 
 
 def _finished(folder: Path) -> dict[str, dict[str, Any]]:
@@ -267,9 +260,9 @@ def _open_folder(folder: Path, plan: PreparePlan, *, overwrite: bool) -> None:
         UserError: It holds another set or other files, and may not be overwritten.
     """
     make_writable_folder(folder)
-    wanted = {"version": _VERSION, **asdict(plan)}
+    expected = {"version": _VERSION, **asdict(plan)}
     plan_file = folder / _PLAN
-    if plan_file.exists() and read_json(plan_file) == wanted and not overwrite:
+    if plan_file.exists() and read_json(plan_file) == expected and not overwrite:
         return
     present = sorted(path.name for path in folder.iterdir())
     if present and not (overwrite and _PLAN in present):
@@ -280,7 +273,7 @@ def _open_folder(folder: Path, plan: PreparePlan, *, overwrite: bool) -> None:
         )
     if present:
         _remove_set(folder)
-    write_json(plan_file, wanted)
+    write_json(plan_file, expected)
 
 
 def _remove_set(folder: Path) -> None:

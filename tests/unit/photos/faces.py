@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from triptych.camera import FOCAL, TARGET, look_at_camera
-from triptych.photos.face import Face
-from triptych.photos.rotations import about_z
+from triptych.photos.detectors.face import Face
+from triptych.photos.detectors.rotations import about_z
 
 TEMPLATE = np.array(
     [
@@ -59,5 +59,6 @@ def seen_by(
         detector="perfect",
         score=1.0,
         pairs=PAIRS,
+        is_photograph=False,
     )
     return cam2world, face

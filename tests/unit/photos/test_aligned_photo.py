@@ -28,8 +28,8 @@ from triptych.photos.aligned_photo import (
     measured_camera,
     plan_window,
 )
+from triptych.photos.detectors.rotations import about_x, about_z, angle_of, turn_to_axis
 from triptych.photos.five_point_crop import CANVAS, plan_crop
-from triptych.photos.rotations import about_x, about_z, angle_of, turn_to_axis
 
 POSES = [(0.0, 0.0, 0.0), (0.6, 0.3, 0.0), (-0.5, -0.3, 0.4), (0.2, 0.1, -0.9)]
 

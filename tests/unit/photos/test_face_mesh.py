@@ -20,7 +20,7 @@ from triptych.photos.detectors.face_mesh import (
     five_points_of_mesh,
     load_template,
 )
-from triptych.photos.window import Window
+from triptych.photos.detectors.window import Window
 
 needs_mediapipe = pytest.mark.skipif(
     importlib.util.find_spec("mediapipe") is None,

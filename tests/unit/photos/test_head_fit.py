@@ -9,7 +9,7 @@ import pytest
 from faces import TEMPLATE, seen_by
 
 from triptych.photos.detectors.head_fit import fit_head
-from triptych.photos.rotations import angle_of
+from triptych.photos.detectors.rotations import angle_of
 
 
 @pytest.mark.parametrize(

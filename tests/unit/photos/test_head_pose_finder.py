@@ -13,7 +13,7 @@ from triptych.camera import FOCAL, TARGET, look_at_camera
 from triptych.export.pictures import colour_picture
 from triptych.photos.aligner import PhotoAligner
 from triptych.photos.detectors.head_pose import HeadPoseFinder
-from triptych.photos.rotations import angle_of
+from triptych.photos.detectors.rotations import angle_of
 from triptych.systems.generate.pipeline import GeneratePipeline
 
 SIZE = 128

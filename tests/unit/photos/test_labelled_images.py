@@ -11,7 +11,8 @@ from PIL import Image
 
 from triptych.camera import random_views
 from triptych.errors import UserError
-from triptych.photos.labelled_images import LabelledImages, mirrored_and_upsampled
+from triptych.photos.labelled_images import LabelledImages
+from triptych.photos.mirror_uncertainty import mirrored_and_upsampled
 
 CAMERA = random_views(2, (-0.5, 0.5), (-0.3, 0.3), torch.Generator().manual_seed(0))
 
@@ -54,7 +55,7 @@ def test_confidence_maps_are_optional_mirrored_and_enlarged(folder):
 
 def test_a_map_is_enlarged_by_cubic_splines_as_published(shared):
     with np.load(shared / "fixtures" / "3dpsp_small" / "conf_map_load.npz") as numbers:
-        made = mirrored_and_upsampled(numbers["in/conf"], 2)
+        made = mirrored_and_upsampled(numbers["in/conf"], 2 * len(numbers["in/conf"]))
         assert np.array_equal(made, numbers["out/zoomed_and_mirrored"])
 
 
@@ -75,7 +76,7 @@ def test_bad_pictures_are_named(folder):
     with pytest.raises(UserError, match="is 6 x 8; expected a square"):
         images.image(0)
     (folder / "00000" / "b.jpeg").write_text("words")
-    with pytest.raises(UserError, match="cannot read the picture"):
+    with pytest.raises(UserError, match="b.jpeg is not a picture that can be read"):
         images.image(1)
 
 

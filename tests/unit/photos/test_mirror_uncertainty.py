@@ -1,4 +1,4 @@
-"""Doubt about mirror images: low where a face is symmetric, high where it is not."""
+"""Uncertainty of mirror images: low where a face is symmetric, high where it is not."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from triptych.photos.mirror_uncertainty import SIZE, mirror_uncertainty
 MIDDLE = SIZE // 2
 
 
-def doubt_of(pixels):
+def uncertainty_of(pixels):
     _, face = seen_by(0.0, 0.0, centre=(150.0, 150.0), picture=300.0)
-    return mirror_uncertainty(frame_face(pixels, face, AVATAR_FRAMING, 300))
+    aligned = frame_face(pixels, face, AVATAR_FRAMING, 300)
+    return mirror_uncertainty(aligned.image, aligned.landmarks, face.pairs)
 
 
 @pytest.fixture(scope="module")
@@ -24,26 +25,26 @@ def even():
 
 
 def test_an_even_face_is_trusted_and_its_surroundings_are_not(even):
-    uncertainty = doubt_of(even)
+    uncertainty = uncertainty_of(even)
     assert uncertainty.shape == (SIZE, SIZE)
     assert uncertainty.dtype == np.float32
     assert uncertainty[MIDDLE, MIDDLE] == pytest.approx(0.1, abs=0.02)
     assert uncertainty[2, 2] == pytest.approx(1.0, abs=0.02)
 
 
-def test_light_from_one_side_is_doubted_on_both(even):
+def test_light_from_one_side_makes_both_uncertain(even):
     lit = even.copy()
     lit[:, 150:] = 200
     # the eyes of the template are 0.065 world units off the middle: 28 pixels of the map
-    plain, uncertainty = doubt_of(even), doubt_of(lit)
+    plain, uncertainty = uncertainty_of(even), uncertainty_of(lit)
     for column in (MIDDLE - 28, MIDDLE + 28):
         assert uncertainty[MIDDLE + 30, column] > plain[MIDDLE + 30, column] + 0.3
     assert uncertainty == pytest.approx(uncertainty[:, ::-1], abs=0.08)
 
 
-def test_doubt_is_bounded(even):
+def test_uncertainty_is_bounded(even):
     wild = even.copy()
     wild[:, :150], wild[:, 150:] = 0, 255
-    uncertainty = doubt_of(wild)
+    uncertainty = uncertainty_of(wild)
     assert uncertainty.min() > 0.09
     assert uncertainty.max() < 1.41

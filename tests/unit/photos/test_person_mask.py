@@ -11,7 +11,7 @@ import torch
 
 from triptych.errors import MissingDependency
 from triptych.ops.colour import from_uint8
-from triptych.photos.person_mask import PersonMask
+from triptych.photos.detectors.person_mask import PersonMask
 
 INSTALLED = find_spec("mediapipe") is not None
 needs_mediapipe = pytest.mark.skipif(
@@ -35,7 +35,7 @@ def test_the_face_is_a_person_and_the_flag_is_not(capfd):
 def test_loading_it_writes_nothing_to_the_terminal():
     """The network's own threads write late, so a whole process is watched."""
     words = (
-        "import time; from triptych.photos.person_mask import PersonMask; "
+        "import time; from triptych.photos.detectors.person_mask import PersonMask; "
         "PersonMask(); time.sleep(1)"
     )
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
@@ -49,7 +49,7 @@ def test_nobody_is_there():
 
 def test_without_mediapipe_there_is_no_mask(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    monkeypatch.setattr("triptych.photos.person_mask.find_spec", lambda name: None)
+    monkeypatch.setattr("triptych.photos.detectors.person_mask.find_spec", lambda name: None)
     assert PersonMask.if_installed() is None
     with pytest.raises(MissingDependency, match="photo"):
         PersonMask()

@@ -11,12 +11,9 @@ import pytest
 from triptych.camera import look_at_camera
 from triptych.errors import MissingDependency, UserError
 from triptych.framing import AVATAR_FRAMING, EG3D_FRAMING
-from triptych.photos.aligner import (
-    AlignmentLimits,
-    PhotoAligner,
-    is_on_plain_background,
-)
-from triptych.photos.face import Face
+from triptych.photos.aligner import AlignmentLimits, PhotoAligner
+from triptych.photos.detectors.face import Face
+from triptych.photos.photo import is_on_plain_background
 
 PHOTO = np.full((300, 400, 3), 90, np.uint8)
 AVATAR = np.full((300, 400, 3), 191, np.uint8)
@@ -37,6 +34,7 @@ def face_at(x=200.0, y=150.0, *, width=120.0, yaw=0.0, pitch=0.0) -> Face:
         detector="fake",
         score=0.9,
         pairs=np.arange(20),
+        is_photograph=False,
     )
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from triptych.photos.window import Window, cut_window
+from triptych.photos.detectors.window import Window, cut_window
 
 WIDTH, HEIGHT = 400, 300
 

@@ -13,6 +13,7 @@ from PIL import Image
 from triptych.errors import UserError
 from triptych.framing import AVATAR_FRAMING
 from triptych.photos.aligned_photo import frame_face
+from triptych.photos.aligner import UnusableFace
 from triptych.photos.labelled_images import LabelledImages
 from triptych.photos.photo import read_photo
 from triptych.photos.prepared_set import PreparePlan, crop_name, photos_below, prepare_photos
@@ -30,7 +31,7 @@ class Aligner:
         self.asked.append(path.name)
         photo = read_photo(path)
         if photo.pixels.mean() < 20:
-            raise UserError(f"no face found in {path.name}; expected one")
+            raise UnusableFace("no face found", f"no face found in {path.name}; expected one")
         _, face = seen_by(0.3, 0.1, centre=(60.0, 50.0), picture=90.0)
         return frame_face(photo.pixels, face, AVATAR_FRAMING, 64, photo.notes)
 
@@ -104,9 +105,9 @@ def test_the_report_says_what_became_of_every_photo(photos, tmp_path):
     rows = report["photos"]
     assert rows["more/a.jpg"]["files"] == ["more__a.png", "more__a_mirror.png"]
     assert rows["more/a.jpg"]["yaw_deg"] > 10
-    assert rows["copy.png"]["said"] == "a copy of a.png"
-    assert "no face found in dark.png" in rows["dark.png"]["said"]
-    assert "not a picture" in rows["text.jpg"]["said"]
+    assert rows["copy.png"]["message"] == "a copy of a.png"
+    assert "no face found in dark.png" in rows["dark.png"]["message"]
+    assert "not a picture" in rows["text.jpg"]["message"]
 
 
 def test_mirror_images_and_maps_can_be_left_out(photos, tmp_path):

@@ -7,7 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from triptych.photos.rotations import about_x, about_z, angle_of, rotation_of, turn_to_axis
+from triptych.photos.detectors.rotations import (
+    about_x,
+    about_z,
+    angle_of,
+    rotation_of,
+    turn_to_axis,
+)
 
 
 def test_quarter_turns():

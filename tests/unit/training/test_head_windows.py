@@ -9,7 +9,7 @@ import torch
 
 from triptych.camera import FOCAL, look_at_camera
 from triptych.nn.head_pose_network import HeadPose
-from triptych.photos.window import Window
+from triptych.photos.detectors.window import Window
 from triptych.training.augmentation import Augmentation
 from triptych.training.landmarks.recipe import pose_terms
 from triptych.training.landmarks.windows import (

@@ -12,7 +12,7 @@ from triptych.avatars.people.identity import identity_from_seed
 from triptych.avatars.sets.shards import ShardPlan, ShardSet, write_shards
 from triptych.camera import look_at_camera
 from triptych.nn.head_pose_network import HeadPoseConfig, HeadPoseNetwork
-from triptych.photos.face import Face
+from triptych.photos.detectors.face import Face
 from triptych.training.landmarks import recipe as recipe_module
 from triptych.training.landmarks.checks import draw_poses, pose_errors
 from triptych.training.landmarks.head_landmarks import landmarks_of_shards
@@ -110,6 +110,7 @@ def test_pose_errors_by_hand():
         detector="",
         score=1.0,
         pairs=np.arange(5),
+        is_photograph=False,
     )
     rotation, place, size, landmarks = pose_errors(face, truth, None, 100)
     # the target is nearer than the origin, so directions turn faster than positions

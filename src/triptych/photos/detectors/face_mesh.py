@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.photos.detectors.face import Face, FloatArray, Pixels
 from triptych.photos.detectors.head_fit import fit_head
 from triptych.photos.detectors.mediapipe_networks import mediapipe_solutions, run, silent_stderr
-from triptych.photos.face import Face, FloatArray, Pixels
-from triptych.photos.window import Window, cut_window
+from triptych.photos.detectors.window import Window, cut_window
 from triptych.weights.registry import EMBEDDED_FOLDER
 from triptych.weights.safetensors_file import load_tensors
 
@@ -93,7 +93,7 @@ class FaceMeshFinder:
 
     Args:
         template: Where the landmarks lie on a head; the embedded one by default.
-        mirrored_look: Look at each face and at its mirror image and take the mean.
+        mirrored_detection: Detect each face in its mirror image too and take the mean.
 
     Raises:
         MissingDependency: mediapipe is not installed.
@@ -154,6 +154,7 @@ class FaceMeshFinder:
             detector=self.name,
             score=box.score,
             pairs=self.template.mirrored,
+            is_photograph=True,
         )
 
     def _mesh_of(self, cut: Pixels) -> FloatArray | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.camera import RADIUS, TARGET
-from triptych.photos.rotations import rotation_of, turn_to_axis
+from triptych.photos.detectors.rotations import rotation_of, turn_to_axis
 
 FloatArray = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from triptych.avatars.geometry.landmarks import five_points
 from triptych.nn.head_pose_network import HeadPose, HeadPoseNetwork
 from triptych.ops.colour import from_uint8
-from triptych.photos.face import FACE_UNITS, Face
-from triptych.photos.rotations import about_z
-from triptych.photos.window import Window, cut_window
+from triptych.photos.detectors.face import FACE_UNITS, Face
+from triptych.photos.detectors.rotations import about_z
+from triptych.photos.detectors.window import Window, cut_window
 
 Pixels = NDArray[np.uint8]
 
@@ -132,6 +132,7 @@ class HeadPoseFinder:
             score=max(0.0, agreement)
             * float(np.mean([detection.presence for detection in detections])),
             pairs=np.array(self.network.config.mirrored),
+            is_photograph=False,
         )
 
     @torch.no_grad()

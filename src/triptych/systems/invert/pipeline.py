@@ -19,8 +19,8 @@ from triptych.metrics.metric_networks import MetricNetworks, find_metric_network
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import Detector, PhotoAligner
+from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
-from triptych.photos.person_mask import person_in
 from triptych.portrait.portrait import Portrait
 from triptych.systems.invert.camera_refinement import refined_camera
 from triptych.systems.invert.checks import DEFAULT_ENCODER, check_encoder, check_fit, load_encoder
@@ -159,7 +159,7 @@ class InvertPipeline:
             return self.invert(target, settings, progress=progress)
         started = time.monotonic()
         photo = self.align(picture, face=face)
-        photograph = photo.detector == "mediapipe"
+        photograph = photo.is_photograph
         target = self._on_plain_background(target_of_photo(photo, size), settings, photograph)
         seconds = time.monotonic() - started
         found = self.invert(target, settings, progress=progress)
@@ -231,7 +231,7 @@ class InvertPipeline:
     ) -> InversionTarget:
         if self.cutout is None or not settings.plain_background:
             return target
-        image = self.cutout(target.image, photograph=photograph)
+        image = self.cutout(target.image, is_photograph=photograph)
         return dataclasses.replace(target, image=image)
 
     def _encode(

@@ -12,8 +12,7 @@ from triptych.errors import UserError
 from triptych.ops.colour import check_images
 from triptych.ops.resize import fit_size
 from triptych.photos.aligned_photo import AlignedPhoto
-from triptych.photos.labelled_images import mirrored_and_upsampled
-from triptych.photos.mirror_uncertainty import mirror_uncertainty
+from triptych.photos.mirror_uncertainty import mirror_uncertainty, mirrored_and_upsampled
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +64,6 @@ def target_of(
 
 def target_of_photo(aligned: AlignedPhoto, size: int) -> InversionTarget:
     """Return the target of an aligned photo; landmarks tell how far its mirror image holds."""
-    uncertainty = mirror_uncertainty(aligned)
-    mirrored = torch.from_numpy(mirrored_and_upsampled(uncertainty, size / uncertainty.shape[0]))
+    uncertainty = mirror_uncertainty(aligned.image, aligned.landmarks, aligned.face.pairs)
+    mirrored = torch.from_numpy(mirrored_and_upsampled(uncertainty, size))
     return target_of(aligned.image, aligned.camera, size, mirrored)

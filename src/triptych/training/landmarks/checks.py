@@ -13,9 +13,9 @@ from torch import Tensor
 from triptych.camera import FOCAL, TARGET
 from triptych.nn.head_pose_network import HeadPose, HeadPoseNetwork
 from triptych.ops.colour import to_uint8
+from triptych.photos.detectors.face import Face
 from triptych.photos.detectors.head_pose import HeadPoseFinder
-from triptych.photos.face import Face
-from triptych.photos.rotations import angle_of
+from triptych.photos.detectors.rotations import angle_of
 
 if TYPE_CHECKING:
     from triptych.training.landmarks.head_source import HeadSource

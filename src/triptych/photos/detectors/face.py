@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.photos.rotations import FloatArray, about_z
-from triptych.photos.window import Window
+from triptych.photos.detectors.rotations import FloatArray, about_z
+from triptych.photos.detectors.window import Window
 
 Pixels = NDArray[np.uint8]
 
@@ -32,6 +32,8 @@ class Face:
         detector: What found it.
         score: How sure the detector is, 0..1.
         pairs: Which landmark each becomes in a mirrored picture [k].
+        is_photograph: The picture is known to be a photograph, because what found the face knows
+            nothing else.
     """
 
     landmarks: FloatArray
@@ -42,6 +44,7 @@ class Face:
     detector: str
     score: float
     pairs: NDArray[np.int64]
+    is_photograph: bool
 
     @property
     def box(self) -> tuple[float, float, float, float]:
