@@ -28,7 +28,7 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.models.eg3d import TriPlaneGenerator, ffhq512_128_config
 from triptych.ops.precision import RenderPath
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.generate.pipeline import GeneratePipeline
 
 GRID = 256
@@ -109,13 +109,13 @@ def errors_of_portraits(generator: TriPlaneGenerator, count: int) -> dict[str, l
     found: dict[str, list[float]] = {"next": [], "next float32": [], "new": []}
     for index in range(count):
         ws, camera = style_codes(generator, 100 + index), camera_of(generator, index)
-        portrait = Portrait.from_generator(generator, ws, path="exact")
+        portrait = TriPlanePortrait.from_generator(generator, ws, path="exact")
         exact = portrait.render(camera, path="exact").image
         found["next"].append(psnr(portrait.render(camera).image, exact))
         float32 = portrait.render(camera, path="fast-float32").image
         found["next float32"].append(relative(float32, exact))
         found["new"].append(
-            psnr(Portrait.from_generator(generator, ws).render(camera).image, exact)
+            psnr(TriPlanePortrait.from_generator(generator, ws).render(camera).image, exact)
         )
     return found
 
@@ -124,22 +124,24 @@ def official_size_rows(repeat: int, portraits: int) -> tuple[list[Row], str]:
     """Measure the full-size network; also returns which path the default took."""
     generator = random_generator()
     ws, camera = style_codes(generator, 0), camera_of(generator, 4)
-    portrait = Portrait.from_generator(generator, ws)
+    portrait = TriPlanePortrait.from_generator(generator, ws)
 
     def seen(path: RenderPath) -> Callable[[], object]:
         return lambda: portrait.render(camera, path=path)
 
     def made_and_seen(path: RenderPath) -> Callable[[], object]:
-        return lambda: Portrait.from_generator(generator, ws, path=path).render(camera, path=path)
+        return lambda: TriPlanePortrait.from_generator(generator, ws, path=path).render(
+            camera, path=path
+        )
 
     def grid(path: RenderPath) -> Callable[[], object]:
-        return lambda: portrait.density_grid(GRID, path=path)
+        return lambda: portrait.geometry_grid(GRID, path=path)
 
     next_view = take_turns(seen("exact"), seen("fast"), repeat)
     in_float32 = take_turns(seen("exact"), seen("fast-float32"), repeat)
     first_view = take_turns(made_and_seen("exact"), made_and_seen("fast"), repeat)
     grids = take_turns(grid("exact"), grid("fast"), max(1, repeat // 2))
-    density = [portrait.density_grid(GRID, path=path) for path in ("fast", "exact")]
+    density = [portrait.geometry_grid(GRID, path=path) for path in ("fast", "exact")]
     errors = errors_of_portraits(generator, portraits)
     worst = {name: min(values) for name, values in errors.items()}
     rows = [
@@ -189,7 +191,7 @@ def print_peak(path: RenderPath) -> None:
     ws, camera = style_codes(generator, 0), camera_of(generator, 0)
     before = _memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
-    Portrait.from_generator(generator, ws, path=path).render(camera, path=path)
+    TriPlanePortrait.from_generator(generator, ws, path=path).render(camera, path=path)
     print(_memory("VmHWM") - before)
 
 

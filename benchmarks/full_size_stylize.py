@@ -183,9 +183,11 @@ def marks(folder: Path) -> list[dict[str, Any]]:
 
 def assert_same(first: Path, second: Path) -> None:
     """See that two runs made the same planes."""
-    from triptych.portrait.portrait import Portrait
+    from triptych.portrait import TriPlanePortrait
 
-    one, other = (Portrait.load(path / "portrait.safetensors").planes for path in (first, second))
+    one, other = (
+        TriPlanePortrait.load(path / "portrait.safetensors").planes for path in (first, second)
+    )
     difference = float((one - other).abs().max() / other.abs().max())
     print(f"planes after two kills and without any: largest relative difference {difference:.1e}")
     assert difference < 1e-5

@@ -10,7 +10,7 @@ import torch
 from toy_portraits import sphere_portrait, tiny_generator, tiny_portrait
 
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may download
 # Runs are compared bit by bit: commands keep their threads, however busy the machine is.
@@ -47,13 +47,13 @@ def toy_generator() -> TriPlaneGenerator:
 
 
 @pytest.fixture(scope="session")
-def toy_portrait() -> Portrait:
+def toy_portrait() -> TriPlanePortrait:
     """A portrait of the toy generator."""
     return tiny_portrait()
 
 
 @pytest.fixture(scope="session")
-def ball() -> Portrait:
+def ball() -> TriPlanePortrait:
     """An opaque ball whose size and colours are known."""
     return sphere_portrait()
 

@@ -17,7 +17,7 @@ from triptych.models.eg3d import (
     TriPlaneGenerator,
 )
 from triptych.nn.superresolution import SuperResolutionConfig
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.render.renderer import RenderConfig
 
 SPHERE_RADIUS = 0.3
@@ -70,15 +70,15 @@ def tiny_generator(config: EG3DConfig | None = None) -> TriPlaneGenerator:
     return TriPlaneGenerator(config or tiny_config(), rng=rng).eval().requires_grad_(False)
 
 
-def tiny_portrait(config: EG3DConfig | None = None) -> Portrait:
+def tiny_portrait(config: EG3DConfig | None = None) -> TriPlanePortrait:
     """Return a portrait of a random toy generator."""
     generator = tiny_generator(config)
     z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(5))
     ws = generator.mapping(z)
-    return Portrait.from_generator(generator, ws, provenance={"made": "for a test"})
+    return TriPlanePortrait.from_generator(generator, ws, provenance={"made": "for a test"})
 
 
-def sphere_portrait(radius: float = SPHERE_RADIUS) -> Portrait:
+def sphere_portrait(radius: float = SPHERE_RADIUS) -> TriPlanePortrait:
     """Return an opaque ball at the origin: red at x > 0, dark at x < 0, green 0.5, blue 0.25.
 
     Plane channel 0 holds 0.5 - |projection|^2, so the mean of the three planes is 0.5 - 2/3 r^2;
@@ -116,4 +116,4 @@ def sphere_portrait(radius: float = SPHERE_RADIUS) -> Portrait:
         last.bias[1] = -_COLOUR_SLOPE * _LINEAR
         last.bias[3] = math.log(1 / 3)
     ws = torch.zeros(1, generator.num_ws, config.w_dim)
-    return Portrait.from_generator(generator, ws, planes=planes)
+    return TriPlanePortrait.from_generator(generator, ws, planes=planes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from triptych.camera import Camera
     from triptych.errors import UserError
-    from triptych.portrait.portrait import Portrait, View
+    from triptych.portrait import Portrait, TriPlanePortrait, View
     from triptych.systems.generate.pipeline import GeneratePipeline
     from triptych.systems.invert.pipeline import InvertPipeline
     from triptych.systems.stylize.pipeline import StylizePipeline
@@ -23,10 +23,11 @@ _HOME_OF = {
     "Camera": "triptych.camera",
     "GeneratePipeline": "triptych.systems.generate.pipeline",
     "InvertPipeline": "triptych.systems.invert.pipeline",
-    "Portrait": "triptych.portrait.portrait",
+    "Portrait": "triptych.portrait",
     "StylizePipeline": "triptych.systems.stylize.pipeline",
+    "TriPlanePortrait": "triptych.portrait",
     "UserError": "triptych.errors",
-    "View": "triptych.portrait.portrait",
+    "View": "triptych.portrait",
 }
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "InvertPipeline",
     "Portrait",
     "StylizePipeline",
+    "TriPlanePortrait",
     "UserError",
     "View",
     "__version__",

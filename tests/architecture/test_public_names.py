@@ -26,6 +26,7 @@ def test_public_names_are_the_documented_ones():
         "InvertPipeline",
         "Portrait",
         "StylizePipeline",
+        "TriPlanePortrait",
         "UserError",
         "View",
         "__version__",

@@ -8,7 +8,7 @@ import os
 import pytest
 import trimesh
 
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from toy_portraits import tiny_config, tiny_generator
 
 from triptych.camera import look_at_camera
 from triptych.export.pictures import colour_picture, save_png
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait
 from triptych.systems.generate.pipeline import GeneratePipeline
 from triptych.systems.invert.job import InvertJob
 from triptych.systems.invert.sources import folder_names, sources_of

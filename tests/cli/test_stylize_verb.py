@@ -17,7 +17,7 @@ from triptych.cli import stylize as verb
 from triptych.errors import UserError
 from triptych.metrics.style_classifier import AvatarStyleClassifier
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait
 from triptych.systems.stylize import results as stylize_results
 from triptych.systems.stylize.pipeline import RESUME_FOLDER, VIEWS_FOLDER, Stylized
 from triptych.systems.stylize.views import EditedViews, OriginalViews

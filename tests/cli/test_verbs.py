@@ -13,7 +13,7 @@ import trimesh
 from PIL import Image
 
 from triptych.errors import UserError
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait
 from triptych.runs.key_values import changed, parse_key_values
 from triptych.runs.seeds import parse_seeds
 
@@ -169,7 +169,7 @@ MISTAKES = [
     ("render {portrait} --out {portrait}/side.png", "is a file"),
     ("render absent.safetensors", "cannot read absent.safetensors"),
     ("render {foreign}", "zip archive"),
-    ("render {model}", "holds a TriPlaneGenerator; expected a Portrait"),
+    ("render {model}", "holds a TriPlaneGenerator; expected a portrait"),
     ("render .", "cannot read"),
     ("export {portrait}", "give --mesh FILE.glb or --video FILE.mp4"),
     ("export {portrait} --mesh a.stl", "expected .glb or .ply or .obj"),
@@ -182,7 +182,10 @@ MISTAKES = [
     ("generate --out x --seeds 123456 --model {model}", "--seeds: got 123456"),
     ("generate --out x --truncation-psi 7 --model {model}", "--truncation-psi: got 7"),
     ("generate --out x --size 7 --model {model}", "--size: got 7"),
-    ("generate --out x --model {portrait}", "holds a Portrait; expected a TriPlaneGenerator"),
+    (
+        "generate --out x --model {portrait}",
+        "holds a TriPlanePortrait; expected a TriPlaneGenerator",
+    ),
     ("generate --out x --model nobody", "there is no model or file 'nobody'"),
     ("generate --out x --model avatar-editor", "of kind editor"),
     ("generate --out {model} --model {model}", "is a file"),

@@ -13,7 +13,7 @@ from triptych.config import to_dict
 from triptych.errors import UserError
 from triptych.models.eg3d import OFFICIAL_CONFIGS, EG3DConfig, TriPlaneGenerator
 from triptych.ops.resize import resize
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import render_rays
 from triptych.systems.generate.pipeline import GeneratePipeline
@@ -143,7 +143,7 @@ def test_empty_space_shows_the_background(model):
     empty = random_model(model.config)
     empty.decoder.net[2].bias.copy_(nothing)
     seen = empty.render(planes, code(model), model.config.view.camera(), render_size=8)
-    assert seen.opacity.abs().max() < 1e-6
+    assert seen.alpha.abs().max() < 1e-6
     assert torch.allclose(seen.image_raw, torch.tensor(model.config.rendering.background))
 
 
@@ -177,39 +177,39 @@ def test_a_generator_comes_back_by_its_name(model, name, tmp_path, monkeypatch):
 
 
 def test_a_portrait_comes_back_from_its_file(model, tmp_path):
-    portrait = Portrait.from_generator(model, code(model))
+    portrait = TriPlanePortrait.from_generator(model, code(model))
     portrait.save(tmp_path / "exact.safetensors", exact=True)
-    loaded = Portrait.load(tmp_path / "exact.safetensors")
+    loaded = TriPlanePortrait.load(tmp_path / "exact.safetensors")
     assert loaded.config == model.config
     assert torch.equal(loaded.ws, portrait.ws)
     assert torch.equal(few_rays(loaded), few_rays(portrait))
     for key, tensor in portrait.superresolution.state_dict().items():
         assert torch.equal(loaded.superresolution.state_dict()[key], tensor)
     portrait.save(tmp_path / "half.safetensors")
-    half = few_rays(Portrait.load(tmp_path / "half.safetensors"))
+    half = few_rays(TriPlanePortrait.load(tmp_path / "half.safetensors"))
     assert 0 < (half - few_rays(portrait)).abs().max() < 0.05
 
 
 def test_the_fast_paths_show_what_the_exact_one_shows(model):
     ws, camera = code(model), model.config.view.camera(0.3, 0.1)
-    portrait = Portrait.from_generator(model, ws, path="exact")
+    portrait = TriPlanePortrait.from_generator(model, ws, path="exact")
     exact = portrait.render(camera, path="exact")
     assert exact.path == "exact"
     scale = exact.image.abs().max()
-    in_float32 = Portrait.from_generator(model, ws, path="fast-float32")
+    in_float32 = TriPlanePortrait.from_generator(model, ws, path="fast-float32")
     seen = in_float32.render(camera, path="fast-float32")
     assert seen.path == "fast-float32"
     assert (seen.image - exact.image).abs().max() < 1e-4 * scale
     assert (seen.alpha - exact.alpha).abs().max() < 1e-4
-    fast = Portrait.from_generator(model, ws).render(camera)
+    fast = TriPlanePortrait.from_generator(model, ws).render(camera)
     assert fast.path == portrait.path_taken()
     assert fast.path.startswith("fast-")
     assert 10 * torch.log10(4 / (fast.image - exact.image).square().mean()) > 45
-    grids = [portrait.density_grid(12, path=path) for path in ("fast", "exact")]
+    grids = [portrait.geometry_grid(12, path=path) for path in ("fast", "exact")]
     assert torch.allclose(*grids, rtol=0, atol=1e-5 * grids[1].abs().max())
 
 
-def few_rays(portrait: Portrait) -> torch.Tensor:
+def few_rays(portrait: TriPlanePortrait) -> torch.Tensor:
     rays = camera_rays(portrait.config.view.camera(0.3), 8)
     return render_rays(portrait.field, rays, portrait.config.rendering).features
 
@@ -230,7 +230,7 @@ def full_size(name: str, folder: Path) -> None:
     count = sum(parameter.numel() for parameter in model.superresolution.parameters())
     assert count == HEAD_PARAMETERS[config.superresolution.kind]
     ws = code(model)
-    portrait = Portrait.from_generator(model, ws, path="exact")
+    portrait = TriPlanePortrait.from_generator(model, ws, path="exact")
     assert portrait.planes.shape == (1, 3, 32, 256, 256)
     seen = portrait.render(path="exact")
     assert seen.image.shape == (1, 3, config.image_size, config.image_size)
@@ -239,7 +239,7 @@ def full_size(name: str, folder: Path) -> None:
     loaded = load_generator(folder / "model.safetensors")
     assert torch.equal(loaded.planes(ws), portrait.planes)
     portrait.save(folder / "portrait.safetensors", exact=True)
-    again = Portrait.load(folder / "portrait.safetensors").render(path="exact")
+    again = TriPlanePortrait.load(folder / "portrait.safetensors").render(path="exact")
     assert torch.equal(again.image, seen.image)
 
 

@@ -99,7 +99,7 @@ def test_ffhq512_128(outputs):
     result = model.render(planes, ws, Camera.from_label25(outputs["ffhq512_c"]))
     assert_close(result.features[:, :, 4::16, 4::16], outputs["ffhq512_features_sub"])
     assert_close(result.depth[:, :, ::4, ::4], outputs["ffhq512_depth_sub"])
-    assert_close(result.opacity[:, :, ::4, ::4], outputs["ffhq512_weight_sub"])
+    assert_close(result.alpha[:, :, ::4, ::4], outputs["ffhq512_weight_sub"])
     assert_close(result.image[:, :, 3::8, 5::8], outputs["ffhq512_image_sub"], IMAGE)
     assert_close(result.image[:, :, 240:272, 240:272], outputs["ffhq512_image_crop"], IMAGE)
     check_spread(result.image, outputs, "ffhq512_image", IMAGE)

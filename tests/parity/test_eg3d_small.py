@@ -132,7 +132,7 @@ def test_rays(camera, outputs):
 def check_rays(rendered: RenderedRays, outputs, name):
     assert_close(rendered.features, outputs[f"{name}_features"])
     assert_close(rendered.depth, outputs[f"{name}_depth"])
-    assert_close(rendered.opacity, outputs[f"{name}_weight_sum"])
+    assert_close(rendered.alpha, outputs[f"{name}_weight_sum"])
 
 
 @pytest.mark.parametrize("mode", ["rand", "det"])
@@ -201,17 +201,17 @@ def test_superresolution_alone(generator, inputs, outputs, noise_mode):
 
 def test_point_queries(generator, inputs, planes, outputs):
     sample = generator.field(planes).query(inputs["coordinates"])
-    assert_close(sample.density, outputs["sample_mixed_sigma"])
+    assert_close(sample.geometry, outputs["sample_mixed_sigma"])
     assert_close(sample.features, outputs["sample_mixed_rgb"])
     ws = generator.mapping(inputs["z"], inputs["c_cond"], truncation_psi=0.7, truncation_cutoff=9)
     field = generator.field(generator.planes(ws))
-    assert_close(field.query(inputs["coordinates"]).density, outputs["sample_z_sigma"])
-    assert_close(field.density(inputs["coordinates"]), outputs["sample_z_sigma"])
+    assert_close(field.query(inputs["coordinates"]).geometry, outputs["sample_z_sigma"])
+    assert_close(field.geometry(inputs["coordinates"]), outputs["sample_z_sigma"])
 
 
 def test_corrected_axes_are_another_function(generator, inputs, planes, outputs):
     field = replace(generator.field(planes), plane_axes="corrected")
-    density = field.query(inputs["coordinates"]).density
+    density = field.query(inputs["coordinates"]).geometry
     assert (density - outputs["sample_mixed_sigma"]).abs().max() > 1
 
 

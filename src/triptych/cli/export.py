@@ -47,7 +47,7 @@ class Export:
             check_output_file(self.video, (".mp4",), overwrite=self.overwrite)
         from triptych.export.mesh import portrait_mesh, save_mesh
         from triptych.export.video import save_turntable
-        from triptych.portrait.portrait import Portrait
+        from triptych.portrait import Portrait
 
         portrait = Portrait.load(self.portrait)
         if self.mesh is not None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from triptych.ops.precision import PathTaken
-    from triptych.portrait.portrait import Portrait
+    from triptych.portrait import Portrait
 
 SHEET_YAWS_DEG = (-30.0, 0.0, 30.0)
 MOST_SHOWN = 32
@@ -108,7 +108,7 @@ class Generate:
         from triptych.export.pictures import view_pictures
 
         yaws = torch.deg2rad(torch.tensor(SHEET_YAWS_DEG))
-        return view_pictures(portrait, portrait.config.view.camera(yaws), self.size)
+        return view_pictures(portrait, portrait.orbit(yaws), self.size)
 
     def _extras(self, portrait: Portrait, stem: Path) -> None:
         if self.turntable:

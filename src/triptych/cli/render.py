@@ -59,11 +59,11 @@ class Render:
             normal_picture,
             save_png,
         )
-        from triptych.portrait.portrait import Portrait
+        from triptych.portrait import Portrait
 
         portrait = Portrait.load(self.portrait)
         yaw, pitch = math.radians(self.yaw_deg), math.radians(self.pitch_deg)
-        camera = portrait.config.view.camera(yaw, pitch)
+        camera = portrait.orbit(yaw, pitch)
         view = portrait.render(camera, self.size, supersampling=self.supersampling, path=self.path)
         pictures = {
             "colour": lambda: colour_picture(view.image[0]),

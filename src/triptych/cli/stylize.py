@@ -19,7 +19,7 @@ from triptych.runs.key_values import parse_key_values
 from triptych.runs.output_folder import OutputFolder
 
 if TYPE_CHECKING:
-    from triptych.portrait.portrait import Portrait
+    from triptych.portrait import TriPlanePortrait
     from triptych.systems.stylize.pipeline import StylizePipeline
     from triptych.systems.stylize.settings import StylizeSettings
 
@@ -83,7 +83,7 @@ class Stylize:
         console.result(str(self.out))
 
     def _make(self, folder: OutputFolder, identity: int | Path, settings: StylizeSettings) -> None:
-        from triptych.portrait.portrait import Portrait
+        from triptych.portrait import TriPlanePortrait
         from triptych.runs.record import run_record
         from triptych.systems.stylize.pipeline import RESUME_FOLDER
         from triptych.systems.stylize.results import save_results, style_scores
@@ -94,7 +94,9 @@ class Stylize:
             console.warn(remark)
         if Path(self.model).is_file():
             console.warn("this generator has no Image-to-Triplane network; its own codes are tuned")
-        head: int | Portrait = identity if isinstance(identity, int) else Portrait.load(identity)
+        head: int | TriPlanePortrait = (
+            identity if isinstance(identity, int) else TriPlanePortrait.load(identity)
+        )
         with console.stages() as progress:
             stylized = pipeline(
                 self.prompt,
@@ -173,11 +175,9 @@ def _identity(text: str) -> int | Path:
         return int(text)
     path = Path(text)
     if path.is_file():
-        from triptych.weights import read_header
+        from triptych.portrait.portrait_file import check_is_portrait
 
-        found = read_header(path).class_name
-        if found != "Portrait":
-            raise UserError(f"--identity: {path} holds a {found}; expected a portrait")
+        check_is_portrait(path)
         return path
     missing = "; there is no such file" if path.suffix else ""
     raise UserError(

@@ -12,7 +12,7 @@ from triptych.errors import UserError, check_range
 from triptych.export.glb import save_glb
 from triptych.export.surface import closed_surface, vertex_normals
 from triptych.files import atomic_write
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait
 
 MESH_SUFFIXES = (".glb", ".ply", ".obj")
 RESOLUTION = 160
@@ -52,7 +52,7 @@ def portrait_mesh(
         UserError: The resolution is out of range, or the portrait has no surface.
     """
     check_range("mesh resolution", resolution, 16, 512)
-    density = portrait.density_grid(resolution).cpu().numpy()
+    density = portrait.geometry_grid(resolution).cpu().numpy()
     if level is None:
         level = portrait.surface_level()
     vertices, triangles = closed_surface(density, level, portrait.box_size)

@@ -12,7 +12,7 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.files import atomic_write
 from triptych.ops.colour import to_uint8
-from triptych.portrait.portrait import Portrait, View
+from triptych.portrait import Portrait, View
 from triptych.render.rays import camera_rays
 
 SOLID = 0.5

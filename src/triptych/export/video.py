@@ -15,7 +15,7 @@ from triptych.camera import Camera, look_at_camera
 from triptych.errors import UserError, check_range
 from triptych.export.pictures import colour_picture
 from triptych.files import atomic_path
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait
 from triptych.progress import Step, no_progress
 
 YAW_SWING = math.radians(35)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from triptych.fields.base import NO_DENSITY, BeyondBox, FieldSample
+from triptych.fields.base import NO_DENSITY, BeyondBox, FieldSample, GeometryKind
 from triptych.ops.equalised_linear import equalised_linear
 from triptych.ops.plane_means import plane_means
 from triptych.ops.sample_planes import PlaneAxes, sample_planes
@@ -108,16 +108,21 @@ class TriPlaneField:
     plane_axes: PlaneAxes = "legacy"
     beyond_box: BeyondBox = "decoded"
 
-    def query(self, points: Tensor) -> FieldSample:
-        """Return raw density and features at world points [b, n, 3]."""
+    @property
+    def geometry_kind(self) -> GeometryKind:
+        """Raw densities."""
+        return "density"
+
+    def query(self, points: Tensor, directions: Tensor | None = None) -> FieldSample:
+        """Return raw density and features at world points [b, n, 3], the same from all sides."""
         sample = self.decoder(self._plane_features(points))
         leading = points.shape[:2]
         return FieldSample(
-            self._emptied(sample.density.reshape(*leading, 1), points),
+            self._emptied(sample.geometry.reshape(*leading, 1), points),
             sample.features.reshape(*leading, sample.features.shape[-1]),
         )
 
-    def density(self, points: Tensor) -> Tensor:
+    def geometry(self, points: Tensor) -> Tensor:
         """Return only the raw density [b, n, 1] at world points [b, n, 3]; cheaper than query."""
         density = self.decoder.density(self._plane_features(points))
         return self._emptied(density.reshape(*points.shape[:2], 1), points)

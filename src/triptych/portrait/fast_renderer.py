@@ -18,7 +18,7 @@ from triptych.nn.styled_synthesis import StyledSuperResolution, has_styled_form
 from triptych.nn.superresolution import SuperResolution
 from triptych.ops.precision import PathTaken, RenderPath, fast_dtype
 from triptych.render.fast_rays import render_rays_fast
-from triptych.render.field_geometry import density_grid
+from triptych.render.field_geometry import geometry_grid
 from triptych.render.lattice_density import fast_density_grid, fast_occupancy_grid
 from triptych.render.occupancy import OccupancyGrid, everywhere, occupancy_grid
 from triptych.render.occupied_rays import render_rays_with_occupancy
@@ -88,10 +88,10 @@ class FastRenderer:
         return "fast-bfloat16" if dtype == torch.bfloat16 else "fast-float32"
 
     def density_grid(self, resolution: int) -> Tensor:
-        """Return raw densities [n, n, n] as `field_geometry.density_grid` does."""
+        """Return raw densities [n, n, n] as `field_geometry.geometry_grid` does."""
         if self._on_cpu:
             return fast_density_grid(self.field, resolution)
-        return density_grid(self.field.density, self.field.box_size, resolution)
+        return geometry_grid(self.field.geometry, self.field.box_size, resolution)
 
     @property
     def _grid_size(self) -> int:

@@ -1,168 +1,82 @@
-"""Portrait: what every system makes. View: one look at it."""
+"""Portrait: what every system makes, of whatever kind its field is."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from triptych.camera import Camera
-from triptych.config import from_dict, to_dict
+from triptych.camera import Angle, Camera
 from triptych.errors import UserError, check_choice, check_type, check_whole
-from triptych.fields.triplane import TriPlaneDecoder, TriPlaneField
-from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
-from triptych.models.fast_synthesis import synthesize_planes
-from triptych.nn.superresolution import SuperResolution
+from triptych.fields.base import Field, inwards
 from triptych.ops.precision import PathTaken, RenderPath
-from triptych.ops.resize import resize
-from triptych.portrait.fast_renderer import FastRenderer
-from triptych.render.field_geometry import densities_at, density_grid, surface_colours
-from triptych.render.occupancy import OccupancyGrid
-from triptych.render.rays import camera_rays
-from triptych.render.renderer import render_rays
+from triptych.portrait.portrait_file import load_portrait, save_portrait
+from triptych.portrait.view import View
+from triptych.render.field_geometry import geometry_at, geometry_grid, surface_colours
+from triptych.render.rays import Rays, camera_rays
+from triptych.render.renderer import RenderConfig, RenderedRays, render_rays
 from triptych.render.rendering import Rendering, rendering_of
-from triptych.weights.safetensors_file import FileHeader, fill_module, load_tensors, save_tensors
 
 SMALLEST_SIZE, LARGEST_SIZE = 16, 2048
 _RAYS_AT_ONCE = 2**16
-_STORED_AS_HALF = ("planes", "superresolution")
 _SURFACE_YAWS = (-0.5, 0.0, 0.5)
 _SURFACE_SIZE = 64
 _SURFACE_ALPHA = 0.95
 _SURFACE_QUANTILE = 0.2
 
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """Pictures of v views of a portrait.
-
-    Attributes:
-        image: Final images [v, 3, H, W], nominally in [-1, 1].
-        image_raw: Images as rendered, before super-resolution [v, 3, h, w].
-        depth: Distance along the unit ray [v, 1, h, w].
-        alpha: How much of the background is hidden [v, 1, h, w], in [0, 1].
-        regions: Share of each region [v, k, h, w] where the portrait has regions, else None.
-        path: Which arithmetic made the pictures.
-    """
-
-    image: Tensor
-    image_raw: Tensor
-    depth: Tensor
-    alpha: Tensor
-    regions: Tensor | None = None
-    path: PathTaken = "exact"
-
-    def __len__(self) -> int:
-        return int(self.image.shape[0])
-
-    def __getitem__(self, index: int | slice) -> View:
-        """Select views; an integer gives a View of one."""
-        if isinstance(index, int):
-            index = range(len(self))[index]  # raises IndexError, and so ends iteration
-            index = slice(index, index + 1)
-        return self._map(lambda tensor: tensor[index])
-
-    def to(self, device: torch.device | str) -> View:
-        """Return the pictures on another device."""
-        return self._map(lambda tensor: tensor.to(device))
-
-    def _map(self, change: Callable[[Tensor], Tensor]) -> View:
-        regions = None if self.regions is None else change(self.regions)
-        return View(
-            change(self.image),
-            change(self.image_raw),
-            change(self.depth),
-            change(self.alpha),
-            regions,
-            self.path,
-        )
+Kind = TypeVar("Kind", bound="Portrait")
 
 
-@dataclass(frozen=True, eq=False)
-class Portrait:
+class Portrait(ABC):
     """A radiance field of one head with all that is needed to look at it.
 
+    Exporters, front ends and metrics know this class only. A kind of portrait says what its field
+    is, how rays through it are composited and where its cameras stand; it may render faster and
+    upsample. `portrait_file` knows the codec that writes and reads each kind.
+
     Attributes:
-        planes: Feature planes [1, 3, c, h, w].
-        ws: Style codes [1, k, d], which steer the super-resolution head.
-        decoder: Turns plane features into density and colour.
-        superresolution: Enlarges rendered features; None where rays are cast at the image size.
-        config: Configuration of the generator whose decoder and renderer these are.
         camera: The camera from which the portrait is seen best.
         provenance: How the portrait was made, as JSON values.
     """
 
-    planes: Tensor
-    ws: Tensor
-    decoder: TriPlaneDecoder
-    superresolution: SuperResolution | None
-    config: EG3DConfig
     camera: Camera
-    provenance: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def from_generator(
-        cls,
-        generator: TriPlaneGenerator,
-        ws: Tensor,
-        *,
-        planes: Tensor | None = None,
-        provenance: Mapping[str, Any] | None = None,
-        path: RenderPath = "fast",
-    ) -> Portrait:
-        """Make a portrait of style codes.
-
-        Args:
-            generator: Its decoder and super-resolution head are copied.
-            ws: Style codes [1, k, d].
-            planes: Feature planes [1, 3, c, h, w]; painted from the codes by default.
-            provenance: How the codes were made.
-            path: How planes are painted; see `models.fast_synthesis`.
-        """
-        planes = synthesize_planes(generator, ws, path) if planes is None else planes
-        if planes.shape[0] != 1 or ws.shape[0] != 1:
-            raise UserError(
-                f"a portrait is of one head: got {planes.shape[0]} planes and {ws.shape[0]} codes"
-            )
-        head = generator.superresolution if generator.config.superresolution else None
-        return cls(
-            planes=planes.detach().clone(),
-            ws=ws.detach().clone(),
-            decoder=copy.deepcopy(generator.decoder).eval().requires_grad_(False),
-            superresolution=copy.deepcopy(head).eval().requires_grad_(False) if head else None,
-            config=generator.config,
-            camera=generator.config.view.camera(),
-            provenance=dict(provenance or {}),
-        )
+    provenance: dict[str, Any]
 
     @property
+    @abstractmethod
+    def field(self) -> Field:
+        """What can be asked at points of space; of batch 1."""
+
+    @property
+    @abstractmethod
+    def rendering(self) -> RenderConfig:
+        """How rays are sampled and composited."""
+
+    @property
+    @abstractmethod
     def image_size(self) -> int:
         """Height and width of a view in pixels, unless another size is asked for."""
-        return self.config.image_size
+
+    @abstractmethod
+    def orbit(self, yaw: Angle = 0.0, pitch: Angle = 0.0) -> Camera:
+        """Return cameras at angles (radians, numbers or [v]) around the frontal one."""
+
+    @abstractmethod
+    def to(self: Kind, device: torch.device | str) -> Kind:
+        """Return the portrait on another device."""
 
     @property
     def box_size(self) -> float:
         """Side of the cube that holds the portrait, centred on the origin."""
-        return self.config.box_size
+        return self.field.box_size
 
     @property
-    def field(self) -> TriPlaneField:
-        """What can be asked at points of space."""
-        config = self.config
-        return TriPlaneField(
-            self.planes, self.decoder, self.box_size, config.plane_axes, config.beyond_box
-        )
-
-    @property
-    def occupancy(self) -> OccupancyGrid:
-        """Where the portrait has matter; taken once, at the first look that needs it."""
-        return self._fast.occupancy
+    def ray_size(self) -> int | None:
+        """Rays along each side before upsampling; None: as many as the image has pixels."""
+        return None
 
     @torch.no_grad()
     def render(
@@ -177,13 +91,13 @@ class Portrait:
 
         Args:
             camera: v cameras; the portrait's own by default.
-            size: Height and width of the images in pixels, 16 to 2048. Portraits with a
-                super-resolution head are rendered at their own size and then resized; depth and
-                alpha keep the size of the rays.
+            size: Height and width of the images in pixels, 16 to 2048. Portraits that upsample are
+                rendered at their own size and then resized; depth and alpha keep the size of the
+                rays.
             supersampling: Cast this many times more rays along each side and average them;
-                only without a super-resolution head.
+                only for portraits that do not upsample.
             path: "exact" is the published algorithm; "fast" leaves out samples in empty space and
-                behind solid matter and enlarges in bfloat16 where the processor accelerates that;
+                behind solid parts and upsamples in bfloat16 where the processor accelerates that;
                 "fast-float32" never uses bfloat16. The view says which arithmetic made it.
 
         Raises:
@@ -193,177 +107,94 @@ class Portrait:
             check_type("camera", camera, Camera)
             if len(camera) == 0:
                 raise UserError("camera: got no views; expected at least one")
-        camera = (self.camera if camera is None else camera).to(self.planes.device)
+        camera = (self.camera if camera is None else camera).to(self.camera.cam2world.device)
         size = self.image_size if size is None else size
         check_whole("picture size", size, SMALLEST_SIZE, LARGEST_SIZE)
         check_whole("supersampling", supersampling, 1, 4)
         check_choice("path", path, get_args(RenderPath))
-        ray_size = self.config.render_size if self.superresolution else size * supersampling
+        ray_size = self.ray_size or size * supersampling
         at_once = max(1, _RAYS_AT_ONCE // ray_size**2)
-        views = [
-            self._render_views(camera[start : start + at_once], ray_size, size, path)
-            for start in range(0, len(camera), at_once)
-        ]
-        return View(
-            torch.cat([view.image for view in views]),
-            torch.cat([view.image_raw for view in views]),
-            torch.cat([view.depth for view in views]),
-            torch.cat([view.alpha for view in views]),
-            path=views[0].path,
+        return View.cat(
+            [
+                self._render_views(camera[start : start + at_once], ray_size, size, path)
+                for start in range(0, len(camera), at_once)
+            ]
         )
 
     def path_taken(self, path: RenderPath = "fast") -> PathTaken:
         """Say which arithmetic `render` uses for this portrait, on this machine."""
-        return "exact" if path == "exact" else self._fast.path_taken(path)
+        return "exact"
 
     @torch.no_grad()
-    def density_grid(self, resolution: int, *, path: RenderPath = "fast") -> Tensor:
-        """Return raw densities [n, n, n] from face to face of the box, indexed x, y, z."""
-        if path == "exact":
-            return density_grid(self.field.density, self.box_size, resolution)
-        return self._fast.density_grid(resolution)
+    def geometry_grid(self, resolution: int, *, path: RenderPath = "fast") -> Tensor:
+        """Return the solid [n, n, n] from face to face of the box, indexed x, y, z.
+
+        Values grow towards the inside: raw densities, or signed distances negated.
+        """
+        grid = geometry_grid(self.field.geometry, self.box_size, resolution)
+        return inwards(grid, self.field.geometry_kind)
 
     @torch.no_grad()
     def surface_level(self) -> float:
-        """Return the raw density at which most of the surface stands that the renderer sees.
+        """Return the value of `geometry_grid` at the surface that the renderer sees.
 
-        The density is read where rays from three sides say that the surface is. Most, not half:
-        a higher level would tear holes where the surface is soft.
+        It is 0 for signed distances. Raw densities are read where rays from three sides say that
+        the surface is, and most of the surface lies above the level. Most, not half: a higher
+        level would tear holes where the surface is soft.
+
+        Raises:
+            UserError: Nothing in the portrait is opaque.
         """
-        camera = self.config.view.camera(torch.tensor(_SURFACE_YAWS)).to(self.planes.device)
-        view = self.render(camera, None if self.superresolution else _SURFACE_SIZE)
+        if self.field.geometry_kind == "sdf":
+            return 0.0
+        camera = self.orbit(torch.tensor(_SURFACE_YAWS)).to(self.camera.cam2world.device)
+        view = self.render(camera, None if self.ray_size else _SURFACE_SIZE)
         rays = camera_rays(camera, view.depth.shape[-1])
         solid = view.alpha.flatten(1) > _SURFACE_ALPHA
         if not solid.any():
             raise UserError("the portrait has no surface: nothing in it is opaque")
         points = (rays.origins + view.depth.flatten(1)[..., None] * rays.directions)[solid]
-        densities = densities_at(self.field.density, points)
-        return float(densities.quantile(_SURFACE_QUANTILE))
+        return float(geometry_at(self.field.geometry, points).quantile(_SURFACE_QUANTILE))
 
     @torch.no_grad()
     def colours(self, points: Tensor, normals: Tensor) -> Tensor:
         """Return colours [n, 3] in [-1, 1] of surface points [n, 3] with unit normals [n, 3]."""
-        return surface_colours(self.field, self.config.rendering, points, normals)
-
-    def to(self, device: torch.device | str) -> Portrait:
-        """Return the portrait on another device."""
-        return replace(
-            self,
-            planes=self.planes.to(device),
-            ws=self.ws.to(device),
-            decoder=copy.deepcopy(self.decoder).to(device),
-            superresolution=copy.deepcopy(self.superresolution).to(device)
-            if self.superresolution
-            else None,
-            camera=self.camera.to(device),
-        )
+        return surface_colours(self.field, self.rendering, points, normals)
 
     def save(self, path: str | Path, *, exact: bool = False) -> None:
         """Write the portrait as one self-describing safetensors file.
 
         Args:
             path: File to be; its folder must exist.
-            exact: Keep float32. By default planes and super-resolution weights are stored in half
-                precision, which halves the file and changes pictures by less than they show.
+            exact: Keep float32. By default large tensors are stored in half precision, which halves
+                the file and changes pictures by less than they show.
         """
-        tensors = _PortraitTensors.of(self).state_dict()
-        if not exact:
-            tensors = {
-                name: tensor.half() if name.startswith(_STORED_AS_HALF) else tensor
-                for name, tensor in tensors.items()
-            }
-        header = FileHeader("Portrait", to_dict(self.config), provenance=self.provenance)
-        save_tensors(path, tensors, header)
+        save_portrait(path, self, exact=exact)
 
     @classmethod
-    def load(cls, path: str | Path) -> Portrait:
-        """Read a portrait that `save` wrote.
+    def load(cls: type[Kind], path: str | Path) -> Kind:
+        """Read a portrait that `save` wrote; `Portrait.load` opens any kind.
 
         Raises:
-            UserError: The file is absent, broken, of another program or not a portrait.
+            UserError: The file is absent, broken, of another program, not a portrait, or not one
+                of this kind.
         """
-        tensors, header = load_tensors(path, "Portrait")
-        config = from_dict(EG3DConfig, header.config)
-        num_ws = tensors["ws"].shape[1] if "ws" in tensors and tensors["ws"].ndim == 3 else 1
-        stored = _PortraitTensors(config, num_ws)
-        fill_module(stored, tensors, str(path))
-        return cls(
-            planes=stored.planes,
-            ws=stored.ws,
-            decoder=stored.decoder,
-            superresolution=stored.superresolution,
-            config=config,
-            camera=Camera.from_label25(stored.camera),
-            provenance=header.provenance,
-        )
+        portrait = load_portrait(path)
+        if not isinstance(portrait, cls):
+            raise UserError(f"{path} holds a {type(portrait).__name__}; expected a {cls.__name__}")
+        return portrait
 
-    @cached_property
-    def _fast(self) -> FastRenderer:
-        return FastRenderer(self.field, self.config.rendering, self.ws, self.superresolution)
+    def _cast(self, rays: Rays, path: RenderPath) -> RenderedRays:
+        """Render rays [v, r, 3]."""
+        return render_rays(self.field, rays, self.rendering)
+
+    def _upsampled(self, rendering: Rendering, path: RenderPath) -> Rendering:
+        """Return the final images, and regions, of what was rendered at `ray_size`."""
+        return rendering
 
     def _render_views(self, camera: Camera, ray_size: int, size: int, path: RenderPath) -> View:
-        rays, taken = camera_rays(camera, ray_size), self.path_taken(path)
-        if path == "exact":
-            rendered = render_rays(self.field, rays, self.config.rendering)
-        else:
-            rendered = self._fast.cast(rays)
-        seen = rendering_of(rendered, ray_size)
-        if self.superresolution is None:
-            return _reduced(seen, ray_size // size, taken)
-        if path == "exact":
-            codes = self.ws.expand(len(camera), -1, -1)
-            image = self.superresolution(seen.features, codes)
-        else:
-            image = self._fast.upsample(seen.features, path)
-        image = image if image.shape[-1] == size else resize(image, size)
-        return View(image, seen.image_raw, seen.depth, seen.opacity, path=taken)
-
-
-class _PortraitTensors(nn.Module):
-    """The tensors of a portrait file under their names, filled with zeros or a portrait's own."""
-
-    planes: Tensor
-    ws: Tensor
-    camera: Tensor
-
-    def __init__(self, config: EG3DConfig, num_ws: int) -> None:
-        super().__init__()
-        rng = torch.Generator().manual_seed(0)
-        backbone, decoder = config.backbone, config.decoder
-        side = backbone.plane_size
-        planes = torch.zeros(1, 3, backbone.plane_channels, side, side)
-        self.register_buffer("planes", planes)
-        self.register_buffer("ws", torch.zeros(1, num_ws, config.w_dim))
-        self.register_buffer("camera", torch.zeros(1, 25))
-        self.decoder = TriPlaneDecoder(
-            backbone.plane_channels,
-            decoder.num_features,
-            num_hidden=decoder.num_hidden,
-            lr_multiplier=decoder.lr_multiplier,
-            rng=rng,
-        )
-        self.superresolution: SuperResolution | None = None
-        if config.superresolution is not None:
-            self.superresolution = SuperResolution(
-                decoder.num_features, config.w_dim, config.superresolution, rng=rng
-            )
-
-    @classmethod
-    def of(cls, portrait: Portrait) -> _PortraitTensors:
-        tensors = cls(portrait.config, portrait.ws.shape[1])
-        tensors.planes, tensors.ws = portrait.planes, portrait.ws
-        tensors.camera = portrait.camera.label25()
-        tensors.decoder = portrait.decoder
-        tensors.superresolution = portrait.superresolution
-        return tensors
-
-
-def _reduced(seen: Rendering, factor: int, path: PathTaken) -> View:
-    """Average blocks of pixels; depth counts by how solid each pixel is."""
-    if factor == 1:
-        return View(seen.image, seen.image_raw, seen.depth, seen.opacity, path=path)
-    pool = torch.nn.functional.avg_pool2d
-    image, alpha = pool(seen.image, factor), pool(seen.opacity, factor)
-    weight = seen.opacity.clamp_min(1e-6)
-    depth = pool(seen.depth * weight, factor) / pool(weight, factor)
-    return View(image, image, depth, alpha, path=path)
+        rendering = rendering_of(self._cast(camera_rays(camera, ray_size), path), ray_size)
+        taken = self.path_taken(path)
+        if self.ray_size is None:
+            return View.of(rendering, taken).averaged(ray_size // size)
+        return View.of(self._upsampled(rendering, path), taken).resized(size)

@@ -1,1 +1,1 @@
-"""From rays through a field to pictures, depth and opacity."""
+"""From rays through a field to pictures, depth and alpha."""

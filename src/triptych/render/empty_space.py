@@ -65,7 +65,7 @@ class EmptySpace:
 
     def occupied(self, field: TriPlaneField, points: Tensor) -> Tensor:
         """Return by how much raw densities at points [1, n, 3] exceed emptiness, their mean []."""
-        return (field.density(points) - self.limit).relu().mean()
+        return (field.geometry(points) - self.limit).relu().mean()
 
 
 def _continued(occupied: Tensor) -> Tensor:

@@ -64,8 +64,8 @@ def render_rays_fast(
         _per_ray(uniform),
     )
     colours = torch.zeros(views, num_rays, field.num_features)
-    depth, opacity = torch.zeros(2, views, num_rays, 1)
-    gathered = Gathered(_per_ray(colours), depth.flatten().numpy(), opacity.flatten().numpy())
+    depth, alpha = torch.zeros(2, views, num_rays, 1)
+    gathered = Gathered(_per_ray(colours), depth.flatten().numpy(), alpha.flatten().numpy())
     field_arrays, grid_arrays = _field_arrays(field), _grid_arrays(grid)
     gain = np.float32(config.density_gain)
 
@@ -73,11 +73,11 @@ def render_rays_fast(
         render_part(start, stop, ray_arrays, field_arrays, grid_arrays, gain, gathered)
 
     in_parallel(work, views * num_rays, _RAYS_PER_PART)
-    features = colours * (1 + 2 * COLOUR_OVERSHOOT) - COLOUR_OVERSHOOT * opacity
-    depth = torch.where(opacity > 0, depth, torch.inf)
+    features = colours * (1 + 2 * COLOUR_OVERSHOOT) - COLOUR_OVERSHOOT * alpha
+    depth = torch.where(alpha > 0, depth, torch.inf)
     nearest, farthest = depths.amin(dim=2, keepdim=True), depths.amax(dim=2, keepdim=True)
     depth = clamp_depth(depth, nearest, farthest, config.scope)
-    return RenderedRays(over_background(features, opacity, config.background), depth, opacity)
+    return RenderedRays(over_background(features, alpha, config.background), depth, alpha)
 
 
 def _sorted_samples(

@@ -1,4 +1,4 @@
-"""A field as a solid: densities on a grid, the density at its surface, the colours on it."""
+"""A field as a solid: its geometry on a grid and at points, the colours on its surface."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig
 
 POINTS_AT_ONCE = 2**16
-Density = Callable[[Tensor], Tensor]
-"""Raw densities [1, n, 1] at points [1, n, 3], as `TriPlaneField.density`."""
+Geometry = Callable[[Tensor], Tensor]
+"""Geometry [1, n, 1] at points [1, n, 3], as `Field.geometry`."""
 
 _COLOUR_REACH = 0.02
 _COLOUR_SAMPLES = 16
 
 
-def density_grid(density: Density, box_size: float, resolution: int) -> Tensor:
-    """Return raw densities on a grid over a cube around the origin.
+def geometry_grid(geometry: Geometry, box_size: float, resolution: int) -> Tensor:
+    """Return raw densities or signed distances on a grid over a cube around the origin.
 
     Args:
-        density: Answers at points.
+        geometry: Answers at points.
         box_size: Side of the cube.
         resolution: Samples along each side, faces included.
 
@@ -36,13 +36,13 @@ def density_grid(density: Density, box_size: float, resolution: int) -> Tensor:
     layers = []
     for x in line:
         layer = torch.stack([x.expand_as(y), y, z], dim=-1).reshape(-1, 3)
-        layers.append(densities_at(density, layer).reshape(resolution, resolution))
+        layers.append(geometry_at(geometry, layer).reshape(resolution, resolution))
     return torch.stack(layers)
 
 
-def densities_at(density: Density, points: Tensor) -> Tensor:
-    """Return raw densities [n] at points [n, 3], a limited number at once."""
-    return torch.cat([density(some[None])[0, :, 0] for some in points.split(POINTS_AT_ONCE)])
+def geometry_at(geometry: Geometry, points: Tensor) -> Tensor:
+    """Return raw densities or signed distances [n] at points [n, 3], a limited number at once."""
+    return torch.cat([geometry(some[None])[0, :, 0] for some in points.split(POINTS_AT_ONCE)])
 
 
 def surface_colours(field: Field, config: RenderConfig, points: Tensor, normals: Tensor) -> Tensor:
@@ -71,9 +71,9 @@ def surface_colours(field: Field, config: RenderConfig, points: Tensor, normals:
         shape = (1, len(some), _COLOUR_SAMPLES, -1)
         marched = march(
             sample.features[..., :3].reshape(shape),
-            sample.density.reshape(shape),
+            sample.geometry.reshape(shape),
             along[..., None],
             density_gain=config.density_gain,
         )
-        pieces.append((marched.features / marched.opacity.clamp_min(1e-6))[0])
+        pieces.append((marched.features / marched.alpha.clamp_min(1e-6))[0])
     return torch.cat(pieces) * 2 - 1

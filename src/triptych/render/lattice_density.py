@@ -66,7 +66,7 @@ def lattice_density(field: TriPlaneField, lines: tuple[Tensor, Tensor, Tensor]) 
 
 
 def fast_density_grid(field: TriPlaneField, resolution: int) -> Tensor:
-    """Return what `field_geometry.density_grid` returns, many times faster."""
+    """Return what `field_geometry.geometry_grid` returns, many times faster."""
     line = torch.linspace(-field.box_size / 2, field.box_size / 2, resolution)
     return lattice_density(field, (line, line, line))
 

@@ -18,13 +18,13 @@ class MarchedRays:
     Attributes:
         features: Weighted sum of features [b, r, c]; no background added.
         depth: Mean depth of what is seen [b, r, 1]; inf where nothing is.
-        opacity: Sum of the weights [b, r, 1], in [0, 1].
+        alpha: Sum of the weights [b, r, 1], in [0, 1].
         weights: Weight of each interval in depth order [b, r, s - 1].
     """
 
     features: Tensor
     depth: Tensor
-    opacity: Tensor
+    alpha: Tensor
     weights: Tensor
 
 
@@ -82,8 +82,8 @@ def march(
     in_depth_order = (F.pad(weights, (1, 0)) + F.pad(weights, (0, 1))) / 2
     sample_weights = torch.zeros_like(in_depth_order).scatter(-1, order, in_depth_order)
     gathered = (sample_weights[..., None, :] @ features).squeeze(-2)
-    opacity = weights.sum(dim=-1, keepdim=True)
-    seen = opacity > 0
+    alpha = weights.sum(dim=-1, keepdim=True)
+    seen = alpha > 0
     total_depth = (sample_weights * depths).sum(dim=-1, keepdim=True)
-    depth = torch.where(seen, total_depth / torch.where(seen, opacity, 1.0), torch.inf)
-    return MarchedRays(gathered, depth, opacity, weights)
+    depth = torch.where(seen, total_depth / torch.where(seen, alpha, 1.0), torch.inf)
+    return MarchedRays(gathered, depth, alpha, weights)

@@ -97,7 +97,7 @@ def occupancy_grid(
     line = lattice_line(field.box_size, size, device)
     z, y, x = torch.meshgrid(line, line, line, indexing="ij")
     points = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3)
-    raw = torch.cat([field.query(p).density for p in points.split(_POINTS_PER_QUERY, dim=1)], 1)
+    raw = torch.cat([field.query(p).geometry for p in points.split(_POINTS_PER_QUERY, dim=1)], 1)
     return marked_grid(raw.reshape(z.shape), field.box_size, config, empty_below=empty_below)
 
 
@@ -112,7 +112,7 @@ def marked_grid(
         box_size: Side of the cube.
         config: How the field is rendered; its first sampling step sets how far marks reach.
         empty_below: Activated density, per world unit, below which a cell is empty. A ray through
-            the whole cube loses at most about this much opacity.
+            the whole cube loses at most about this much alpha.
     """
     size = density.shape[0] - 2
     is_occupied = density > lowest_occupied(config, empty_below)

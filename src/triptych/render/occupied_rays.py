@@ -65,12 +65,12 @@ def render_rays_with_occupancy(
             gathered.append(
                 _gather(field, chunk, depths[view, part], uniform[view, part], config, grid)
             )
-    features, depth, opacity = (
+    features, depth, alpha = (
         torch.cat(tensors).unflatten(0, (views, num_rays))
         for tensors in zip(*gathered, strict=True)
     )
     depth = clamp_depth(depth, nearest, farthest, config.scope)
-    return RenderedRays(over_background(features, opacity, config.background), depth, opacity)
+    return RenderedRays(over_background(features, alpha, config.background), depth, alpha)
 
 
 def _gather(
@@ -81,7 +81,7 @@ def _gather(
     config: RenderConfig,
     grid: OccupancyGrid,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return features [r, c], depth [r, 1] and opacity [r, 1] of rays [r, 3] of one view."""
+    """Return features [r, c], depth [r, 1] and alpha [r, 1] of rays [r, 3] of one view."""
     cells = grid.cells(_points(rays, depths))
     hits = grid.nearby[cells].any(dim=1).nonzero().squeeze(1)
     hitting = Rays(rays.origins[hits], rays.directions[hits])
@@ -95,9 +95,9 @@ def _gather(
     num_rays = depths.shape[0]
     features = depths.new_zeros(num_rays, seen[0].shape[1])
     depth = depths.new_full((num_rays, 1), torch.inf)
-    opacity = depths.new_zeros(num_rays, 1)
-    features[hits], depth[hits], opacity[hits] = seen
-    return features, depth, opacity
+    alpha = depths.new_zeros(num_rays, 1)
+    features[hits], depth[hits], alpha[hits] = seen
+    return features, depth, alpha
 
 
 class _Samples:
@@ -136,7 +136,7 @@ class _Samples:
         )
 
     def composite(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return features [r, c], depth [r, 1] and opacity [r, 1].
+        """Return features [r, c], depth [r, 1] and alpha [r, 1].
 
         What little weight falls on samples that were not decoded takes the mean feature of those
         that were; rays of which nothing was decoded show nothing.
@@ -150,17 +150,17 @@ class _Samples:
         for ray, sample, values in self._features:
             features.index_add_(0, ray, weights[ray, sample, None] * values)
         shown = decoded_weight > _INVISIBLE_BELOW
-        opacity = torch.where(shown, intervals.sum(dim=1, keepdim=True), 0.0)
-        features = features * torch.where(shown, opacity / decoded_weight, 0.0)
-        depth = (weights * self.depths).sum(dim=1, keepdim=True) / opacity
-        return features, torch.where(shown, depth, torch.inf), opacity
+        alpha = torch.where(shown, intervals.sum(dim=1, keepdim=True), 0.0)
+        features = features * torch.where(shown, alpha / decoded_weight, 0.0)
+        depth = (weights * self.depths).sum(dim=1, keepdim=True) / alpha
+        return features, torch.where(shown, depth, torch.inf), alpha
 
     def _decode(self, wanted: Tensor) -> None:
         ray, sample = wanted.nonzero(as_tuple=True)
         depths = self.depths[ray, sample, None]
         points = self._rays.origins[ray] + depths * self._rays.directions[ray]
         answer = self._field.query(points[None])
-        self.density[ray, sample] = answer.density[0, :, 0]
+        self.density[ray, sample] = answer.geometry[0, :, 0]
         self.decoded |= wanted
         self._features.append((ray, sample, answer.features[0]))
 

@@ -59,7 +59,7 @@ class Gathered(NamedTuple):
 
     colours: np.ndarray
     depth: np.ndarray
-    opacity: np.ndarray
+    alpha: np.ndarray
 
 
 class _Samples(NamedTuple):
@@ -207,9 +207,9 @@ def _weigh(samples, density_gain):
         weight[i] = _ONE - exp_of_minus(softplus(middle - _ONE) * density_gain * length)
     light = _ONE
     for i in range(last):
-        opacity = weight[i]
-        weight[i] = opacity * light
-        light *= _ONE - opacity + _TRANSMITTANCE_FLOOR
+        alpha = weight[i]
+        weight[i] = alpha * light
+        light *= _ONE - alpha + _TRANSMITTANCE_FLOOR
     weight[last] = _ZERO
 
 
@@ -257,17 +257,17 @@ def _merge(coarse, fine_depths, samples, grid, start, step):
 
 @njit(fastmath=True, error_model="numpy")
 def _composite(samples, num_rows, field, hidden, row_weight, decoded, ray, gathered):
-    """Weigh the decoded samples into colours, depth and opacity.
+    """Weigh the decoded samples into colours, depth and alpha.
 
     An interval shows the mean of its two ends, so a sample weighs half of the intervals beside it.
     What little weight falls on samples that were not decoded goes to those that were.
     """
-    opacity = shown = depth = before = _ZERO
+    alpha = shown = depth = before = _ZERO
     for i in range(len(samples.depth)):
         after = samples.weight[i]
         weight = (before + after) * _HALF
         before = after
-        opacity += after
+        alpha += after
         depth += weight * samples.depth[i]
         if samples.row[i] >= 0:
             row_weight[samples.row[i]] = weight
@@ -281,9 +281,9 @@ def _composite(samples, num_rows, field, hidden, row_weight, decoded, ray, gathe
         _activate_colours(decoded, count * len(colours), field.colour_bias)
         _add_weighted(colours, decoded, count, row_weight[first:])
     for c in range(len(colours)):
-        colours[c] *= opacity / shown
-    gathered.depth[ray] = depth / opacity
-    gathered.opacity[ray] = opacity
+        colours[c] *= alpha / shown
+    gathered.depth[ray] = depth / alpha
+    gathered.alpha[ray] = alpha
 
 
 @njit(fastmath=True, error_model="numpy")

@@ -96,12 +96,14 @@ class RenderedRays:
         features: Features over the background [b, r, c], in [-1, 1].
         depth: Mean distance along the unit ray of what is seen [b, r, 1]; where nothing is seen,
             the largest depth that was sampled.
-        opacity: How much the field hides of the background [b, r, 1], in [0, 1].
+        alpha: How much the field hides of the background [b, r, 1], in [0, 1].
+        regions: Share of each region in what is seen [b, r, k], or None.
     """
 
     features: Tensor
     depth: Tensor
-    opacity: Tensor
+    alpha: Tensor
+    regions: Tensor | None = None
 
 
 def render_rays(
@@ -133,11 +135,11 @@ def render_rays(
         _render_two_passes(field, rays.slice(part), depths[:, part], uniform[:, part], config)
         for part in _chunks(rays, config, points_per_chunk)
     ]
-    features, depth, opacity, nearest, farthest = (
+    features, depth, alpha, nearest, farthest = (
         torch.cat(tensors, dim=1) for tensors in zip(*pieces, strict=True)
     )
     depth = clamp_depth(depth, nearest, farthest, config.scope)
-    return RenderedRays(over_background(features, opacity, config.background), depth, opacity)
+    return RenderedRays(over_background(features, alpha, config.background), depth, alpha)
 
 
 def render_at_depths(
@@ -159,14 +161,14 @@ def render_at_depths(
         depths.amax(dim=-1, keepdim=True),
         config.scope,
     )
-    shown = over_background(marched.features, marched.opacity, config.background)
-    return RenderedRays(shown, depth, marched.opacity)
+    shown = over_background(marched.features, marched.alpha, config.background)
+    return RenderedRays(shown, depth, marched.alpha)
 
 
 def _render_two_passes(
     field: Field, rays: Rays, depths: Tensor, uniform: Tensor, config: RenderConfig
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return features, depth and opacity of a chunk, and its smallest and largest depths."""
+    """Return features, depth and alpha of a chunk, and its smallest and largest depths."""
     densities, features = _query_along(field, rays, depths)
     if config.num_fine:
         with torch.no_grad():
@@ -180,7 +182,7 @@ def _render_two_passes(
         features = torch.cat([features, fine_features], dim=2)
     marched = march(features, densities, depths[..., None], density_gain=config.density_gain)
     nearest, farthest = depths.amin(dim=2, keepdim=True), depths.amax(dim=2, keepdim=True)
-    return marched.features, marched.depth, marched.opacity, nearest, farthest
+    return marched.features, marched.depth, marched.alpha, nearest, farthest
 
 
 def _query_along(field: Field, rays: Rays, depths: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,7 +190,7 @@ def _query_along(field: Field, rays: Rays, depths: Tensor) -> tuple[Tensor, Tens
     points = rays.points(depths)
     sample = field.query(points.flatten(1, 2))
     num_rays_samples = points.shape[1:3]
-    return sample.density.unflatten(1, num_rays_samples), sample.features.unflatten(
+    return sample.geometry.unflatten(1, num_rays_samples), sample.features.unflatten(
         1, num_rays_samples
     )
 
@@ -242,7 +244,7 @@ def clamp_depth(depth: Tensor, nearest: Tensor, farthest: Tensor, scope: Scope) 
     return torch.minimum(torch.maximum(depth, low), high)
 
 
-def over_background(features: Tensor, opacity: Tensor, background: float) -> Tensor:
+def over_background(features: Tensor, alpha: Tensor, background: float) -> Tensor:
     """Composite features in [0, 1] over a background in [-1, 1] and return them in [-1, 1]."""
     behind = (background + 1) / 2
-    return (features + (1 - opacity) * behind) * 2 - 1
+    return (features + (1 - alpha) * behind) * 2 - 1

@@ -18,14 +18,16 @@ class Rendering:
         image_raw: Images as rendered, before super-resolution [v, 3, h, w].
         features: All rendered features [v, c, h, w], in [-1, 1].
         depth: Distance along the unit ray [v, 1, h, w].
-        opacity: How much of the background is hidden [v, 1, h, w], in [0, 1].
+        alpha: How much of the background is hidden [v, 1, h, w], in [0, 1].
+        regions: Share of each region [v, k, h, w], or None.
     """
 
     image: Tensor
     image_raw: Tensor
     features: Tensor
     depth: Tensor
-    opacity: Tensor
+    alpha: Tensor
+    regions: Tensor | None = None
 
 
 def as_picture(per_ray: Tensor, size: int) -> Tensor:
@@ -37,5 +39,6 @@ def rendering_of(rays: RenderedRays, size: int) -> Rendering:
     """Lay rendered rays out as pictures without super-resolution."""
     features = as_picture(rays.features, size)
     image = features[:, :3]
-    depth, opacity = as_picture(rays.depth, size), as_picture(rays.opacity, size)
-    return Rendering(image, image, features, depth, opacity)
+    depth, alpha = as_picture(rays.depth, size), as_picture(rays.alpha, size)
+    regions = None if rays.regions is None else as_picture(rays.regions, size)
+    return Rendering(image, image, features, depth, alpha, regions)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
 from triptych.errors import UserError
+from triptych.fields.base import Field
 from triptych.render.depth_samplers import importance_depths, stratified_depths
 from triptych.render.marcher import interval_weights
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig
 
 
-class DensityField(Protocol):
-    """A field that can be asked for its density alone."""
-
-    def density(self, points: Tensor) -> Tensor:
-        """Return the raw density [b, n, 1] at world points [b, n, 3]."""
-
-
 @torch.no_grad()
 def surface_depths(
-    field: DensityField,
+    field: Field,
     rays: Rays,
     config: RenderConfig,
     jitter: Tensor,
@@ -53,7 +45,7 @@ def surface_depths(
     if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
         raise UserError("training through patches needs fixed ray limits; ray_start is 'auto'")
     spread = stratified_depths(config.ray_start, config.ray_end, jitter.shape[-1], jitter=jitter)
-    density = field.density(rays.points(spread).flatten(1, 2)).reshape(spread.shape).float()
+    density = field.geometry(rays.points(spread).flatten(1, 2)).reshape(spread.shape).float()
     weights = interval_weights(density, spread, density_gain=config.density_gain)
     close = importance_depths(spread, weights, uniform)
     return torch.cat([spread[..., ::keep_every], close], dim=-1).sort(dim=-1).values

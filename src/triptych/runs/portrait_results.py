@@ -7,7 +7,7 @@ from pathlib import Path
 
 from triptych.export.mesh import portrait_mesh, save_mesh
 from triptych.export.video import NUM_FRAMES, save_turntable
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait
 from triptych.progress import Progress, count_steps
 
 PORTRAIT_FILE, TURNTABLE_FILE, MESH_FILE = "portrait.safetensors", "turntable.mp4", "mesh.glb"

@@ -181,7 +181,7 @@ class GeneratorRecipe:
         difference = (made - batch.rgb) / 2
         l1 = (difference.abs().mean(-1) * batch.weight).mean()
         mse = (difference.square().mean(-1) * batch.weight).mean()
-        hidden = shown.opacity.reshape(pictures, -1)
+        hidden = shown.alpha.reshape(pictures, -1)
         opacity = (hidden - batch.opacity).abs().mean()
         solid = (batch.opacity > 0.99).float()
         expected = shown.depth.reshape(pictures, -1) * hidden

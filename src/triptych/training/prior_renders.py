@@ -59,7 +59,7 @@ def _check_fit(generator: TriPlaneGenerator, shards: ShardSet) -> None:
 
 
 def _seen_by(generator: TriPlaneGenerator, shards: ShardSet, head: int) -> dict[str, np.ndarray]:
-    """Return a head's arrays with the generator's picture and opacity from the same cameras."""
+    """Return a head's arrays with the generator's picture and alpha from the same cameras."""
     arrays = shards.head(head)
     assert str(arrays["variants"][0]) == ORIGINAL
     poses = torch.from_numpy(arrays["cam2world"])
@@ -68,5 +68,5 @@ def _seen_by(generator: TriPlaneGenerator, shards: ShardSet, head: int) -> dict[
         ws = generator.mapping(torch.from_numpy(arrays["attributes"])[None])
     shown = preview_render(generator, ws, camera)
     arrays["rgb"][0] = to_uint8(shown.image).numpy()
-    arrays["alpha"] = np.uint8(shown.opacity[:, 0].clamp(0, 1).numpy() * 255 + 0.5)
+    arrays["alpha"] = np.uint8(shown.alpha[:, 0].clamp(0, 1).numpy() * 255 + 0.5)
     return arrays

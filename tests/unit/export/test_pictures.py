@@ -20,7 +20,7 @@ from triptych.export.pictures import (
     view_pictures,
 )
 from triptych.export.sheets import picture_sheet, wrapped
-from triptych.portrait.portrait import View
+from triptych.portrait import View
 
 
 def plain(value: int, side: int = 32) -> np.ndarray:

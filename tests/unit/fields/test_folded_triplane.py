@@ -35,7 +35,7 @@ def test_what_is_left_to_do_at_a_point_gives_the_field(axes, count):
     centre = ((pixel + 0.5) / size - 0.5) * field.box_size
     expected = field.query(centre[None, None].float())
     density = activated @ folded.density_weight + folded.density_bias
-    torch.testing.assert_close(density, expected.density[0, 0, 0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(density, expected.geometry[0, 0, 0], rtol=0, atol=1e-5)
     colours = torch.sigmoid(activated @ folded.colour_weight + folded.colour_bias)
     torch.testing.assert_close(colours * 1.002 - 0.001, expected.features[0, 0], rtol=0, atol=1e-5)
     assert folded.num_features == 6

@@ -16,20 +16,20 @@ from toy_portraits import (
 
 from triptych.camera import frontal_camera, orbit
 from triptych.errors import UserError
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait, TriPlanePortrait
 from triptych.weights import save_module
 
 
 def test_a_portrait_looks_as_its_generator_does(toy_generator):
     z = torch.randn(1, toy_generator.config.z_dim, generator=torch.Generator().manual_seed(1))
     ws = toy_generator.mapping(z)
-    portrait = Portrait.from_generator(toy_generator, ws)
+    portrait = TriPlanePortrait.from_generator(toy_generator, ws)
     camera = orbit(3)
     expected = toy_generator.synthesis(ws, camera)
     view = portrait.render(camera, path="exact")
     torch.testing.assert_close(view.image, expected.image, rtol=0, atol=1e-5)
     torch.testing.assert_close(view.depth, expected.depth, rtol=0, atol=1e-5)
-    torch.testing.assert_close(view.alpha, expected.opacity, rtol=0, atol=1e-5)
+    torch.testing.assert_close(view.alpha, expected.alpha, rtol=0, atol=1e-5)
     assert view.regions is None
 
 
@@ -98,13 +98,13 @@ def test_sizes_out_of_range_are_refused(toy_portrait, size):
 def test_a_portrait_is_of_one_head(toy_generator):
     ws = toy_generator.mapping(torch.zeros(2, toy_generator.config.z_dim))
     with pytest.raises(UserError, match="of one head: got 2"):
-        Portrait.from_generator(toy_generator, ws)
+        TriPlanePortrait.from_generator(toy_generator, ws)
 
 
 def test_later_training_does_not_change_a_portrait():
     generator = tiny_generator()
     ws = generator.mapping(torch.zeros(1, generator.config.z_dim))
-    portrait = Portrait.from_generator(generator, ws)
+    portrait = TriPlanePortrait.from_generator(generator, ws)
     before = portrait.render().image
     with torch.no_grad():
         generator.decoder.net[0].weight.add_(1.0)
@@ -136,7 +136,7 @@ def test_a_half_precision_file_is_smaller_and_looks_the_same(tmp_path, ball):
 
 def test_files_that_are_no_portraits_are_named(tmp_path, toy_generator):
     save_module(tmp_path / "generator.safetensors", toy_generator)
-    with pytest.raises(UserError, match="holds a TriPlaneGenerator; expected a Portrait"):
+    with pytest.raises(UserError, match="holds a TriPlaneGenerator; expected a portrait"):
         Portrait.load(tmp_path / "generator.safetensors")
     with pytest.raises(UserError, match="cannot read"):
         Portrait.load(tmp_path / "absent.safetensors")
@@ -166,8 +166,8 @@ def test_views_are_indexed_like_lists(toy_portrait):
     assert view.to("cpu").image.device.type == "cpu"
 
 
-def test_the_density_grid_is_indexed_x_y_z(ball):
-    grid = ball.density_grid(33)
+def test_the_geometry_grid_is_indexed_x_y_z(ball):
+    grid = ball.geometry_grid(33)
     inside = grid > 1.0
     x, y, z = torch.meshgrid(*[torch.linspace(-0.5, 0.5, 33)] * 3, indexing="ij")
     radius = (x**2 + y**2 + z**2).sqrt()
@@ -176,15 +176,15 @@ def test_the_density_grid_is_indexed_x_y_z(ball):
     lopsided = torch.rand(1, 3, 2, 8, 8, generator=torch.Generator().manual_seed(0))
     uneven = dataclasses.replace(ball, planes=lopsided)
     point = torch.tensor([[-0.25, 0.0, 0.5]])
-    expected = uneven.field.query(point[None]).density[0, 0, 0]
-    assert float(uneven.density_grid(5)[1, 2, 4]) == pytest.approx(float(expected), rel=1e-4)
+    expected = uneven.field.query(point[None]).geometry[0, 0, 0]
+    assert float(uneven.geometry_grid(5)[1, 2, 4]) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_the_surface_level_is_reached_at_the_surface(ball):
     level = ball.surface_level()
     along_x = torch.linspace(0.0, 0.45, 451)
     points = torch.stack([along_x, torch.zeros(451), torch.zeros(451)], dim=1)
-    density = ball.field.query(points[None]).density[0, :, 0]
+    density = ball.field.query(points[None]).geometry[0, :, 0]
     crossing = along_x[density > level].max()
     assert float(crossing) == pytest.approx(SPHERE_RADIUS, abs=0.01)
 

@@ -26,10 +26,10 @@ def largest_errors(field, config=CONFIG, rays=RAYS, **drawn) -> tuple[float, flo
     grid = fast_occupancy_grid(field, config, 32)
     exact = render_rays(field, rays, config, **drawn)
     fast = render_rays_fast(fold(field), rays, config, grid, **drawn)
-    seen = exact.opacity > 0.05
+    seen = exact.alpha > 0.05
     return (
         float((fast.features - exact.features).abs().max()),
-        float((fast.opacity - exact.opacity).abs().max()),
+        float((fast.alpha - exact.alpha).abs().max()),
         float((fast.depth - exact.depth)[seen].abs().max()),
     )
 
@@ -60,7 +60,7 @@ def test_nothing_is_seen_beyond_the_box_where_nothing_is_there():
     errors = largest_errors(empty, config)
     assert max(errors[:2]) < 1e-5
     assert errors[2] < 1e-4
-    before, after = (render_rays(field, RAYS, config).opacity for field in (decoded, empty))
+    before, after = (render_rays(field, RAYS, config).alpha for field in (decoded, empty))
     assert (before - after).abs().max() > 0.1
 
 
@@ -109,7 +109,7 @@ def test_rays_that_meet_nothing_show_the_background(ball):
     grid = fast_occupancy_grid(ball.field, config, 64)
     seen = render_rays_fast(fold(ball.field), away, config, grid)
     assert (seen.features == config.background).all()
-    assert not seen.opacity.any()
+    assert not seen.alpha.any()
     torch.testing.assert_close(seen.depth, torch.full_like(seen.depth, 3.3))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from triplane_fields import random_field
 
-from triptych.render.field_geometry import density_grid
+from triptych.render.field_geometry import geometry_grid
 from triptych.render.lattice_density import (
     fast_density_grid,
     fast_occupancy_grid,
@@ -29,14 +29,14 @@ def test_every_point_has_the_density_of_the_field(axes, beyond_box):
         torch.tensor([-0.61, 0.05, 0.25, 0.7]),
     )
     points = torch.cartesian_prod(*lines)[None]
-    expected = field.query(points).density.reshape(5, 3, 4)
+    expected = field.query(points).geometry.reshape(5, 3, 4)
     torch.testing.assert_close(lattice_density(field, lines), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("axes", AXES)
 def test_grids(axes):
     field = random_field(axes)
-    exact = density_grid(field.density, field.box_size, 21)
+    exact = geometry_grid(field.geometry, field.box_size, 21)
     torch.testing.assert_close(fast_density_grid(field, 21), exact, rtol=0, atol=1e-5)
 
 

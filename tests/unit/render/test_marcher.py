@@ -59,7 +59,7 @@ def test_features_and_depth_are_taken_at_interval_middles():
     middle_depth = (depths[:, :, 1:] + depths[:, :, :-1]) / 2
     expected = (weights * middle_depth).sum(dim=2) / weights.sum(dim=2)
     torch.testing.assert_close(marched.depth, expected)
-    torch.testing.assert_close(marched.opacity, weights.sum(dim=2))
+    torch.testing.assert_close(marched.alpha, weights.sum(dim=2))
 
 
 def test_samples_may_come_in_any_order():
@@ -84,7 +84,7 @@ def test_nothing_seen_has_infinite_depth_and_finite_gradients():
     depths = torch.linspace(1, 2, 4).reshape(1, 1, 4, 1)
     marched = march(torch.ones(1, 1, 4, 3), densities, depths)
     assert marched.depth.item() == math.inf
-    assert marched.opacity.item() == 0
+    assert marched.alpha.item() == 0
     marched.features.sum().backward()
     assert torch.isfinite(densities.grad).all()
 

@@ -85,10 +85,10 @@ def both_paths(subject, config=CONFIG, seed=None):
 )
 def test_a_ball_looks_the_same(changes):
     fast, exact = both_paths(Ball(), replace(CONFIG, **changes))
-    assert exact.opacity.max() > 0.9
+    assert exact.alpha.max() > 0.9
     assert peak_signal_to_noise(fast.features, exact.features) > 60
-    torch.testing.assert_close(fast.opacity, exact.opacity, atol=2e-3, rtol=0)
-    seen = exact.opacity > 0.05
+    torch.testing.assert_close(fast.alpha, exact.alpha, atol=2e-3, rtol=0)
+    seen = exact.alpha > 0.05
     torch.testing.assert_close(fast.depth[seen], exact.depth[seen], atol=5e-3, rtol=0)
 
 
@@ -112,14 +112,14 @@ def test_few_samples_are_decoded():
 
 def test_matter_just_outside_the_cube_is_seen():
     fast, exact = both_paths(Wall())
-    assert exact.opacity.mean() > 0.02
+    assert exact.alpha.mean() > 0.02
     assert peak_signal_to_noise(fast.features, exact.features) > 50
 
 
 def test_nothing_shows_the_background_at_the_far_limit():
     fast, _ = both_paths(Nothing())
     assert (fast.features == 0.5).all()
-    assert (fast.opacity == 0).all()
+    assert (fast.alpha == 0).all()
     torch.testing.assert_close(fast.depth, torch.full_like(fast.depth, 3.3))
 
 
@@ -162,7 +162,7 @@ def test_a_triplane_portrait_looks_the_same():
     ws, camera = torch.zeros(1, model.num_ws, 256), orbit(2, (-0.5, 0.4))
     exact = model.render(planes, ws, camera)
     fast = model.render(planes, ws, camera, occupancy=model.occupancy(planes))
-    assert 0.2 < exact.opacity.mean() < 0.9
+    assert 0.2 < exact.alpha.mean() < 0.9
     assert exact.image.std() > 0.1
     assert peak_signal_to_noise(fast.image, exact.image) > 45
 

@@ -56,7 +56,7 @@ def rays(views: int = 2, size: int = 9) -> Rays:
 def test_nothing_shows_the_background(background):
     rendered = render_rays(Nothing(), rays(), replace(CONFIG, background=background))
     torch.testing.assert_close(rendered.features, torch.full((2, 81, 3), background))
-    assert rendered.opacity.max() == 0
+    assert rendered.alpha.max() == 0
     torch.testing.assert_close(rendered.depth, torch.full((2, 81, 1), 3.3))
 
 
@@ -67,9 +67,9 @@ def test_background_mixes_by_opacity(white):
     grey = render_rays(Wave(), rays(), replace(CONFIG, background=1.0 if white else 0.5))
     distance = 2.0 if white else 1.5
     torch.testing.assert_close(
-        grey.features - dark.features, ((1 - dark.opacity) * distance).expand(2, 81, 3)
+        grey.features - dark.features, ((1 - dark.alpha) * distance).expand(2, 81, 3)
     )
-    assert 0.05 < dark.opacity.mean() < 0.95
+    assert 0.05 < dark.alpha.mean() < 0.95
 
 
 @pytest.mark.parametrize("limits", [(2.25, 3.3), ("auto", "auto")])
@@ -85,8 +85,8 @@ def test_ball_depth_and_normal(limits):
     expected = along - discriminant.clamp(min=0).sqrt()
     error = (rendered.depth - expected)[well_inside].abs().max()
     assert error < 6e-3
-    assert rendered.opacity[well_inside].min() > 0.999
-    assert rendered.opacity[missed].max() < 1e-3
+    assert rendered.alpha[well_inside].min() > 0.999
+    assert rendered.alpha[missed].max() < 1e-3
     surface = seen.origins + expected * seen.directions
     normals = F.normalize(rendered.features / 2, dim=-1)  # shown position, from the centre
     cosine = (normals * F.normalize(surface, dim=-1)).sum(dim=-1, keepdim=True)
@@ -107,7 +107,7 @@ def test_chunking_never_changes_the_result(limits, seed):
     whole, pieces = run(10**9), run(1)
     torch.testing.assert_close(pieces.features, whole.features)
     torch.testing.assert_close(pieces.depth, whole.depth)
-    torch.testing.assert_close(pieces.opacity, whole.opacity)
+    torch.testing.assert_close(pieces.alpha, whole.alpha)
 
 
 def test_a_batch_gives_what_its_images_give():
@@ -165,8 +165,8 @@ def test_one_ray_of_one_image_works(config):
 
 
 def test_density_gain_makes_matter_denser():
-    thin = render_rays(Wave(), rays(), CONFIG).opacity
-    dense = render_rays(Wave(), rays(), replace(CONFIG, density_gain=30.0)).opacity
+    thin = render_rays(Wave(), rays(), CONFIG).alpha
+    dense = render_rays(Wave(), rays(), replace(CONFIG, density_gain=30.0)).alpha
     assert (dense >= thin).all()
     assert dense.mean() > thin.mean() + 0.1
 
@@ -188,15 +188,15 @@ def test_gradients_reach_the_field_through_both_passes():
 
         def query(self, points):
             sample = Wave().query(points)
-            return FieldSample(sample.density + self.level, sample.features)
+            return FieldSample(sample.geometry + self.level, sample.features)
 
     level = torch.zeros([], requires_grad=True)
-    loss = render_rays(Tunable(level), rays(), CONFIG).opacity.mean()
+    loss = render_rays(Tunable(level), rays(), CONFIG).alpha.mean()
     loss.backward()
     step = 1e-2
     with torch.no_grad():
         below, above = (
-            render_rays(Tunable(level + change), rays(), CONFIG).opacity.mean()
+            render_rays(Tunable(level + change), rays(), CONFIG).alpha.mean()
             for change in (-step, step)
         )
     slope = (above - below) / (2 * step)

@@ -55,7 +55,7 @@ def test_only_the_plain_look_is_the_generators(tmp_path):
         seen = preview_render(generator, ws, side)
         pixels = (seen.image[0].permute(1, 2, 0) * 127.5 + 127.5).clamp(0, 255)
         assert np.abs(new["rgb"][0, 1] - pixels.numpy()).max() <= 1
-        opacity = seen.opacity[0, 0].numpy() * 255
+        opacity = seen.alpha[0, 0].numpy() * 255
         assert np.abs(new["alpha"][1] - opacity).max() <= 1
     assert (after.head(0)["rgb"][0] != after.head(1)["rgb"][0]).any()
 

@@ -34,7 +34,7 @@ from triptych.models.eg3d import (
     ffhq512_128_config,
 )
 from triptych.nn.superresolution import SuperResolutionConfig
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.render.renderer import RenderConfig
 from triptych.systems.generate.pipeline import GeneratePipeline
 from triptych.weights import convert, eg3d_checkpoint, load_generator
@@ -396,7 +396,7 @@ def test_a_converted_generator_makes_portraits(tmp_path):
     convert.save_converted(checkpoint, tmp_path / "a.safetensors")
     portrait = GeneratePipeline.from_pretrained(tmp_path / "a.safetensors")(3, truncation_psi=0.7)
     portrait.save(tmp_path / "portrait.safetensors")
-    again = Portrait.load(tmp_path / "portrait.safetensors")
+    again = TriPlanePortrait.load(tmp_path / "portrait.safetensors")
     expected = GeneratePipeline(ours)(3, truncation_psi=0.7)
     camera = ours.config.view.camera(0.2)
     assert torch.equal(portrait.render(camera).image, expected.render(camera).image)

@@ -120,7 +120,7 @@ def test_a_generator_comes_back_from_a_file(tmp_path, toy_generator):
 
 def test_a_weight_file_of_another_network_is_refused(tmp_path, toy_portrait):
     toy_portrait.save(tmp_path / "portrait.safetensors")
-    with pytest.raises(UserError, match="holds a Portrait; expected a TriPlaneGenerator"):
+    with pytest.raises(UserError, match="holds a TriPlanePortrait; expected a TriPlaneGenerator"):
         load_generator(tmp_path / "portrait.safetensors")
 
 

@@ -129,7 +129,7 @@ def _fidelity(made: Rendering, true: TrueViews) -> dict[str, Tensor]:
         "psnr": psnr(made.image, true.image),
         "psnr_head": masked_psnr(made.image, true.image, true.alpha > 0.5),
         "psnr_face": masked_psnr(made.image, true.image, face),
-        "iou": iou(made.opacity, true.alpha),
+        "iou": iou(made.alpha, true.alpha),
     }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from triptych.errors import check_range, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.weights import load_generator
 
 
@@ -32,7 +32,7 @@ class GeneratePipeline:
         name = "avatar-generator" if model == "avatar" else model
         return cls(load_generator(name), str(name))
 
-    def __call__(self, seed: int, *, truncation_psi: float = 1.0) -> Portrait:
+    def __call__(self, seed: int, *, truncation_psi: float = 1.0) -> TriPlanePortrait:
         """Return the portrait of a seed.
 
         Args:
@@ -49,7 +49,7 @@ class GeneratePipeline:
             "truncation_psi": truncation_psi,
         }
         ws = self.style_codes(seed, truncation_psi=truncation_psi)
-        return Portrait.from_generator(self.generator, ws, provenance=provenance)
+        return TriPlanePortrait.from_generator(self.generator, ws, provenance=provenance)
 
     @torch.no_grad()
     def style_codes(self, seed: int, *, truncation_psi: float = 1.0) -> Tensor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.invert.codes import from_the_mean, refine_codes
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.objective import InversionObjective
@@ -35,7 +35,7 @@ class Answer:
     """
 
     method: str
-    portrait: Portrait
+    portrait: TriPlanePortrait
     seconds: float
 
 
@@ -68,7 +68,7 @@ def all_answers(
     if latent is not None:
         with torch.no_grad():
             ws = generator.mapping(latent)
-        yield Answer(PRIOR, Portrait.from_generator(generator, ws), 0.0)
+        yield Answer(PRIOR, TriPlanePortrait.from_generator(generator, ws), 0.0)
     yield _one_step(pipeline, baseline or pipeline.encoder, baseline is None, target)
     elapsed = 0.0
     for stage in pipeline.invert(target, settings).stages:
@@ -92,7 +92,7 @@ def _one_step(
     started = time.monotonic()
     synthesis = FastSynthesis(generator, encoder.config.restyle.render_size)
     (step,) = restyle(encoder, synthesis, target.image, camera, num_steps=1)
-    portrait = Portrait.from_generator(generator, step.ws)
+    portrait = TriPlanePortrait.from_generator(generator, step.ws)
     return Answer(BASELINE, portrait, time.monotonic() - started)
 
 
@@ -113,5 +113,5 @@ def _directly(
         seed=settings.seed,
         step_done=lambda done, total: None,
     )
-    portrait = Portrait.from_generator(pipeline.generator, ws)
+    portrait = TriPlanePortrait.from_generator(pipeline.generator, ws)
     return Answer(DIRECT, portrait, time.monotonic() - started)

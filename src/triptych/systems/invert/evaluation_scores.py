@@ -16,7 +16,7 @@ from triptych.metrics.metric_networks import MetricNetworks
 from triptych.nn.feature_network import AvatarFeatures
 from triptych.nn.inception import InceptionFeatures
 from triptych.ops.resize import fit_size
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.invert.evaluation_heads import HeadToInvert
 from triptych.systems.invert.evaluation_methods import Answer
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
@@ -116,7 +116,7 @@ def score_answers(
     return HeadScores(head.name, rows, torch.stack(features), shown, found)
 
 
-def _seen(portrait: Portrait, head: HeadToInvert) -> Tensor:
+def _seen(portrait: TriPlanePortrait, head: HeadToInvert) -> Tensor:
     """Return the portrait from the picture's camera and from the shifted ones [v, 3, s, s]."""
     size = head.target.image.shape[-1]
     images = [portrait.render(head.target.camera).image]

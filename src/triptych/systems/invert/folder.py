@@ -134,14 +134,14 @@ def _save_sheet(out: Path, rows: list[tuple[str, dict[str, Any]]]) -> None:
     from triptych.export.pictures import save_png, view_pictures
     from triptych.export.sheets import picture_sheet
     from triptych.photos.photo import read_photo
-    from triptych.portrait.portrait import Portrait
+    from triptych.portrait import TriPlanePortrait
     from triptych.runs.portrait_results import PORTRAIT_FILE
     from triptych.systems.invert.results import CROP_FILE, turned
 
     pictures = []
     for _, record in rows:
         place = out / record["folder"]
-        portrait = Portrait.load(place / PORTRAIT_FILE)
+        portrait = TriPlanePortrait.load(place / PORTRAIT_FILE)
         heads = view_pictures(portrait, turned(portrait, yaws_deg=_SIDES_DEG))
         pictures.append([read_photo(place / CROP_FILE).pixels, *heads])
     labels = [

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.invert.codes import Step
 from triptych.systems.invert.known_heads import KnownHeads
 from triptych.systems.invert.objective import InversionObjective
@@ -48,7 +48,9 @@ def nearest_head(
     found: list[tuple[float, int]] = []
     for number in numbers:
         ws = known.codes[number].expand(1, generator.num_ws, -1)
-        pred = Portrait.from_generator(generator, ws).render(target.camera).image.clamp(-1, 1)
+        pred = (
+            TriPlanePortrait.from_generator(generator, ws).render(target.camera).image.clamp(-1, 1)
+        )
         found.append((float(networks.perceptual(pred, target.image)), number))
         step_done(len(found), len(numbers))
     return known.latents[min(found)[1]][None]

@@ -21,7 +21,7 @@ from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import Detector, PhotoAligner
 from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.invert.camera_refinement import refined_camera
 from triptych.systems.invert.checks import DEFAULT_ENCODER, check_encoder, check_fit, load_encoder
 from triptych.systems.invert.encoder import PspEncoder
@@ -53,7 +53,7 @@ class Inverted:
         report: Settings, judges, camera, distances and times, as JSON values.
     """
 
-    portrait: Portrait
+    portrait: TriPlanePortrait
     target: InversionTarget
     stages: tuple[InversionStage, ...]
     photo: AlignedPhoto | None
@@ -238,7 +238,7 @@ class InvertPipeline:
         self, target: InversionTarget, settings: InvertSettings, progress: Progress
     ) -> Iterator[InversionStage]:
         """Yield the mean head and each step of the encoder."""
-        mean = Portrait.from_generator(self.generator, self.encoder.latent_mean[None])
+        mean = TriPlanePortrait.from_generator(self.generator, self.encoder.latent_mean[None])
         yield stage_of("mean", mean, target, self.networks, 0.0)
         config = self.encoder.config.restyle
         count = settings.steps or config.num_steps
@@ -250,7 +250,7 @@ class InvertPipeline:
             progress(ENCODING, number - 1, count)
             started = time.monotonic()
             ws = next(pred).ws
-            portrait = Portrait.from_generator(self.generator, ws)
+            portrait = TriPlanePortrait.from_generator(self.generator, ws)
             seconds = time.monotonic() - started
             yield stage_of(f"step {number}", portrait, target, self.networks, seconds)
         progress(ENCODING, count, count)

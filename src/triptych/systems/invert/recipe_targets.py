@@ -143,7 +143,7 @@ class OwnTargets:
         else:
             shown = preview_render(generator, ws, cameras)
             second, second_camera = shown.image[1], cameras[1]
-        alpha = fit_size(shown.opacity[:1], config.image_size)[0]
+        alpha = fit_size(shown.alpha[:1], config.image_size)[0]
         image, second = shown.image[0].clamp(-1, 1), second.clamp(-1, 1)
         return Target(image, cameras[0], second, second_camera, ws[0], alpha)
 

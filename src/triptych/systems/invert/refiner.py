@@ -11,7 +11,7 @@ from torch import Tensor
 
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.invert.codes import refine_codes
 from triptych.systems.invert.known_heads import KnownHeads
 from triptych.systems.invert.latent import fit_latent, nearest_head
@@ -85,7 +85,7 @@ class InversionRefiner:
             settings.latent,
             step_done=lambda done, total: progress(LATENT, done, total),
         )
-        portrait = Portrait.from_generator(self.generator, self.generator.mapping(latent))
+        portrait = TriPlanePortrait.from_generator(self.generator, self.generator.mapping(latent))
         return stage_of("latent", portrait, target, self.networks, time.monotonic() - started)
 
     def refine_codes(
@@ -114,7 +114,7 @@ class InversionRefiner:
             step_done=lambda done, total: progress(REFINING, done, total),
             prior=self.code_prior if prior else None,
         )
-        portrait = Portrait.from_generator(self.generator, ws)
+        portrait = TriPlanePortrait.from_generator(self.generator, ws)
         seconds = time.monotonic() - started
         return stage_of("w" if shared else "w+", portrait, target, self.networks, seconds)
 
@@ -136,5 +136,5 @@ class InversionRefiner:
             settings,
             step_done=lambda done, total: progress(TUNING, done, total),
         )
-        portrait = Portrait.from_generator(tuned, ws)
+        portrait = TriPlanePortrait.from_generator(tuned, ws)
         return stage_of("pti", portrait, target, self.networks, time.monotonic() - started)

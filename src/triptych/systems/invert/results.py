@@ -11,7 +11,7 @@ import torch
 from triptych.camera import Camera
 from triptych.export.pictures import colour_picture, save_png, view_pictures
 from triptych.export.sheets import picture_sheet
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.runs.console import Progress
 from triptych.runs.portrait_results import save_portrait_files
 from triptych.systems.invert.pipeline import Inverted
@@ -67,7 +67,7 @@ def views_sheet(inverted: Inverted) -> np.ndarray:
 
 
 def turned(
-    portrait: Portrait,
+    portrait: TriPlanePortrait,
     *,
     yaws_deg: tuple[float, ...] = (0.0,),
     pitches_deg: tuple[float, ...] = (0.0,),

@@ -12,7 +12,7 @@ from triptych.metrics.identity import identity_similarity
 from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.ops.resize import fit_size
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.invert.target import InversionTarget
 
 
@@ -46,7 +46,7 @@ class InversionStage:
     """
 
     name: str
-    portrait: Portrait
+    portrait: TriPlanePortrait
     image: Tensor
     distances: Distances
     seconds: float
@@ -59,7 +59,11 @@ class InversionStage:
 
 @torch.no_grad()
 def stage_of(
-    name: str, portrait: Portrait, target: InversionTarget, networks: MetricNetworks, seconds: float
+    name: str,
+    portrait: TriPlanePortrait,
+    target: InversionTarget,
+    networks: MetricNetworks,
+    seconds: float,
 ) -> InversionStage:
     """Look at a portrait from the target's camera and measure."""
     image = fit_size(portrait.render(target.camera).image, target.image.shape[-1]).clamp(-1, 1)

@@ -19,7 +19,7 @@ from triptych.metrics.style_classifier import (
     style_recognised,
 )
 from triptych.ops.resize import resize
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress, no_progress
 from triptych.runs.report_file import Cell, Report, Table, mean
 from triptych.systems.stylize.evaluation_heads import StylisedHead, with_planes
@@ -124,7 +124,7 @@ def fit_variants(
             changed = replace(settings, use_i2t=variant, anchor="none")
             planes = _fitted_planes(pipeline, result, changed, seed, folder, progress)
             with_planes(head, planes).portrait.save(file)
-        fitted[variant] = with_planes(head, Portrait.load(file).planes)
+        fitted[variant] = with_planes(head, TriPlanePortrait.load(file).planes)
     return fitted
 
 

@@ -14,7 +14,7 @@ from triptych.metrics.image_metrics import sharpness
 from triptych.metrics.reprojection import PosedViews, view_consistency_error
 from triptych.metrics.style_classifier import StyleClassifier, style_index
 from triptych.ops.resize import resize
-from triptych.portrait.portrait import View
+from triptych.portrait import View
 from triptych.runs.report_file import Cell, Report, Table, mean
 from triptych.systems.stylize.evaluation_heads import StylisedHead
 

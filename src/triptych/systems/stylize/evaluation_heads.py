@@ -16,13 +16,13 @@ from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.files import read_json
 from triptych.ops.colour import from_uint8
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.systems.stylize.pipeline import RESUME_FOLDER, VIEWS_FOLDER, Stylized, StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
 
 PORTRAIT_FILE = "portrait.safetensors"
-HeadOf = Callable[[int], Portrait]
+HeadOf = Callable[[int], TriPlanePortrait]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ class StylisedHead:
 
     style: str
     identity: int
-    portrait: Portrait
-    original: Portrait
+    portrait: TriPlanePortrait
+    original: TriPlanePortrait
     cameras: Camera
     edited: Tensor
 
@@ -66,7 +66,7 @@ class StylisedHead:
             UserError: Files are missing or broken, or the prompt names no style.
         """
         folder = Path(folder)
-        portrait = Portrait.load(folder / PORTRAIT_FILE)
+        portrait = TriPlanePortrait.load(folder / PORTRAIT_FILE)
         record = read_json(folder / VIEWS_FOLDER / "views.json")
         try:
             prompt = str(record["prompt"])

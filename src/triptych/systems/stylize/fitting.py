@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.precision import half_precision_where_fast
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.render.empty_space import EmptySpace
 from triptych.systems.stylize.checkpoint import (
@@ -81,7 +81,7 @@ def split_views(views: EditedViews, fraction: float, seed: int) -> tuple[Tensor,
 
 def fit(
     source: nn.Module,
-    portrait: Portrait,
+    portrait: TriPlanePortrait,
     views: EditedViews,
     settings: StylizeSettings,
     *,
@@ -128,7 +128,7 @@ class _Fitting:
     """The state between two steps."""
 
     source: nn.Module
-    portrait: Portrait
+    portrait: TriPlanePortrait
     views: EditedViews
     settings: StylizeSettings
     perceptual: Perceptual | None

@@ -13,7 +13,7 @@ from torch import Tensor
 from triptych.camera import frontal_camera
 from triptych.files import atomic_write, make_writable_folder
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.weights.safetensors_file import content_hash
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def _render(file: Path, generator: TriPlaneGenerator, seeds: range) -> None:
     camera, pictures = frontal_camera(), []
     for seed in seeds:
         ws = generator.mapping(generator.latent(seed))
-        portrait = Portrait.from_generator(generator, ws)
+        portrait = TriPlanePortrait.from_generator(generator, ws)
         image = portrait.render(camera).image[0]
         pictures.append(((image.clamp(-1, 1) + 1) * 127.5).round().byte().numpy())
     with atomic_write(file) as stream:

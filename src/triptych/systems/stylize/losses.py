@@ -31,7 +31,7 @@ def density_roughness(
     """
     moved = points + (delta * points if perturbation == "relative" else delta)
     # One question for both sets: the planes are then read once.
-    both = field.query(torch.cat([points, moved], 1)).density.float()
+    both = field.query(torch.cat([points, moved], 1)).geometry.float()
     here, there = both.chunk(2, dim=1)
     return (here - there).abs().mean()
 

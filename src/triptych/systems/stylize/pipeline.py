@@ -17,7 +17,7 @@ from triptych.errors import UserError, check_type, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
 from triptych.photos.matting import HeadMatting
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress, no_progress
 from triptych.systems.stylize.fitting import (
     SECONDS_BETWEEN_CHECKPOINTS,
@@ -65,8 +65,8 @@ class Stylized:
             as JSON values.
     """
 
-    portrait: Portrait
-    original: Portrait
+    portrait: TriPlanePortrait
+    original: TriPlanePortrait
     views: EditedViews
     report: dict[str, Any]
 
@@ -143,7 +143,7 @@ class StylizePipeline:
         self,
         prompt: str,
         *,
-        identity: int | Portrait = 0,
+        identity: int | TriPlanePortrait = 0,
         quality: str = "standard",
         seed: int = 0,
         work_dir: str | Path | None = None,
@@ -216,7 +216,7 @@ class StylizePipeline:
 
     def _fit(
         self,
-        original: Portrait,
+        original: TriPlanePortrait,
         views: EditedViews,
         settings: StylizeSettings,
         seed: int,
@@ -248,25 +248,25 @@ class StylizePipeline:
         return result.planes, report
 
     @torch.no_grad()
-    def subject(self, identity: int | Portrait) -> Portrait:
+    def subject(self, identity: int | TriPlanePortrait) -> TriPlanePortrait:
         """Return the unedited portrait of a seed; a portrait stays as it is."""
-        if isinstance(identity, Portrait):
+        if isinstance(identity, TriPlanePortrait):
             return identity
         provenance = {"pipeline": "generate", "model": self.name, "seed": identity}
         ws = self.generator.mapping(self.generator.latent(identity))
-        return Portrait.from_generator(self.generator, ws, provenance=provenance)
+        return TriPlanePortrait.from_generator(self.generator, ws, provenance=provenance)
 
     def _check(
         self,
         prompt: str,
-        identity: int | Portrait,
+        identity: int | TriPlanePortrait,
         seed: int,
         work_dir: str | Path | None,
         settings: StylizeSettings,
     ) -> None:
         check_prompt(prompt)
         self.editor.check(prompt)
-        if not isinstance(identity, Portrait):
+        if not isinstance(identity, TriPlanePortrait):
             check_whole("identity", identity, 0, LAST_SEED)
         check_whole("seed", seed, 0, 2**31 - 1)
         if work_dir is not None:
@@ -278,7 +278,7 @@ class StylizePipeline:
             return dataclasses.replace(settings, use_i2t="none")
         return settings
 
-    def _check_planes(self, portrait: Portrait) -> None:
+    def _check_planes(self, portrait: TriPlanePortrait) -> None:
         network = self.image_to_triplane
         config = self.generator.config.backbone if network is None else network.config
         expected = (1, 3, config.plane_channels, config.plane_size, config.plane_size)

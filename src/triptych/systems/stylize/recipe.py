@@ -156,8 +156,8 @@ class ImageToTriplaneRecipe:
                 true = render_at_depths(true_field, rays, depths, config)
             made = render_at_depths(field, rays, depths, config)
         colour = (made.features[..., :3] - true.features[..., :3]).abs().mean()
-        opacity = (made.opacity - true.opacity).abs().mean()
-        depth = ((made.depth - true.depth).abs() * true.opacity).mean()
+        opacity = (made.alpha - true.alpha).abs().mean()
+        depth = ((made.depth - true.depth).abs() * true.alpha).mean()
         return colour, opacity, depth
 
     def _draw_rays(self, heads: int, generator: torch.Generator) -> Rays:

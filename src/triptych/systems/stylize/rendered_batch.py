@@ -11,7 +11,7 @@ from torch import Tensor
 from triptych.errors import UserError
 from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import resize
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.render.guided_rays import GuidedSampling, guided_depths
 from triptych.render.nearby_surfaces import nearby_surfaces
 from triptych.render.patches import draw_patches, rays_of
@@ -68,7 +68,9 @@ class ViewRenderer:
         views_at_once: How many views fit into memory together with their gradients.
     """
 
-    def __init__(self, portrait: Portrait, views: EditedViews, settings: StylizeSettings) -> None:
+    def __init__(
+        self, portrait: TriPlanePortrait, views: EditedViews, settings: StylizeSettings
+    ) -> None:
         config = portrait.config.rendering
         if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
             raise UserError("stylising needs a head with fixed ray limits; its ray_start is 'auto'")
@@ -130,7 +132,7 @@ class ViewRenderer:
             shown = render_at_depths(field, joined, depths.flatten(0, 1)[None], self.config)
         shape = (len(views), -1)
         features, depth, opacity = (
-            part[0].unflatten(0, shape) for part in (shown.features, shown.depth, shown.opacity)
+            part[0].unflatten(0, shape) for part in (shown.features, shown.depth, shown.alpha)
         )
         self.surface.learn(views, pixels, depth[..., 0].detach(), opacity[..., 0].detach())
         return RenderedRays(features.float(), depth, opacity)

@@ -11,7 +11,7 @@ import torch
 from triptych.camera import Camera
 from triptych.export.pictures import colour_picture, save_png, view_pictures
 from triptych.export.sheets import picture_sheet
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.runs.portrait_results import save_portrait_files
 from triptych.systems.stylize.pipeline import EditedViews, Stylized
@@ -41,7 +41,7 @@ def save_results(stylized: Stylized, folder: Path, progress: Progress) -> dict[s
     return seconds | save_portrait_files(stylized.portrait, folder, progress)
 
 
-def style_scores(portrait: Portrait) -> dict[str, float]:
+def style_scores(portrait: TriPlanePortrait) -> dict[str, float]:
     """Return the styles that the embedded judge most likely sees, with its probabilities.
 
     The judge was trained on avatar renders only; it looks from five angles within +-30 degrees.

@@ -14,7 +14,7 @@ from triptych.config import to_dict
 from triptych.editors.image_editor import ImageEditor
 from triptych.errors import UserError
 from triptych.files import make_writable_folder, read_json, write_json
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.stylize.settings import StylizeSettings
 from triptych.weights.safetensors_file import content_hash
 
@@ -25,7 +25,7 @@ _NOT_RECORDED = ("vocabulary", "known_styles")
 
 def request_of(
     prompt: str,
-    identity: int | Portrait,
+    identity: int | TriPlanePortrait,
     seed: int,
     settings: StylizeSettings,
     *,
@@ -34,7 +34,7 @@ def request_of(
     editor: ImageEditor,
 ) -> dict[str, Any]:
     """Return everything that decides the result of a run, as JSON values."""
-    if isinstance(identity, Portrait):
+    if isinstance(identity, TriPlanePortrait):
         head = {**identity.provenance, "planes": content_hash({"planes": identity.planes.cpu()})}
     else:
         head = {"seed": identity}

@@ -17,7 +17,7 @@ from triptych.errors import UserError
 from triptych.files import atomic_path, write_json
 from triptych.ops.colour import from_uint8, to_uint8
 from triptych.photos.matting import HeadMatting
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.systems.stylize.consistency import (
     consistent_views,
@@ -81,7 +81,7 @@ class EditedViews:
         return [int(index) for index in (~self.kept).nonzero()[:, 0]]
 
 
-def cameras_of(portrait: Portrait, settings: StylizeSettings) -> Camera:
+def cameras_of(portrait: TriPlanePortrait, settings: StylizeSettings) -> Camera:
     """Return the front, then the grid of views, low pitch to high, yaw fastest."""
     yaw, pitch = settings.yaw_range, settings.pitch_range
     grid = grid_of_views(settings.num_yaw, settings.num_pitch, (-yaw, yaw), (-pitch, pitch))
@@ -92,7 +92,7 @@ def cameras_of(portrait: Portrait, settings: StylizeSettings) -> Camera:
 
 
 def render_originals(
-    portrait: Portrait, settings: StylizeSettings, folder: Path, progress: Progress
+    portrait: TriPlanePortrait, settings: StylizeSettings, folder: Path, progress: Progress
 ) -> OriginalViews:
     """Render all views of the head, or read them from the folder of an earlier run."""
     cameras = cameras_of(portrait, settings)
@@ -108,7 +108,7 @@ def render_originals(
 
 
 def _rendered(
-    portrait: Portrait, cameras: Camera, size: int | None, progress: Progress
+    portrait: TriPlanePortrait, cameras: Camera, size: int | None, progress: Progress
 ) -> dict[str, Tensor]:
     views = []
     for start in range(0, len(cameras), _VIEWS_AT_ONCE):

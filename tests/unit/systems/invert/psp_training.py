@@ -90,7 +90,7 @@ def _head(generator, seed, attributes, cameras) -> dict[str, np.ndarray]:
     with torch.no_grad():
         ws = generator.mapping(torch.from_numpy(attributes)[None])
         shown = generator.synthesis(ws, Camera(torch.from_numpy(cameras), intrinsics))
-    opacity = (shown.opacity[:, 0] * 255).round().byte().numpy()
+    opacity = (shown.alpha[:, 0] * 255).round().byte().numpy()
     return {
         "seeds": np.int64(seed),
         "attributes": attributes,

@@ -22,7 +22,7 @@ from triptych.export.pictures import colour_picture, save_png
 from triptych.models.latents import latent_from_seed
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.photos.labelled_images import LabelledImages
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.invert.evaluation import (
     figures_by_method,
     inversion_report,
@@ -63,7 +63,7 @@ class OwnHeads:
         with torch.no_grad():
             shown = self._generator.synthesis(self._generator.mapping(latent), camera)
         regions = torch.zeros(len(camera), size, size, dtype=torch.long)
-        return TrueViews(shown.image, shown.opacity, regions)
+        return TrueViews(shown.image, shown.alpha, regions)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,9 @@ def test_fid_is_reported_where_its_features_were_measured(scores):
 def test_inceptions_features_are_kept_truth_first(generator, network, tmp_path):
     inception = narrow_network()
     head = UnseenAvatars(OwnHeads(generator), generator, 5, 2)[0]
-    answer = Answer("own", Portrait.from_generator(generator, generator.mapping(head.latent)), 0.0)
+    answer = Answer(
+        "own", TriPlanePortrait.from_generator(generator, generator.mapping(head.latent)), 0.0
+    )
     networks = toy_pipeline(generator).networks
     score = score_answers(head, [answer], networks, network, pictured=False, inception=inception)
     assert score.inception.shape == (2, 3, 128)

@@ -26,7 +26,7 @@ from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.latents import latent_from_seed
 from triptych.photos.camera_refinement import RefinedCamera
 from triptych.photos.five_point_crop import CROP
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.render.empty_space import EmptySpace
 from triptych.systems.invert import pipeline as invert
 from triptych.systems.invert import refiner as invert_refiner
@@ -97,7 +97,7 @@ def test_a_tuned_portrait_survives_its_file_and_keeps_its_codes(tuned, generator
     codes = found.stages[-2].portrait.ws
     assert torch.equal(portrait.ws, codes)
     portrait.save(tmp_path / "me.safetensors", exact=True)
-    again = Portrait.load(tmp_path / "me.safetensors")
+    again = TriPlanePortrait.load(tmp_path / "me.safetensors")
     assert torch.equal(again.ws, codes)
     assert torch.equal(again.render(CAMERA).image, portrait.render(CAMERA).image)
     assert again.provenance["pipeline"] == "invert"

@@ -57,7 +57,7 @@ def test_the_head_itself_costs_nothing_and_a_larger_one_does(ball, empty_space):
     assert empty_space.occupied(ball.field, points) == 0
     larger = sphere_portrait(SPHERE_RADIUS + 2 * MARGIN)
     inside = points[0].norm(dim=1) < SPHERE_RADIUS + 2 * MARGIN
-    raw = larger.field.density(points)[0, :, 0]
+    raw = larger.field.geometry(points)[0, :, 0]
     by_hand = (raw - empty_space.limit).clamp(min=0).sum() / 2000
     assert inside.any()
     torch.testing.assert_close(empty_space.occupied(larger.field, points), by_hand)

@@ -11,7 +11,7 @@ from triptych.errors import UserError
 from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
 from triptych.models.latents import latent_from_seed
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.render.rays import Rays
 from triptych.systems.stylize import recipe as recipe_module
 from triptych.systems.stylize.frontal_cache import FrontalCache
@@ -73,7 +73,7 @@ def test_cache_shows_the_priors_heads_from_the_front(tmp_path):
     z = latent_from_seed(100_002, ATTRIBUTE_DIM, "attributes")
     assert torch.equal(latents, z)
     with torch.no_grad():
-        shown = Portrait.from_generator(generator, generator.mapping(z)).render().image
+        shown = TriPlanePortrait.from_generator(generator, generator.mapping(z)).render().image
     assert (images - shown.clamp(-1, 1)).abs().max() <= 0.5 / 127.5 + 1e-6
 
 
@@ -158,7 +158,7 @@ class _Slab:
     def __init__(self, distance: float) -> None:
         self._distance = distance
 
-    def density(self, points: torch.Tensor) -> torch.Tensor:
+    def geometry(self, points: torch.Tensor) -> torch.Tensor:
         beside = (2.7 - points[..., 2:] - self._distance).abs()
         return torch.where(beside < 0.05, 50.0, -50.0)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from triptych.camera import Camera, frontal_camera, grid_of_views
 from triptych.models.eg3d import ViewConfig
-from triptych.portrait.portrait import View
+from triptych.portrait import View
 from triptych.render.rays import camera_rays
 from triptych.runs.report_file import Report
 from triptych.systems.stylize.evaluation import (

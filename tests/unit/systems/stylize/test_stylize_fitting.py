@@ -9,7 +9,7 @@ import torch
 
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.superresolution import SuperResolutionConfig
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.stylize.fitting import _Fitting, fit, split_views
 from triptych.systems.stylize.networks import ModulatedGenerator, trainable_plane_source
 from triptych.systems.stylize.views import EditedViews, edit_views, render_originals
@@ -18,13 +18,13 @@ from triptych.systems.stylize.views import EditedViews, edit_views, render_origi
 def _silent(stage: str, done: int, total: int) -> None: ...
 
 
-def _edited(head: Portrait, editor, settings, tmp_path) -> EditedViews:
+def _edited(head: TriPlanePortrait, editor, settings, tmp_path) -> EditedViews:
     originals = render_originals(head, settings, tmp_path, _silent)
     return edit_views(originals, editor, "blue", settings, 0, tmp_path / "views", {}, _silent)
 
 
 @pytest.fixture
-def head(pipeline) -> Portrait:
+def head(pipeline) -> TriPlanePortrait:
     return pipeline.subject(3)
 
 
@@ -151,7 +151,7 @@ def test_super_resolution_is_fitted_through_whole_views(editor, settings, pipeli
     )
     generator = TriPlaneGenerator(config).eval().requires_grad_(False)
     with torch.no_grad():
-        head = Portrait.from_generator(generator, pipeline.subject(3).ws)
+        head = TriPlanePortrait.from_generator(generator, pipeline.subject(3).ws)
     settings = dataclasses.replace(settings, num_yaw=1, num_pitch=1, batch_views=1)
     views = _edited(head, editor, settings, tmp_path)
     before = {name: t.clone() for name, t in head.superresolution.state_dict().items()}

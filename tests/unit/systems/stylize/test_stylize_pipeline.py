@@ -10,7 +10,7 @@ import torch
 from triptych.errors import UserError
 from triptych.files import read_json
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.weights import save_module
 
@@ -168,7 +168,7 @@ def test_mistakes_are_named_before_any_work(request_, named, pipeline, editor, t
 def test_portrait_can_be_styled_again(pipeline, settings, tmp_path):
     settings = dataclasses.replace(settings, steps=2)
     pipeline.subject(3).save(tmp_path / "head.safetensors", exact=True)
-    head = Portrait.load(tmp_path / "head.safetensors")
+    head = TriPlanePortrait.load(tmp_path / "head.safetensors")
     from_file = pipeline("blue", identity=head, settings=settings)
     from_seed = pipeline("blue", identity=3, settings=settings)
     torch.testing.assert_close(from_file.portrait.planes, from_seed.portrait.planes)

@@ -17,7 +17,7 @@ from triptych.editors.image_editor import EditorConfig
 from triptych.editors.instruct_pix2pix import InstructPix2PixEditor
 from triptych.models.eg3d import OFFICIAL_CONFIGS, TriPlaneGenerator
 from triptych.nn.superresolution import SuperResolutionConfig
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.stylize.image_to_triplane import ImageToTriplane, ImageToTriplaneConfig
 from triptych.systems.stylize.pipeline import Stylized, StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
@@ -162,7 +162,7 @@ def test_a_portrait_of_that_layout_can_be_saved_and_styled_again(pipeline, tmp_p
     first.portrait.save(tmp_path / "cat.safetensors", exact=True)
     again = pipeline(
         "a dog",
-        identity=Portrait.load(tmp_path / "cat.safetensors"),
+        identity=TriPlanePortrait.load(tmp_path / "cat.safetensors"),
         settings=dataclasses.replace(SETTINGS, steps=1),
     )
     assert torch.equal(again.original.planes, first.portrait.planes)
