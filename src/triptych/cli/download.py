@@ -101,14 +101,13 @@ def _fetch(entry: ModelEntry, folder: Path) -> Downloaded:
 
 def _convert(entry: ModelEntry, checkpoint_file: Path, ready: Path) -> None:
     """Make a file that every verb opens of a downloaded checkpoint, running nothing in it."""
-    from triptych.weights.convert import save_converted
-    from triptych.weights.eg3d_checkpoint import open_eg3d_checkpoint
+    from triptych.weights.conversion import open_checkpoint, save_converted
 
-    checkpoint = open_eg3d_checkpoint(checkpoint_file)
-    if checkpoint.config != entry.expected_config():
+    converted = open_checkpoint(checkpoint_file)
+    if converted.config != entry.expected_config():
         console.warn(
             f"the settings in {checkpoint_file.name} are not those expected of {entry.name}; "
             f"they are kept: see triptych convert {checkpoint_file} OUT.safetensors"
         )
-    save_converted(checkpoint, ready)
+    save_converted(converted, ready)
     console.note(f"converted {checkpoint_file}, which may be removed now, to {ready}")

@@ -31,7 +31,7 @@ VERBS: dict[str, VerbEntry] = {
         "download", "Download", "an official model by name, once its licence is accepted"
     ),
     "convert": VerbEntry(
-        "convert", "Convert", "a checkpoint of EG3D -> a safe file, running none of its code"
+        "convert", "Convert", "a published checkpoint -> a safe file, running none of its code"
     ),
     "train": VerbEntry("train", "Train", "train one of the embedded models anew"),
     "data": VerbEntry("data", "Data", "build the head asset pack, avatar and photo data sets"),

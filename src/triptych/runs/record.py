@@ -10,10 +10,10 @@ from typing import Any
 
 import triptych
 from triptych.files import sha256_of
-from triptych.weights.registry import MODELS, Kind, find_present, weight_file
+from triptych.weights.registry import MODELS, find_present, weight_file
 
 
-def model_record(name_or_path: str | Path, kind: Kind) -> dict[str, str]:
+def model_record(name_or_path: str | Path, kind: str) -> dict[str, str]:
     """Return a model's name and hash.
 
     Raises:

@@ -3,14 +3,20 @@
 The names are imported on first use: the registry alone needs no tensor library.
 """
 
+# ruff: noqa: F401 - the imports are for type checkers; __all__ is made from the table below
+
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triptych.weights.conversion import open_checkpoint, save_converted
+    from triptych.weights.converted import ConversionOptions, Converted
+    from triptych.weights.eg3d_checkpoint import EG3DCheckpoint, open_eg3d_checkpoint
     from triptych.weights.foreign_file import read_tensors
     from triptych.weights.loading import (
+        load_discriminator,
         load_features,
         load_generator,
         load_head_pose,
@@ -23,40 +29,26 @@ if TYPE_CHECKING:
         save_module,
     )
 
-_HOME_OF = {
-    "EG3DCheckpoint": "triptych.weights.eg3d_checkpoint",
-    "FileHeader": "triptych.weights.safetensors_file",
-    "load_discriminator": "triptych.weights.loading",
-    "load_features": "triptych.weights.loading",
-    "load_generator": "triptych.weights.loading",
-    "load_head_pose": "triptych.weights.loading",
-    "load_network": "triptych.weights.loading",
-    "load_module": "triptych.weights.safetensors_file",
-    "open_eg3d_checkpoint": "triptych.weights.eg3d_checkpoint",
-    "read_header": "triptych.weights.safetensors_file",
-    "read_tensors": "triptych.weights.foreign_file",
-    "save_converted": "triptych.weights.convert",
-    "save_module": "triptych.weights.safetensors_file",
+_MODULES = {
+    "conversion": ("open_checkpoint", "save_converted"),
+    "converted": ("ConversionOptions", "Converted"),
+    "eg3d_checkpoint": ("EG3DCheckpoint", "open_eg3d_checkpoint"),
+    "foreign_file": ("read_tensors",),
+    "loading": (
+        "load_discriminator",
+        "load_features",
+        "load_generator",
+        "load_head_pose",
+        "load_network",
+    ),
+    "safetensors_file": ("FileHeader", "load_module", "read_header", "save_module"),
 }
+_HOME_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = [
-    "EG3DCheckpoint",
-    "FileHeader",
-    "load_discriminator",
-    "load_features",
-    "load_generator",
-    "load_head_pose",
-    "load_module",
-    "load_network",
-    "open_eg3d_checkpoint",
-    "read_header",
-    "read_tensors",
-    "save_converted",
-    "save_module",
-]
+__all__ = list(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
-        return getattr(importlib.import_module(_HOME_OF[name]), name)
-    raise AttributeError(f"module 'triptych.weights' has no attribute '{name}'")
+        return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

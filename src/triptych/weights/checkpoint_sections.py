@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from triptych.errors import UserError
-from triptych.weights.known_systems import Clues, other_system
-from triptych.weights.untrusted.inert import GlobalName, InertObject, shown
+from triptych.weights.untrusted.inert import shown
 from triptych.weights.untrusted.stored_networks import (
     SourceText,
     as_module,
@@ -16,11 +15,9 @@ from triptych.weights.untrusted.stored_networks import (
     tensor_table,
 )
 from triptych.weights.untrusted.tensor_values import StoredTensor
-from triptych.weights.untrusted.untrusted_file import UntrustedFile
 
 MOST_SECTIONS = 64
 _STATE, _DISCRIMINATOR = "state_dict", "D"
-_OF_PARALLEL_TRAINING = "module."
 _SETTINGS = (
     "init_args",
     "init_kwargs",
@@ -98,34 +95,6 @@ def _settings(holder: Mapping[Any, Any]) -> dict[str, Any]:
             if holder.get(key) is not None:
                 found[name] = holder[key]
     return found
-
-
-def refuse_other_systems(file: UntrustedFile, sections: Mapping[str, Section]) -> None:
-    """See that a checkpoint is not one of another published system.
-
-    Raises:
-        UserError: It is; the message says of which.
-    """
-    shapes = {
-        name.removeprefix(_OF_PARALLEL_TRAINING): shape
-        for section in sections.values()
-        for name, shape in section.shapes.items()
-    }
-    system = other_system(Clues(shapes))
-    if system is None and _is_of_tensorflow(file.content):
-        system = "StyleGAN for TensorFlow"
-    if system is not None:
-        raise UserError(f"{file.path} is a checkpoint of {system}; expected one of EG3D")
-
-
-def _is_of_tensorflow(content: Any) -> bool:
-    networks = content if type(content) is tuple else ()
-    return any(
-        isinstance(item, InertObject)
-        and isinstance(item.callee, GlobalName)
-        and item.module.startswith("dnnlib.tflib")
-        for item in networks[:8]
-    )
 
 
 def contents_in_words(content: Any, sections: Mapping[str, Section]) -> str:

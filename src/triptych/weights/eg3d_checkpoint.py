@@ -8,7 +8,6 @@ must say whose settings it has.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -20,12 +19,7 @@ from triptych.errors import UserError
 from triptych.models.eg3d import OFFICIAL_CONFIGS, EG3DConfig, TriPlaneGenerator
 from triptych.nn.discriminator import DiscriminatorConfig, DualDiscriminator
 from triptych.ops.sample_planes import AXES, PlaneAxes
-from triptych.weights.checkpoint_sections import (
-    Section,
-    contents_in_words,
-    refuse_other_systems,
-    sections_of,
-)
+from triptych.weights.checkpoint_sections import Section
 from triptych.weights.eg3d_settings import (
     DISCRIMINATOR_ARGUMENTS,
     GENERATOR_ARGUMENTS,
@@ -34,19 +28,19 @@ from triptych.weights.eg3d_settings import (
     plane_axes_of,
 )
 from triptych.weights.file_settings import Settings, arguments_by_name
+from triptych.weights.foreign_checkpoint import ForeignCheckpoint, read_checkpoint
+from triptych.weights.known_systems import EG3D
 from triptych.weights.safetensors_file import fill_module
 from triptych.weights.tensor_fit import check_fit, shapes_of
 from triptych.weights.untrusted.inert import kind_of
-from triptych.weights.untrusted.known_calls import is_plain
 from triptych.weights.untrusted.numpy_values import NumpyArray
 from triptych.weights.untrusted.tensor_values import StoredTensor
-from triptych.weights.untrusted.untrusted_file import UntrustedFile, read_untrusted
+from triptych.weights.untrusted.untrusted_file import UntrustedFile
 
 NetworkName = Literal["G_ema", "G", "D"]
 LABEL_SPREAD = "dataset_label_std"
 """A buffer that EG3D's training loop adds to its networks; nothing reads it."""
 _UNNAMED = ("", "state_dict")
-_SLACK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +48,23 @@ class EG3DCheckpoint:
     """One network of a file, described but not yet read.
 
     Attributes:
-        file: The file.
+        source: The file's description.
         network: Which of its networks.
         config: What the network is.
         section: Its tensors as the file has them, and what stands beside them.
         remarks: What had to be assumed or was left aside, in sentences.
     """
 
-    file: UntrustedFile
-    network: NetworkName
+    source: ForeignCheckpoint
+    network: str
     config: EG3DConfig | DiscriminatorConfig
     section: Section
     remarks: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> UntrustedFile:
+        """The file."""
+        return self.source.file
 
     @property
     def class_name(self) -> str:
@@ -91,19 +90,7 @@ class EG3DCheckpoint:
             UserError: One lies outside its storage, is of another type, or has numbers that are
                 not finite.
         """
-        stored = self.stored_tensors()
-        total = sum(tensor.num_bytes for tensor in stored.values())
-        if total > self.file.num_bytes + _SLACK_BYTES:
-            raise UserError(f"{self.file.path} unfolds to {total:,} bytes of tensors")
-        read = {}
-        for name, tensor in stored.items():
-            try:
-                read[name] = tensor.read()
-            except UserError as error:
-                raise UserError(f"{self.file.path}: {name}: {error}") from error
-            if not read[name].is_floating_point() or not read[name].isfinite().all():
-                raise UserError(f"{self.file.path}: {name} does not hold finite numbers: damaged")
-        return read
+        return self.file.read_tensors(self.stored_tensors())
 
     def build(self) -> nn.Module:
         """Return the network, in evaluation mode, float32.
@@ -126,7 +113,7 @@ class EG3DCheckpoint:
 
 def open_eg3d_checkpoint(
     path: str | Path,
-    network: NetworkName = "G_ema",
+    network: str = "G_ema",
     *,
     settings_of: str | None = None,
     plane_axes: PlaneAxes | None = None,
@@ -144,19 +131,26 @@ def open_eg3d_checkpoint(
         UserError: It is no such file, a checkpoint of another system, broken, or has settings or
             tensors that are not understood.
     """
+    return find_eg3d_network(read_checkpoint(path), network, settings_of, plane_axes)
+
+
+def find_eg3d_network(
+    source: ForeignCheckpoint,
+    network: str = "G_ema",
+    settings_of: str | None = None,
+    plane_axes: PlaneAxes | None = None,
+) -> EG3DCheckpoint:
+    """Find one of EG3D's networks in a described file; see `open_eg3d_checkpoint`."""
+    file = source.file
     if network not in get_args(NetworkName):
         raise UserError(f"network: got '{network}'; expected G_ema, G or D")
-    file = read_untrusted(path)
-    file.refuse_dangerous_names()
+    if source.system not in (None, EG3D):
+        raise UserError(f"{file.path} is a checkpoint of {source.system}; expected one of EG3D")
+    if file.form != "pickle":
+        source.refuse_foreign_names()
+    section = _chosen(source, network)
     try:
-        sections = sections_of(file.content)
-    except UserError as error:
-        raise UserError(f"{file.path} cannot be read: {error}") from error
-    refuse_other_systems(file, sections)
-    _refuse_foreign_names(file)
-    section = _chosen(file, sections, network)
-    try:
-        checkpoint = _described(file, network, section, settings_of, plane_axes)
+        checkpoint = _described(source, network, section, settings_of, plane_axes)
     except UserError as error:
         raise UserError(f"{file.path}: {network} is not understood: {error}") from error
     check_fit(
@@ -168,18 +162,9 @@ def open_eg3d_checkpoint(
     return checkpoint
 
 
-def _refuse_foreign_names(file: UntrustedFile) -> None:
-    foreign = sorted(str(name) for name in file.names if not is_plain(name))
-    if file.form != "pickle" and foreign:
-        raise UserError(
-            f"{file.path} names {', '.join(foreign[:3])}{', ...' if len(foreign) > 3 else ''}, "
-            "which a file of tensors and settings does not need; nothing of it was run; "
-            "only such files, and EG3D's own pickles, are converted"
-        )
-
-
-def _chosen(file: UntrustedFile, sections: Mapping[str, Section], network: NetworkName) -> Section:
+def _chosen(source: ForeignCheckpoint, network: str) -> Section:
     """Return the section that holds the network."""
+    sections = source.sections
     unnamed = [name for name in _UNNAMED if name in sections]
     if network in sections:
         section = sections[network]
@@ -187,24 +172,23 @@ def _chosen(file: UntrustedFile, sections: Mapping[str, Section], network: Netwo
         section = sections[unnamed[0]]
     else:
         raise UserError(
-            f"{file.path} has no {network} of EG3D; it holds "
-            f"{contents_in_words(file.content, sections)}"
+            f"{source.file.path} has no {network} of EG3D; it holds {source.contents_in_words()}"
         )
     expected = DualDiscriminator if network == "D" else TriPlaneGenerator
-    looks_right = "b4.out.weight" if network == "D" else "backbone.mapping.w_avg"
+    characteristic = "b4.out.weight" if network == "D" else "backbone.mapping.w_avg"
     if section.class_name not in ("", expected.__name__) or (
-        not section.class_name and looks_right not in section.tensors
+        not section.class_name and characteristic not in section.tensors
     ):
         raise UserError(
-            f"{file.path}: {network} is no {expected.__name__} of EG3D; the file holds "
-            f"{contents_in_words(file.content, sections)}"
+            f"{source.file.path}: {network} is no {expected.__name__} of EG3D; the file holds "
+            f"{source.contents_in_words()}"
         )
     return section
 
 
 def _described(
-    file: UntrustedFile,
-    network: NetworkName,
+    source: ForeignCheckpoint,
+    network: str,
     section: Section,
     settings_of: str | None,
     plane_axes: PlaneAxes | None,
@@ -212,14 +196,14 @@ def _described(
     stored = section.settings
     has_arguments = "init_kwargs" in stored or "init_args" in stored
     if not has_arguments:
-        return _with_settings_of(file, network, section, settings_of, plane_axes)
+        return _with_settings_of(source, network, section, settings_of, plane_axes)
     if settings_of is not None:
         raise UserError("it has settings of its own; leave out whose settings it has")
     if network == "D":
         named = arguments_by_name(
             DISCRIMINATOR_ARGUMENTS, stored.get("init_args"), stored.get("init_kwargs")
         )
-        return EG3DCheckpoint(file, network, discriminator_config(named), section)
+        return EG3DCheckpoint(source, network, discriminator_config(named), section)
     named = arguments_by_name(
         GENERATOR_ARGUMENTS, stored.get("init_args"), stored.get("init_kwargs")
     )
@@ -231,12 +215,12 @@ def _described(
         render_size=Settings("settings", stored).optional_whole("neural_rendering_resolution"),
         plane_axes=_plane_axes(stored.get("plane_axes"), plane_axes),
     )
-    return EG3DCheckpoint(file, network, found.config, section, found.remarks)
+    return EG3DCheckpoint(source, network, found.config, section, found.remarks)
 
 
 def _with_settings_of(
-    file: UntrustedFile,
-    network: NetworkName,
+    source: ForeignCheckpoint,
+    network: str,
     section: Section,
     settings_of: str | None,
     plane_axes: PlaneAxes | None,
@@ -256,7 +240,7 @@ def _with_settings_of(
     else:
         axes = _plane_axes(section.settings.get("plane_axes"), plane_axes)
         config = replace(OFFICIAL_CONFIGS[settings_of](), plane_axes=axes or "legacy")
-    return EG3DCheckpoint(file, network, config, section, (remark,))
+    return EG3DCheckpoint(source, network, config, section, (remark,))
 
 
 def _plane_axes(stored: object, wanted: PlaneAxes | None) -> PlaneAxes | None:

@@ -1,122 +1,93 @@
-"""Which published system a checkpoint belongs to, by the names of its tensors."""
+"""Which published system a checkpoint belongs to, by the names and shapes of its tensors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+EG3D = "EG3D"
+THREE_D_PSP = "3DpSp"
 
-@dataclass(frozen=True)
-class Clues:
-    """What can be seen of a checkpoint without building anything.
+_DIFFUSION = r"(model\.diffusion_model|cond_stage_model)\.|lora_unet_|unet\."
+_FIRST_CONVOLUTION = r"model\.diffusion_model\.input_blocks\.0\.0\.weight"
+_DIFFUSERS_UNET = (r"down_blocks\.0\.", r"mid_block\.")
 
-    Attributes:
-        shapes: Shapes of all tensors by name, without the section of the file.
-    """
-
-    shapes: Mapping[str, tuple[int, ...]]
-
-    def any(self, pattern: str) -> bool:
-        """Return whether a tensor's name begins as a regular expression says."""
-        expression = re.compile(pattern)
-        return any(expression.match(name) for name in self.shapes)
-
-    def all(self, *patterns: str) -> bool:
-        """Return whether there is a tensor for each pattern."""
-        return all(self.any(pattern) for pattern in patterns)
-
-    def input_channels(self, name: str) -> int:
-        """Return the input channels of a convolution; 0 if it is not there."""
-        shape = self.shapes.get(name, ())
-        return shape[1] if len(shape) == 4 else 0
-
-
-_IRSE = "input_layer.0.weight"
-_STABLE_DIFFUSION = "Stable Diffusion or a model made from it"
-
-# The first that fits is meant, so the more special ones come first.
-_SYSTEMS: tuple[tuple[str, Callable[[Clues], bool]], ...] = (
+_SIGNATURES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     (
         "PStyle-3D (EG3D with style branches)",
-        lambda clues: clues.any(r"backbone\.synthesis\.b\d+\.(res\d|conv\d\.affine1\.)"),
+        ((r"backbone\.synthesis\.b\d+\.(res\d|conv\d\.affine1\.)",),),
     ),
-    (
-        "Next3D",
-        lambda clues: clues.any(r"(texture|face|mouth)_backbone\."),
-    ),
+    ("Next3D", ((r"(texture|face|mouth)_backbone\.",),)),
     (
         "3DPE (portrait editing; an encoder with a reference branch)",
-        lambda clues: clues.any(r"Ref_encoder\.") and clues.any(r"(EHigh|F|Final)_encoder\."),
+        ((r"Ref_encoder\.", r"(EHigh|F|Final)_encoder\."),),
     ),
     (
         "Live3D, the one-shot encoder that 3DPE starts from",
-        lambda clues: clues.all(r"EHigh_encoder\.", r"F_encoder\.", r"Final_encoder\."),
+        ((r"EHigh_encoder\.", r"F_encoder\.", r"Final_encoder\."),),
     ),
     (
-        "3DpSp (photo to EG3D latent)",
-        lambda clues: (
-            clues.input_channels(_IRSE) > 3 or clues.any(r"(encoder\.)?styles\.\d+\.linear_camera")
+        THREE_D_PSP,
+        (
+            (r"input_layer\.0\.weight \d+x([4-9]|\d\d+)x",),
+            (r"(encoder\.)?styles\.\d+\.linear_camera",),
         ),
     ),
     (
         "a pSp-style encoder (pSp, e4e, PStyle-3D's)",
-        lambda clues: clues.all(r"(encoder\.)?input_layer\.0", r"(encoder\.)?styles\.0\.convs"),
+        ((r"(encoder\.)?input_layer\.0", r"(encoder\.)?styles\.0\.convs"),),
     ),
-    (
-        "an IR-SE face network (ArcFace)",
-        lambda clues: clues.all(r"input_layer\.0\.weight", r"body\.0\."),
-    ),
+    ("an IR-SE face network (ArcFace)", ((r"input_layer\.0\.weight", r"body\.0\."),)),
     (
         "CNeRF (portraits of semantic regions)",
-        lambda clues: (
-            clues.any(r"renderer\.network\.\d+\.shape_linears")
-            or clues.all(r"convs_img\.0", r"convs_seg\.0")
-        ),
+        ((r"renderer\.network\.\d+\.shape_linears",), (r"convs_img\.0", r"convs_seg\.0")),
     ),
-    (
-        "StyleSDF",
-        lambda clues: clues.any(r"renderer\.network\.(pts|views)_linears"),
-    ),
+    ("StyleSDF", ((r"renderer\.network\.(pts|views)_linears",),)),
     (
         "InstructPix2Pix (Stable Diffusion with 8 input channels)",
-        lambda clues: (
-            clues.input_channels("model.diffusion_model.input_blocks.0.0.weight") == 8
-            or clues.all(r"down_blocks\.0\.", r"mid_block\.")
-            and clues.input_channels("conv_in.weight") == 8
+        (
+            (rf"{_FIRST_CONVOLUTION} \d+x8x",),
+            (*_DIFFUSERS_UNET, r"conv_in\.weight \d+x8x"),
         ),
     ),
+    ("Stable Diffusion or a model made from it", ((_DIFFUSION,), _DIFFUSERS_UNET)),
     (
-        _STABLE_DIFFUSION,
-        lambda clues: (
-            clues.any(r"model\.diffusion_model\.|cond_stage_model\.|lora_unet_|unet\.")
-            or clues.all(r"down_blocks\.0\.", r"mid_block\.")
-        ),
+        "the image autoencoder of Stable Diffusion or a model made from it",
+        ((r"(first_stage_model\.)?encoder\.conv_in", r".*quant_conv"),),
     ),
-    (
-        f"the image autoencoder of {_STABLE_DIFFUSION}",
-        lambda clues: clues.all(r"(first_stage_model\.)?encoder\.conv_in", r".*quant_conv"),
-    ),
-    ("CLIP", lambda clues: clues.any(r"(text_model\.|visual\.|transformer\.resblocks)")),
+    ("CLIP", ((r"text_model\.|visual\.|transformer\.resblocks",),)),
     (
         "StyleGAN3 (2D images)",
-        lambda clues: clues.any(r"synthesis\.L\d+_\d+_\d+\.") or clues.any(r"synthesis\.input\."),
+        ((r"synthesis\.L\d+_\d+_\d+\.",), (r"synthesis\.input\.",)),
     ),
-    (
-        "StyleGAN2-ada (2D images)",
-        lambda clues: clues.all(r"synthesis\.b4\.", r"mapping\.fc0\."),
-    ),
+    ("StyleGAN2-ada (2D images)", ((r"synthesis\.b4\.", r"mapping\.fc0\."),)),
     (
         "StyleGAN2 (2D images, PyTorch port)",
-        lambda clues: clues.all(r"(decoder\.)?to_rgb1\.", r"(decoder\.)?convs\.0\.conv\."),
+        ((r"(decoder\.)?to_rgb1\.", r"(decoder\.)?convs\.0\.conv\."),),
     ),
-    ("VGG, for perceptual distances", lambda clues: clues.any(r"(features|net\.slice1)\.\d+\.")),
+    ("VGG, for perceptual distances", ((r"(features|net\.slice1)\.\d+\.",),)),
+    (EG3D, ((r"backbone\.mapping\.",), (r"b4\.out\.weight",))),
 )
+"""Name of each system, and alternatives of patterns that must all occur in its checkpoints.
+
+A pattern is a regular expression for the beginning of a line "NAME SIZExSIZEx..." of a tensor. The
+first system that fits is meant, so the more special ones come first.
+"""
 
 
-def other_system(clues: Clues) -> str | None:
-    """Return which system other than EG3D a checkpoint belongs to; None if none is recognised."""
-    for system, fits in _SYSTEMS:
-        if fits(clues):
+def system_of(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Return the published system that a checkpoint belongs to; None if none is recognised.
+
+    Args:
+        shapes: Shapes of all tensors by name, without the section of the file.
+    """
+    lines = [f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()]
+
+    def occurs(pattern: str) -> bool:
+        expression = re.compile(pattern)
+        return any(expression.match(line) for line in lines)
+
+    for system, alternatives in _SIGNATURES:
+        if any(all(map(occurs, patterns)) for patterns in alternatives):
             return system
     return None

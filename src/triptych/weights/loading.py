@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from triptych.config import from_dict
-from triptych.weights.registry import Kind, weight_file
+from triptych.weights.network_kinds import NETWORK_KINDS
+from triptych.weights.registry import weight_file
 from triptych.weights.safetensors_file import fill_module, load_tensors
 
 if TYPE_CHECKING:
@@ -18,40 +16,19 @@ if TYPE_CHECKING:
     from triptych.nn.feature_network import AvatarFeatures
     from triptych.nn.head_pose_network import HeadPoseNetwork
 
-_CLASSES: dict[Kind, tuple[str, str, str]] = {
-    "generator": ("triptych.models.eg3d", "TriPlaneGenerator", "EG3DConfig"),
-    "discriminator": ("triptych.nn.discriminator", "DualDiscriminator", "DiscriminatorConfig"),
-    "features": ("triptych.nn.feature_network", "AvatarFeatures", "FeatureNetworkConfig"),
-    "landmarks": ("triptych.nn.head_pose_network", "HeadPoseNetwork", "HeadPoseConfig"),
-    "image-to-triplane": (
-        "triptych.systems.stylize.image_to_triplane",
-        "ImageToTriplane",
-        "ImageToTriplaneConfig",
-    ),
-    "encoder": ("triptych.systems.invert.encoder", "PspEncoder", "PspConfig"),
-}
-"""Module, network and configuration of each kind; imported when a file asks for them."""
 
-
-def network_classes(kind: Kind) -> tuple[type[nn.Module], type]:
-    """Return the network class of a kind of model and the class of its configuration."""
-    module, network, config = _CLASSES[kind]
-    home = importlib.import_module(module)
-    return getattr(home, network), getattr(home, config)
-
-
-def load_network(name_or_path: str | Path, kind: Kind) -> Any:
+def load_network(name_or_path: str | Path, kind: str) -> Any:
     """Return a network in evaluation mode, float32, on the CPU.
 
     Args:
         name_or_path: Name in the registry, or a safetensors file.
-        kind: What the network does.
+        kind: What the network does: a key of `NETWORK_KINDS`.
 
     Raises:
         UserError: There is no such model, or the file does not hold one.
     """
     path = weight_file(name_or_path, kind)
-    network_class, config_class = network_classes(kind)
+    network_class, config_class = NETWORK_KINDS[kind].classes()
     tensors, header = load_tensors(path, network_class.__name__)
     network = network_class(from_dict(config_class, header.config))
     fill_module(network, tensors, str(path))

@@ -1,4 +1,4 @@
-"""EG3D's published checkpoints: where each is, how long it is, and what its hash is known to be.
+"""Published checkpoints: where each is, its licence, its length and its hash where known.
 
 NVIDIA publishes neither lengths nor hashes. Those recorded here are stated by public pages that
 hold copies of the same files; the page is named beside each, and what no page states stays empty.
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 EG3D_PAGE = "https://catalog.ngc.nvidia.com/orgs/nvidia/teams/research/models/eg3d"
 EG3D_LICENCE = "NVIDIA Source Code License for EG3D (non-commercial)"
 EG3D_LICENCE_PAGE = "https://github.com/NVlabs/eg3d/blob/main/LICENSE.txt"
+THREE_D_PSP_PAGE = "https://github.com/KyungWonCho/3DpSp"
+THREE_D_PSP_LICENCE = "MIT License of 3DpSp"
 
 _ADDRESSES = (
     "https://api.ngc.nvidia.com/v2/models/org/nvidia/team/research/eg3d/1/files"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from triptych.errors import UserError
 from triptych.files import sha256_of, user_cache_folder
+from triptych.weights.network_kinds import KINDS
 from triptych.weights.published import (
     EG3D_FILES,
     EG3D_LICENCE,
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from triptych.models.eg3d_config import EG3DConfig
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
-Kind = Literal[
-    "generator",
-    "discriminator",
-    "image-to-triplane",
-    "features",
-    "editor",
-    "landmarks",
-    "encoder",
-]
-
 _TRIPTYCH_PAGE = "docs/training.md"
 
 
@@ -40,7 +31,7 @@ class ModelEntry:
 
     Attributes:
         name: What users call it.
-        kind: What it does.
+        kind: What it does; one of `KINDS`.
         origin: "embedded": inside the package; "official": published by others.
         file: File or folder name where the model is kept.
         licence: Under which terms it may be used.
@@ -51,7 +42,7 @@ class ModelEntry:
     """
 
     name: str
-    kind: Kind
+    kind: str
     origin: Literal["embedded", "official"]
     file: str
     licence: str
@@ -59,6 +50,10 @@ class ModelEntry:
     licence_page: str = ""
     repository: str | None = None
     published: PublishedFile | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.name}: got kind '{self.kind}'; expected one of {KINDS}")
 
     @property
     def path(self) -> Path:
@@ -91,7 +86,7 @@ class ModelEntry:
         return sha256_of(self.path) if self.path.exists() else ""
 
 
-def _embedded(name: str, kind: Kind, file: str) -> ModelEntry:
+def _embedded(name: str, kind: str, file: str) -> ModelEntry:
     return ModelEntry(name, kind, "embedded", file, "Apache-2.0", _TRIPTYCH_PAGE)
 
 
@@ -132,7 +127,7 @@ _ENTRIES = (
 MODELS: dict[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}
 
 
-def find(name: str, kind: Kind | None = None) -> ModelEntry:
+def find(name: str, kind: str | None = None) -> ModelEntry:
     """Return the entry of a model.
 
     Args:
@@ -155,7 +150,7 @@ def find(name: str, kind: Kind | None = None) -> ModelEntry:
     raise UserError(f"there is no model or file '{name}'; {hint}")
 
 
-def find_present(name: str, kind: Kind | None = None) -> Path:
+def find_present(name: str, kind: str | None = None) -> Path:
     """Return where a model is.
 
     Raises:
@@ -196,7 +191,7 @@ def by_hand(entry: ModelEntry) -> str:
     return f"or fetch {file} with a browser from {page} and convert it with: {convert}"
 
 
-def weight_file(name_or_path: str | Path, kind: Kind) -> Path:
+def weight_file(name_or_path: str | Path, kind: str) -> Path:
     """Return the file of a model given by name or by file; an existing file wins.
 
     Raises:

@@ -233,7 +233,7 @@ def _open(path: str | Path) -> Any:
         kind = kind_of_file(start)
         if kind in CHECKPOINT_KINDS:
             raise UserError(
-                f"{path} is {kind}; expected a safetensors file; if it is a checkpoint of EG3D, "
+                f"{path} is {kind}; expected a safetensors file; if it is a published checkpoint, "
                 f"convert it first: triptych convert {path} OUT.safetensors"
             ) from error
         if kind not in (None, "a safetensors file"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+
+from torch import Tensor
 
 from triptych.errors import UserError
 from triptych.files import sha256_of
@@ -19,11 +21,13 @@ from triptych.weights.untrusted.known_calls import KNOWN_CALLS, is_dangerous
 from triptych.weights.untrusted.limits import Budget
 from triptych.weights.untrusted.pickle_machine import read_pickle
 from triptych.weights.untrusted.pickle_state import PickleContext
+from triptych.weights.untrusted.tensor_values import StoredTensor
 from triptych.weights.untrusted.torch_legacy import is_legacy, read_legacy
 from triptych.weights.untrusted.torch_zip import read_torch_zip
 
 Form = Literal["pickle", "torch archive", "old torch file"]
 _SHOWN = 5
+_SLACK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,33 @@ class UntrustedFile:
             UserError: It does. They were not run; but a file made to run them is not to be trusted.
         """
         _refuse_dangerous_names(self.path, self.names)
+
+    def read_tensors(
+        self, stored: Mapping[str, StoredTensor], *, integers: bool = False
+    ) -> dict[str, Tensor]:
+        """Read tensors of the file by name.
+
+        Args:
+            stored: As the file describes them.
+            integers: Whether they may hold whole numbers too.
+
+        Raises:
+            UserError: All together are more than the file, or one lies outside its storage, is of
+                another type, or has numbers that are not finite.
+        """
+        total = sum(tensor.num_bytes for tensor in stored.values())
+        if total > self.num_bytes + _SLACK_BYTES:
+            raise UserError(f"{self.path} unfolds to {total:,} bytes of tensors")
+        read = {}
+        for name, tensor in stored.items():
+            try:
+                read[name] = tensor.read()
+            except UserError as error:
+                raise UserError(f"{self.path}: {name}: {error}") from error
+            right_type = integers or read[name].is_floating_point()
+            if not right_type or not read[name].isfinite().all():
+                raise UserError(f"{self.path}: {name} does not hold finite numbers: damaged")
+        return read
 
 
 def read_untrusted(path: str | Path) -> UntrustedFile:

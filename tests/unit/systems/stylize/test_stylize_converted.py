@@ -10,15 +10,14 @@ from eg3d_pickles import eg3d_pickle, tiny_eg3d
 
 from triptych.errors import UserError
 from triptych.systems.stylize.pipeline import StylizePipeline
-from triptych.weights.convert import save_converted
-from triptych.weights.eg3d_checkpoint import open_eg3d_checkpoint
+from triptych.weights.conversion import open_checkpoint, save_converted
 
 
 @pytest.fixture
 def converted(tmp_path):
     """The file of a converted toy checkpoint."""
     (tmp_path / "faces.pkl").write_bytes(eg3d_pickle(tiny_eg3d()))
-    save_converted(open_eg3d_checkpoint(tmp_path / "faces.pkl"), tmp_path / "faces.safetensors")
+    save_converted(open_checkpoint(tmp_path / "faces.pkl"), tmp_path / "faces.safetensors")
     return tmp_path / "faces.safetensors"
 
 

@@ -1,19 +1,39 @@
-"""From a checkpoint of EG3D to a file of this package; a report of what was found."""
+"""From a checkpoint of EG3D to this package's generator or discriminator."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from triptych.config import to_dict
 from triptych.models.eg3d import OFFICIAL_CONFIGS, EG3DConfig
-from triptych.weights.eg3d_checkpoint import EG3DCheckpoint
-from triptych.weights.published import EG3D_FILES, EG3D_LICENCE
-from triptych.weights.safetensors_file import FileHeader, save_tensors
+from triptych.weights.converted import ConversionOptions, Converted
+from triptych.weights.eg3d_checkpoint import EG3DCheckpoint, find_eg3d_network
+from triptych.weights.foreign_checkpoint import ForeignCheckpoint
+from triptych.weights.published import EG3D_FILES, EG3D_LICENCE, EG3D_LICENCE_PAGE
 from triptych.weights.untrusted.known_calls import is_plain
 
 _OF_EG3D = ("training.", "torch_utils.", "dnnlib.", "torch.nn.modules.")
 _SHOWN = 5
+
+
+def convert(source: ForeignCheckpoint, options: ConversionOptions) -> Converted:
+    """Describe one of EG3D's networks; see `conversion.open_checkpoint`."""
+    return converted(
+        find_eg3d_network(source, options.network, options.settings_of, options.plane_axes)
+    )
+
+
+def converted(checkpoint: EG3DCheckpoint) -> Converted:
+    """Return a network that was found in this package's terms."""
+    official = official_name(checkpoint.file.sha256)
+    return Converted(
+        kind="generator" if isinstance(checkpoint.config, EG3DConfig) else "discriminator",
+        config=checkpoint.config,
+        licence=EG3D_LICENCE,
+        licence_page=EG3D_LICENCE_PAGE,
+        provenance=_provenance(checkpoint, official),
+        report=tuple(_report(checkpoint, official)),
+        read_tensors=checkpoint.tensors,
+    )
 
 
 def official_name(sha256: str) -> str | None:
@@ -24,14 +44,11 @@ def official_name(sha256: str) -> str | None:
     return None
 
 
-def report(checkpoint: EG3DCheckpoint) -> list[tuple[str, str]]:
-    """Return what was found in a checkpoint, as (what, value)."""
-    file, config = checkpoint.file, checkpoint.config
-    official = official_name(file.sha256)
+def _report(checkpoint: EG3DCheckpoint, official: str | None) -> list[tuple[str, str]]:
+    config = checkpoint.config
     stored_class = checkpoint.section.class_name or "table of tensors"
     lines = [
-        ("file", f"{file.path}, {file.form}, {file.num_bytes / 1e6:.1f} MB"),
-        ("sha256", f"{file.sha256} ({official or 'no hash that is publicly stated'})"),
+        *checkpoint.source.lines(official),
         ("network", f"{checkpoint.network}: {stored_class}, {checkpoint.num_parameters:,} numbers"),
     ]
     if isinstance(config, EG3DConfig):
@@ -41,9 +58,7 @@ def report(checkpoint: EG3DCheckpoint) -> list[tuple[str, str]]:
             ("image", f"{config.image_size} pixels"),
             ("conditioning", f"label of {config.label_dim} numbers"),
         ]
-    lines += [("remark", remark) for remark in _remarks(checkpoint, official)]
-    lines.append(("licence", f"{EG3D_LICENCE}, or what your source of the file states"))
-    return lines
+    return lines + [("remark", remark) for remark in _remarks(checkpoint, official)]
 
 
 def _generator_lines(config: EG3DConfig) -> list[tuple[str, str]]:
@@ -93,30 +108,9 @@ def _remarks(checkpoint: EG3DCheckpoint, official: str | None) -> list[str]:
     return remarks
 
 
-def save_converted(checkpoint: EG3DCheckpoint, path: str | Path) -> None:
-    """Write a checkpoint as a file of this package, atomically, in the precision it has.
-
-    Args:
-        checkpoint: What was opened.
-        path: File to be; its folder must exist.
-
-    Raises:
-        UserError: A tensor cannot be read, or the file cannot be written.
-    """
-    header = FileHeader(
-        class_name=checkpoint.class_name,
-        config=to_dict(checkpoint.config),
-        licence=EG3D_LICENCE,
-        provenance=_provenance(checkpoint),
-    )
-    save_tensors(path, checkpoint.tensors(), header)
-
-
-def _provenance(checkpoint: EG3DCheckpoint) -> dict[str, Any]:
+def _provenance(checkpoint: EG3DCheckpoint, official: str | None) -> dict[str, Any]:
     record: dict[str, Any] = {
-        "converted_from": checkpoint.file.path.name,
-        "form": checkpoint.file.form,
-        "sha256": checkpoint.file.sha256,
+        **checkpoint.source.record(),
         "network": checkpoint.network,
         "remarks": list(checkpoint.remarks),
         "sources": {
@@ -124,7 +118,6 @@ def _provenance(checkpoint: EG3DCheckpoint) -> dict[str, Any]:
             for name, source in sorted(checkpoint.section.sources.items())
         },
     }
-    official = official_name(checkpoint.file.sha256)
     if official is not None:
         record["official"] = official
     spread = checkpoint.label_spread()
