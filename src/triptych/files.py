@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+import platformdirs
+
 from triptych.errors import UserError
 
 NEEDED_BYTES = 64 << 20
@@ -19,14 +21,12 @@ NEEDED_BYTES = 64 << 20
 
 
 def user_cache_folder() -> Path:
-    """Folder for large files this package may keep on a user's machine; it need not exist yet.
+    """Return the folder for large files of this package on a user's machine; it may not exist yet.
 
-    It is the environment variable TRIPTYCH_CACHE if set, else in the system's cache folder.
+    The environment variable TRIPTYCH_CACHE names another one than the system's.
     """
-    if chosen := os.environ.get("TRIPTYCH_CACHE"):
-        return Path(chosen)
-    system = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(system) if system else Path.home() / ".cache") / "triptych"
+    chosen = os.environ.get("TRIPTYCH_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("triptych", appauthor=False)
 
 
 def make_writable_folder(path: str | Path) -> None:

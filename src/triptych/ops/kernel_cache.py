@@ -1,7 +1,7 @@
-"""Compiled kernels are kept on disk, by a name that changes with the source of any of them.
+"""Compiled kernels are kept on disk under names that change with the source of any kernel.
 
-Numba keeps machine code per file and looks at that file alone: a change in a file whose functions
-are compiled into another's would go unnoticed there.
+Numba caches machine code per file and compares that file's date alone: after a change in
+`kernel_math.py`, whose functions are compiled into kernels elsewhere, it would load stale code.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ _SOURCES = ("ops/kernel_math.py", "**/*_kernels.py")
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile an entry point; what it calls is compiled into it and needs no cache of its own."""
+    # The qualified name is the only part of numba's cache key that can be set from outside.
     function.__qualname__ = f"{function.__qualname__}_{_fingerprint()}"
     return njit(cache=True, fastmath=True, error_model="numpy", nogil=True)(function)
 
 
 @lru_cache(maxsize=1)
 def _fingerprint() -> str:
-    """Return ten letters that stand for the source of all kernels."""
+    """Return ten hexadecimal digits of a hash over the source of all kernels."""
     digest = hashlib.sha256()
     for pattern in _SOURCES:
         for file in sorted(_PACKAGE.glob(pattern)):

@@ -2,7 +2,7 @@
 
 Two OpenMP threads beside one busy foreign process wait for each other at every barrier and run
 several times slower than one thread does. The budget watches the processor time that other
-processes use and drops to fewer threads while they are busy.
+processes use and drops to fewer threads while they are busy; OpenMP itself has no such setting.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
+import psutil
 import torch
 
-_SYSTEM_COUNTERS = Path("/proc/stat")
 _BUSY_CORES = 0.45
-_SECONDS_BETWEEN_LOOKS = 4.0
+_SECONDS_BETWEEN_READINGS = 4.0
+_NOT_BUSY = ("idle", "iowait", "steal", "guest", "guest_nice")
 
 
 @dataclass
@@ -33,17 +33,17 @@ class ThreadBudget:
     _last: tuple[float, float, float] = field(default=(0.0, 0.0, 0.0), repr=False)
 
     def start(self) -> None:
-        """Set the maximum and begin to watch."""
+        """Set the maximum and take the first reading."""
         torch.set_num_threads(self.maximum)
         self._last = _counters()
 
     def adapt(self) -> int:
-        """Look at the load at most every few seconds and return the threads now in use."""
-        if not self.adaptive or self.maximum == 1 or not _SYSTEM_COUNTERS.exists():
+        """Read the load, at most every few seconds, and return the number of threads now in use."""
+        if not self.adaptive or self.maximum == 1:
             return torch.get_num_threads()
         now = _counters()
         elapsed = now[0] - self._last[0]
-        if elapsed < _SECONDS_BETWEEN_LOOKS:
+        if elapsed < _SECONDS_BETWEEN_READINGS:
             return torch.get_num_threads()
         foreign = ((now[1] - self._last[1]) - (now[2] - self._last[2])) / elapsed
         self._last = now
@@ -56,10 +56,7 @@ class ThreadBudget:
 
 def _counters() -> tuple[float, float, float]:
     """Return wall time, busy seconds of the whole machine and of this process."""
-    if not _SYSTEM_COUNTERS.exists():
-        return time.monotonic(), 0.0, 0.0
-    first_line = _SYSTEM_COUNTERS.read_text().split("\n", 1)[0]
-    user, nice, system, _idle, _wait, irq, soft_irq, *_ = map(int, first_line.split()[1:9])
-    busy = (user + nice + system + irq + soft_irq) / os.sysconf("SC_CLK_TCK")
+    times = psutil.cpu_times()._asdict()
+    busy = sum(seconds for state, seconds in times.items() if state not in _NOT_BUSY)
     own = os.times()
     return time.monotonic(), busy, own.user + own.system

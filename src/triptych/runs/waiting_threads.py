@@ -1,9 +1,9 @@
-"""How long the threads of one computation wait awake for each other.
+"""Thread settings for commands that share the machine with other programs.
 
-After each parallel loop GNU OpenMP, which torch uses on Linux, keeps a thread spinning for some
-milliseconds in case the next loop comes at once. Beside another busy program that is the processor
-time which the thread it waits for would need. A tenth of it loses nothing on a quiet machine.
-Long work goes further and leaves threads out while other programs keep their cores busy.
+After each parallel loop GNU OpenMP, which torch uses on Linux, keeps its threads spinning for some
+milliseconds in case the next loop follows at once. Beside another busy program that takes processor
+time from the thread they wait for. A tenth of that spinning costs nothing on a quiet machine. Long
+work also uses fewer threads while other programs are busy (`ops.thread_budget`).
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 
 SPINS = 20_000  # about a tenth of GNU OpenMP's own choice
-_CHOICES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+_USER_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 def wait_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Say so to OpenMP, unless the user has chosen; it must not have been loaded yet."""
-    if not any(name in environment for name in _CHOICES):
+    """Shorten OpenMP's spinning unless the user has set it; call this before torch is imported."""
+    if not any(name in environment for name in _USER_SETTINGS):
         environment["GOMP_SPINCOUNT"] = str(SPINS)
 
 
 @contextmanager
 def adapted_threads(environment: Mapping[str, str] = os.environ) -> Iterator[Callable[[], object]]:
-    """Yield what is to be called between steps of long work: it adapts torch's thread count.
+    """Yield a function that adapts torch's thread count; long work calls it between steps.
 
-    A user who has chosen the number by OMP_NUM_THREADS keeps it. Afterwards all threads are back.
+    OMP_NUM_THREADS, where the user has set it, fixes the number. At the end the first number is
+    restored.
     """
     import torch
 

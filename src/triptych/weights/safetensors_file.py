@@ -117,10 +117,14 @@ def read_header(path: str | Path) -> FileHeader:
         del fields["format"]
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{path} has a header that cannot be read: {error!r}") from error
+    if type(version) is int and version > FORMAT_VERSION:
+        raise UserError(
+            f"{path} was written by a newer triptych (format {version}, this one reads up to "
+            f"{FORMAT_VERSION}): pip install --upgrade triptych"
+        )
     if version != FORMAT_VERSION:
         raise UserError(
-            f"{path} has format version {version}; this triptych reads version {FORMAT_VERSION}; "
-            "upgrade triptych or write the file again"
+            f"{path} has format version {version!r}; expected {FORMAT_VERSION}; write it again"
         )
     try:
         return FileHeader(**fields, format_version=version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -56,3 +57,16 @@ def test_commands_adapt_unless_the_user_has_chosen_and_give_all_threads_back(mac
     with adapted_threads({"OMP_NUM_THREADS": "2"}) as adapt:
         adapt()
         assert torch.get_num_threads() == 2
+
+
+def test_the_counters_see_this_process_work():
+    """Between two readings this process is busy: both counters rise, the machine's no less."""
+    first = thread_budget._counters()
+    until = time.process_time() + 0.3
+    while time.process_time() < until:
+        pass
+    wall, busy, own = (
+        after - before for before, after in zip(first, thread_budget._counters(), strict=True)
+    )
+    assert 0.25 < own < wall + 0.1
+    assert busy > 0.2

@@ -147,7 +147,12 @@ def test_a_file_of_another_program_is_described(tmp_path, tensors):
     [
         ("{", "header that cannot be read"),
         ("[]", "header that cannot be read"),
-        (json.dumps({"format": "triptych", "format_version": 99}), "format version 99"),
+        (
+            json.dumps({"format": "triptych", "format_version": 99}),
+            r"newer triptych \(format 99, this one reads up to 1\): pip install --upgrade",
+        ),
+        (json.dumps({"format": "triptych", "format_version": 0}), "format version 0; expected 1"),
+        (json.dumps({"format": "triptych", "format_version": "x"}), "format version 'x'"),
         (json.dumps({"format": "triptych", "format_version": 1}), "incomplete header"),
     ],
 )

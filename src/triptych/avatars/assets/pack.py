@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import UserError
+from triptych.files import user_cache_folder
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -133,8 +134,7 @@ class HeadAssets:
 
 def default_pack_path() -> Path:
     """Return where the pack lies in the user's cache folder."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return cache / "triptych" / PACK_NAME
+    return user_cache_folder() / PACK_NAME
 
 
 def load_assets(path: str | Path | None = None) -> HeadAssets:
