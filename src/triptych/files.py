@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: write to a temporary name, then rename."""
+"""Files that are either whole or absent, and folders that are checked before long work starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +18,8 @@ from triptych.errors import UserError
 
 NEEDED_BYTES = 64 << 20
 """Less free space than this counts as a full disk before a run starts."""
+
+PLAN_FILE = "plan.json"
 
 
 def user_cache_folder() -> Path:
@@ -56,6 +58,67 @@ def make_writable_folder(path: str | Path) -> None:
             f"no space left for {folder}: {free >> 20} MB are free; "
             f"at least {NEEDED_BYTES >> 20} MB are needed"
         )
+
+
+def check_output_file(path: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
+    """Make a file's folder and check, before any long work, that the file may be written.
+
+    Args:
+        path: The file to write.
+        suffixes: The endings it may have, for instance (".png",).
+        overwrite: An existing file may be replaced.
+
+    Raises:
+        UserError: The ending is another one, the file exists, or its folder cannot be written.
+    """
+    if path.suffix.lower() not in suffixes:
+        expected = " or ".join(suffixes)
+        raise UserError(f"the file name {path} ends in '{path.suffix}'; expected {expected}")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the name of a file in it")
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists; choose another name or add --overwrite")
+    make_writable_folder(path.parent)
+
+
+def enter_planned_folder(
+    folder: Path,
+    plan: Mapping[str, Any],
+    *,
+    contents: str,
+    overwrite: bool,
+    clear: Callable[[list[str]], None] | None = None,
+) -> None:
+    """Make a folder whose contents a plan decides, or re-enter it to continue the same plan.
+
+    The plan is kept in the folder as `plan.json`.
+
+    Args:
+        folder: The folder; it and its parents are created.
+        plan: Everything that decides the contents, as JSON values.
+        contents: What the folder holds, for messages: "data set".
+        overwrite: The contents of another plan may be replaced.
+        clear: Called with the names in the folder before they are replaced, to remove them; it
+            may refuse by a UserError.
+
+    Raises:
+        UserError: The folder cannot be written, or holds something else that may not be replaced.
+    """
+    make_writable_folder(folder)
+    plan = json.loads(json.dumps(plan))
+    file = folder / PLAN_FILE
+    if not overwrite and file.exists() and read_json(file) == plan:
+        return
+    present = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if present and not overwrite:
+        if PLAN_FILE in present:
+            held, advice = f"another {contents}", "choose another folder or add --overwrite"
+        else:
+            held, advice = "other files", "choose another folder"
+        raise UserError(f"{folder} holds {held} ({present[0]}, ...); {advice}")
+    if present and clear is not None:
+        clear(present)
+    write_json(file, plan)
 
 
 @contextmanager

@@ -12,10 +12,9 @@ import pytest
 import trimesh
 from PIL import Image
 
+from triptych.cli.options import changed, parse_key_values, parse_seeds
 from triptych.errors import UserError
 from triptych.portrait import Portrait
-from triptych.runs.key_values import changed, parse_key_values
-from triptych.runs.seeds import parse_seeds
 
 
 @pytest.mark.parametrize(

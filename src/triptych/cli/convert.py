@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import tyro
 
 from triptych.errors import UserError
+from triptych.files import check_output_file
 from triptych.runs import console
-from triptych.runs.output_file import check_output_file
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from triptych.cli.option_types import MaybePath
+from triptych.cli.options import MaybePath
 from triptych.cli.prepare import Prepare
 from triptych.cli.prior_renders import PriorRenders
 from triptych.runs import console

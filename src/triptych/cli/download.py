@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from triptych.cli.option_types import MaybePath
+from triptych.cli.options import MaybePath
 from triptych.errors import UserError
 from triptych.runs import console
 

@@ -9,9 +9,8 @@ from typing import Annotated
 import tyro
 
 from triptych.cli.evaluate_inversion import Inversion
-from triptych.cli.option_types import MaybeFloat, MaybeInt, MaybePath
+from triptych.cli.options import MaybeFloat, MaybeInt, MaybePath, parse_seeds
 from triptych.runs import console
-from triptych.runs.seeds import parse_seeds
 
 TWELVE_STYLES = (
     "bronze",

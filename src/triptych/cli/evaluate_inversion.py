@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import triptych
-from triptych.cli.option_types import MaybeInt, MaybeName, MaybePath
+from triptych.cli.options import MaybeInt, MaybeName, MaybePath
 from triptych.errors import MissingDependency, UserError, check_range
 from triptych.runs import console
 
@@ -79,8 +79,8 @@ class Inversion:
         self._publish(scores, settings, hashes, pipeline, inception)
 
     def _settings(self) -> InvertSettings:
+        from triptych.cli.options import changed, parse_key_values
         from triptych.config import from_dict, to_dict
-        from triptych.runs.key_values import changed, parse_key_values
         from triptych.systems.invert.settings import InvertSettings, schedule
 
         chosen = dataclasses.replace(schedule(self.schedule), steps=self.steps, refine="pti")

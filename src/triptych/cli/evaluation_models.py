@@ -113,8 +113,8 @@ def open_report_folder(folder: Path, name: str, *, overwrite: bool) -> None:
 
 def stylize_settings(quality: str, changes: tuple[str, ...]) -> StylizeSettings:
     """Return a quality's settings with single ones changed by KEY=VALUE texts."""
+    from triptych.cli.options import parse_key_values
     from triptych.config import from_dict, to_dict
-    from triptych.runs.key_values import parse_key_values
     from triptych.systems.stylize.settings import StylizeSettings, preset
 
     return from_dict(StylizeSettings, to_dict(preset(quality)) | parse_key_values(changes))

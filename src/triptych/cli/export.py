@@ -8,10 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from triptych.cli.option_types import MaybeInt, MaybePath
+from triptych.cli.options import MaybeInt, MaybePath
 from triptych.errors import UserError, check_range
+from triptych.files import check_output_file
 from triptych.runs import console
-from triptych.runs.output_file import check_output_file
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import triptych
-from triptych.cli.option_types import MaybeInt
+from triptych.cli.options import MaybeInt, parse_seeds
 from triptych.errors import check_range
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder
-from triptych.runs.seeds import parse_seeds
 
 if TYPE_CHECKING:
     import numpy as np

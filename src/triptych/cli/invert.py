@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from triptych.cli.option_types import MaybeInt
+from triptych.cli.options import MaybeInt, changed, parse_key_values
 from triptych.config import from_dict, to_dict
 from triptych.errors import check_range
 from triptych.runs import console
-from triptych.runs.key_values import changed, parse_key_values
 
 if TYPE_CHECKING:
     from triptych.systems.invert.settings import InvertSettings

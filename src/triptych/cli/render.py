@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from triptych.cli.option_types import MaybeInt
+from triptych.cli.options import MaybeInt
 from triptych.errors import check_range
+from triptych.files import check_output_file
 from triptych.runs import console
-from triptych.runs.output_file import check_output_file
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 import triptych
-from triptych.cli.option_types import MaybeFloat
+from triptych.cli.options import MaybeFloat, parse_key_values
 from triptych.config import from_dict, to_dict
 from triptych.errors import UserError, check_range
 from triptych.runs import console
-from triptych.runs.key_values import parse_key_values
 from triptych.runs.output_folder import OutputFolder
 
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from triptych.cli.option_types import MaybeFloat, MaybeInt, MaybePath
+from triptych.cli.options import MaybeFloat, MaybeInt, MaybePath, parse_key_values
 from triptych.errors import UserError, check_range
 from triptych.files import make_writable_folder, write_json
 from triptych.runs import console
-from triptych.runs.key_values import parse_key_values
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ import numpy as np
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.files import (
+    PLAN_FILE,
     atomic_path,
     atomic_write,
-    make_writable_folder,
-    read_json,
+    enter_planned_folder,
     sha256_of,
     write_json,
 )
@@ -38,7 +38,7 @@ from triptych.photos.photo import PICTURE_SUFFIXES
 from triptych.progress import CountProgress, no_progress
 
 _VERSION = 1
-_PLAN, _PROGRESS, _LABELS, _REPORT = "plan.json", "progress.jsonl", "dataset.json", "report.json"
+_PROGRESS, _LABELS, _REPORT = "progress.jsonl", "dataset.json", "report.json"
 _MAPS = "conf_map"
 
 Align = Callable[[Path], AlignedPhoto]
@@ -259,21 +259,21 @@ def _open_folder(folder: Path, plan: PreparePlan, *, overwrite: bool) -> None:
     Raises:
         UserError: It holds another set or other files, and may not be overwritten.
     """
-    make_writable_folder(folder)
-    expected = {"version": _VERSION, **asdict(plan)}
-    plan_file = folder / _PLAN
-    if plan_file.exists() and read_json(plan_file) == expected and not overwrite:
-        return
-    present = sorted(path.name for path in folder.iterdir())
-    if present and not (overwrite and _PLAN in present):
-        raise UserError(
-            f"{folder} holds {'another set' if _PLAN in present else 'other files'} "
-            f"({present[0]}, ...); choose another folder"
-            + (" or add --overwrite" if _PLAN in present else "")
-        )
-    if present:
+
+    def clear(present: list[str]) -> None:
+        if PLAN_FILE not in present:
+            raise UserError(
+                f"{folder} holds other files ({present[0]}, ...); choose another folder"
+            )
         _remove_set(folder)
-    write_json(plan_file, expected)
+
+    enter_planned_folder(
+        folder,
+        {"version": _VERSION, **asdict(plan)},
+        contents="set",
+        overwrite=overwrite,
+        clear=clear,
+    )
 
 
 def _remove_set(folder: Path) -> None:
@@ -282,5 +282,5 @@ def _remove_set(folder: Path) -> None:
         for file in record["files"]:
             (folder / file).unlink(missing_ok=True)
             (folder / _MAPS / f"{Path(file).stem}.npy").unlink(missing_ok=True)
-    for name in (_PROGRESS, _LABELS, _REPORT, _PLAN):
+    for name in (_PROGRESS, _LABELS, _REPORT, PLAN_FILE):
         (folder / name).unlink(missing_ok=True)

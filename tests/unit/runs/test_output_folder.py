@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import UserError
+from triptych.files import check_output_file
 from triptych.runs import output_folder
-from triptych.runs.output_file import check_output_file
 from triptych.runs.output_folder import OutputFolder
 
 PLAN = {"verb": "test", "size": 3, "angles": (1, 2)}

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from triptych.errors import UserError, check_range
-from triptych.files import atomic_path, make_writable_folder, read_json, write_json
+from triptych.files import PLAN_FILE, atomic_path, enter_planned_folder, write_json
 
 if TYPE_CHECKING:
     from triptych.avatars.builder import AvatarBuilder
@@ -32,7 +32,7 @@ ORIGINAL = "original"
 _VERSION = 1
 _PICTURES_PER_FOLDER = 1000
 _SUPERSAMPLING = 3
-_WRITTEN = ("images", "regions", "heads.json", "plan.json")
+_WRITTEN = ("images", "regions", "heads.json", PLAN_FILE)
 
 
 @dataclass(frozen=True)
@@ -121,37 +121,33 @@ def _check(plan: DatasetPlan) -> None:
 
 
 def _open_folder(folder: Path, plan: DatasetPlan, *, overwrite: bool) -> None:
-    """Make or re-enter the data set's folder.
+    """Make or re-enter the folder of a data set.
 
     Raises:
         UserError: It holds another data set or other files, and may not be overwritten.
     """
-    wanted = {"version": _VERSION, **asdict(plan), "styles": list(plan.styles)}
-    plan_file = folder / "plan.json"
-    if plan_file.exists() and read_json(plan_file) == wanted and not overwrite:
-        return
-    make_writable_folder(folder)
-    present = sorted(path.name for path in folder.iterdir())
-    foreign = [name for name in present if name not in _WRITTEN]
-    if present and not overwrite:
-        raise UserError(
-            f"{folder} holds {'other files' if foreign else 'another data set'} "
-            f"({present[0]}, ...); choose another folder or add --overwrite"
-        )
-    if foreign:
-        raise UserError(
-            f"{folder} holds files that are no part of a data set ({foreign[0]}); "
-            "choose another folder"
-        )
-    for name in present:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    (folder / "images").mkdir()
-    (folder / "regions").mkdir()
-    write_json(plan_file, wanted)
+
+    def clear(present: list[str]) -> None:
+        if foreign := [name for name in present if name not in _WRITTEN]:
+            raise UserError(
+                f"{folder} holds files that are no part of a data set ({foreign[0]}); "
+                "choose another folder"
+            )
+        for path in map(folder.joinpath, present):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    enter_planned_folder(
+        folder,
+        {"version": _VERSION, **asdict(plan)},
+        contents="data set",
+        overwrite=overwrite,
+        clear=clear,
+    )
+    (folder / "images").mkdir(exist_ok=True)
+    (folder / "regions").mkdir(exist_ok=True)
 
 
 def _head(plan: DatasetPlan, head: int) -> tuple[dict[str, Any], list[list[float]]]:

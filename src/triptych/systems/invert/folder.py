@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.errors import UserError
-from triptych.files import atomic_write, make_writable_folder, read_json, write_json
+from triptych.files import PLAN_FILE, atomic_write, enter_planned_folder, read_json, write_json
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder, holds_run
 from triptych.runs.record import file_record
@@ -23,12 +23,7 @@ from triptych.systems.invert.job import InvertJob
 from triptych.systems.invert.pipeline import InvertPipeline
 from triptych.systems.invert.sources import Source, folder_names
 
-PLAN_FILE, REPORT_FILE, TABLE_FILE, SHEET_FILE = (
-    "plan.json",
-    "report.json",
-    "report.md",
-    "sheet.png",
-)
+REPORT_FILE, TABLE_FILE, SHEET_FILE = "report.json", "report.md", "sheet.png"
 MOST_ROWS = 60
 """Photos beyond it are not on the sheet."""
 
@@ -43,7 +38,7 @@ def invert_folder(job: InvertJob, sources: list[Source], out: Path, *, overwrite
         UserError: The output folder holds something else, or no picture could be used.
     """
     plan = job.plan()
-    _open(out, plan, overwrite=overwrite)
+    enter_planned_folder(out, plan, contents="run", overwrite=overwrite)
     pipeline: InvertPipeline | None = None
     records: dict[str, dict[str, Any]] = {}
     names = folder_names(sources)
@@ -62,26 +57,6 @@ def invert_folder(job: InvertJob, sources: list[Source], out: Path, *, overwrite
             console.warn(f"{source.name}: {error}")
             records[source.name] = {"inverted": False, "reason": str(error)}
     _finish(out, sources, records)
-
-
-def _open(out: Path, plan: dict[str, Any], *, overwrite: bool) -> None:
-    """Make or re-enter the folder of a run.
-
-    Raises:
-        UserError: It holds another run or other files, and may not be overwritten.
-    """
-    make_writable_folder(out)
-    plan = json.loads(json.dumps(plan))
-    file = out / PLAN_FILE
-    if file.exists() and read_json(file) == plan:
-        return
-    present = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
-    if present and not overwrite:
-        held = "another run" if PLAN_FILE in present else "other files"
-        raise UserError(
-            f"{out} holds {held} ({present[0]}, ...); choose another folder or add --overwrite"
-        )
-    write_json(file, plan)
 
 
 def _figures(place: Path) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""Types and text formats that options of several verbs share."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from triptych.errors import UserError
+
+# Options that may be left out; help shows the type of the value.
+MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT")]
+MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
+MaybeName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
+MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+
+MOST_SEEDS = 1000
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Return the seeds that a text such as "3", "0-7", "1,4,9" or "0-3,10" lists.
+
+    Raises:
+        UserError: The text has another form, a range runs backwards, or there are too many seeds.
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
+        if match is None:
+            raise UserError(f"seeds: got '{text}'; expected numbers such as 3 or 0-7 or 1,4,9")
+        first = int(match[1])
+        last = int(match[2]) if match[2] else first
+        if last < first:
+            raise UserError(f"seeds: the range {part.strip()} runs backwards; write {last}-{first}")
+        if len(seeds) + last - first >= MOST_SEEDS:
+            raise UserError(f"seeds: got '{text}'; expected at most {MOST_SEEDS} of them")
+        seeds |= dict.fromkeys(range(first, last + 1))
+    return list(seeds)
+
+
+def parse_key_values(settings: Iterable[str]) -> dict[str, Any]:
+    """Return the values of KEY=VALUE texts by key; values that are not JSON stay texts.
+
+    Raises:
+        UserError: A setting is not KEY=VALUE, or a key comes twice.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise UserError(f"--set: got '{setting}'; expected KEY=VALUE")
+        if key in values:
+            raise UserError(f"--set: '{key}' is given twice")
+        try:
+            values[key] = json.loads(text)
+        except ValueError:
+            values[key] = text
+    return values
+
+
+def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with changes applied; mappings are merged key by key."""
+    return {
+        **values,
+        **{
+            key: changed(values[key], value)
+            if isinstance(value, dict) and isinstance(values.get(key), dict)
+            else value
+            for key, value in changes.items()
+        },
+    }
