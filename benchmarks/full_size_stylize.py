@@ -102,7 +102,8 @@ def stylise(folder: Path, killed_at: str) -> None:
     )
 
     from triptych.editors.image_editor import EditorConfig
-    from triptych.systems.stylize.pipeline import StylizePipeline, StylizeSettings
+    from triptych.systems.stylize.pipeline import StylizePipeline
+    from triptych.systems.stylize.settings import StylizeSettings
 
     log.mark("building", 0)
     generator = random_generator()

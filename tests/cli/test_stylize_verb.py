@@ -13,14 +13,16 @@ import trimesh
 from PIL import Image
 
 from triptych.camera import Camera, frontal_camera, grid_of_views
-from triptych.cli import stylize as verb
+from triptych.editors.image_editor import EditRequest
 from triptych.errors import UserError
 from triptych.metrics.style_classifier import AvatarStyleClassifier
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.portrait import Portrait
 from triptych.systems.stylize import results as stylize_results
-from triptych.systems.stylize.pipeline import RESUME_FOLDER, VIEWS_FOLDER, Stylized
+from triptych.systems.stylize.job import StylizeJob
+from triptych.systems.stylize.pipeline import Stylized
 from triptych.systems.stylize.views import EditedViews, OriginalViews
+from triptych.systems.stylize.work_folder import RESUME_FOLDER, VIEWS_FOLDER
 
 SIDE = 32
 COMMAND = ("stylize", "a wizard", "--out", "wizard", "--identity", "7")
@@ -42,8 +44,8 @@ def toy_judge() -> AvatarFeatures:
 class Editor:
     """Knows one word."""
 
-    def notes_for(self, prompt: str) -> list[str]:
-        return [f"unknown words: {prompt}"]
+    def notes_for(self, request: EditRequest) -> list[str]:
+        return [f"unknown words: {request.prompt}"]
 
 
 class Pipeline:
@@ -58,8 +60,8 @@ class Pipeline:
         self.calls: list[dict] = []
         self.found: list[str] = []
 
-    def __call__(self, prompt, *, work_dir: Path, progress, **options) -> Stylized:
-        self.calls.append({"prompt": prompt, **options})
+    def __call__(self, edit: EditRequest, *, work_dir: Path, progress, **options) -> Stylized:
+        self.calls.append({"edit": edit, **options})
         if self.fails_at_once:
             raise self.failure
         self.found = sorted(os.listdir(work_dir))
@@ -70,7 +72,7 @@ class Pipeline:
         progress("editing views", 1, 1)
         if self.failure is not None:
             raise self.failure
-        report = {"prompt": prompt, "seconds": {"editing": 1.0}, "dropped_views": [2]}
+        report = {"prompt": edit.prompt, "seconds": {"editing": 1.0}, "dropped_views": [2]}
         return Stylized(self.portrait, self.portrait, edited_views(), report)
 
 
@@ -86,8 +88,8 @@ def edited_views() -> EditedViews:
 @pytest.fixture
 def pipeline(ball, monkeypatch, quick_results) -> Pipeline:
     stub = Pipeline(ball)
-    monkeypatch.setattr(verb.Stylize, "_pipeline", lambda self: stub)
-    monkeypatch.setattr(verb, "_embedded_models", list)
+    monkeypatch.setattr(StylizeJob, "pipeline", lambda self: stub)
+    monkeypatch.setattr(StylizeJob, "_models", lambda self: [])
     judge = AvatarStyleClassifier(toy_judge())
     monkeypatch.setattr(AvatarStyleClassifier, "from_pretrained", lambda: judge)
     return stub
@@ -116,7 +118,7 @@ def test_everything_is_left_in_the_folder(run, pipeline, tmp_path):
     assert len(scores) == 3
     call = pipeline.calls[0]
     assert call["identity"] == 7
-    assert call["seed"] == 5
+    assert call["edit"] == EditRequest("a wizard", 5)
     assert call["settings"].num_yaw == 5
     assert call["settings"].yaw_range == pytest.approx(np.pi / 9)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from torch import Tensor
-
-from triptych.errors import UserError
+from triptych.config import to_dict
+from triptych.errors import UserError, check_type, check_whole
 from triptych.progress import CountProgress
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NoiseReading = Literal["skip", "rescale"]
 TimestepSpacing = Literal["leading", "trailing", "linspace"]
@@ -18,55 +21,101 @@ FF3D_TEMPLATE = "turn the head into {}, realistic, detail, 8k, photorealistic"
 FF3D_NEGATIVE_PROMPT = "unclear facial features, non-face objects, ugly, bad"
 
 
+LONGEST_PROMPT = 1000
+"""Characters; no editor's tokens reach that far."""
+
+_WORD_CHARACTER = re.compile(r"[^\W_]")
+_REQUESTABLE = ("negative_prompt", "text_guidance", "image_guidance", "num_steps", "noise_level")
+
+
 class EditorWarning(UserWarning):
     """Something in a request that an editor can carry out only in part."""
 
 
+@dataclass(frozen=True)
+class EditRequest:
+    """One edit: the words, the seed, and where it departs from the editor's own settings.
+
+    Attributes:
+        prompt: What the head becomes ("a bronze statue") or a whole instruction ("make him old").
+            The editor decorates it.
+        seed: Seed of the one noise that all pictures share.
+        negative_prompt: What to stay away from; the editor's own when None.
+        text_guidance: How far to follow the prompt, 0 or more; the editor's own when None.
+        image_guidance: How far to stay with the picture, 0 or more; the editor's own when None.
+        num_steps: Steps of the whole noise schedule; the editor's own when None.
+        noise_level: Part of the schedule that the pictures are noised to, in (0, 1]; 1 starts from
+            pure noise; the editor's own when None.
+
+    Raises:
+        UserError: The prompt has no words or more than 1000 characters, or the seed or a guidance
+            is out of range.
+    """
+
+    prompt: str
+    seed: int = 0
+    negative_prompt: str | None = None
+    text_guidance: float | None = None
+    image_guidance: float | None = None
+    num_steps: int | None = None
+    noise_level: float | None = None
+
+    def __post_init__(self) -> None:
+        check_type("prompt", self.prompt, str)
+        if not _WORD_CHARACTER.search(self.prompt):
+            raise UserError(
+                f"the prompt is empty: got {self.prompt[:20]!r}; say what the head becomes, for "
+                'instance "a bronze statue"'
+            )
+        if len(self.prompt) > LONGEST_PROMPT:
+            raise UserError(
+                f"the prompt is too long: got {len(self.prompt)} characters; "
+                f"expected at most {LONGEST_PROMPT}; shorten it"
+            )
+        check_whole("seed", self.seed, 0, 2**31 - 1)
+        for name in ("text_guidance", "image_guidance"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise UserError(f"{name}: got {value}; expected a number from 0 up")
+
+    def record(self) -> dict[str, Any]:
+        """Return what was asked for, as JSON values; what is left to the editor is absent."""
+        return {name: value for name, value in to_dict(self).items() if value is not None}
+
+
 class ImageEditor(Protocol):
-    """Carries out a written instruction on pictures of heads."""
+    """Carries out a written instruction on pictures of heads.
+
+    Attributes:
+        config: The editor's own settings.
+        name: What records call it.
+    """
 
     config: EditorConfig
+    name: str
 
     def edit(
-        self,
-        images: Tensor,
-        prompt: str,
-        *,
-        negative_prompt: str | None = None,
-        text_guidance: float | None = None,
-        image_guidance: float | None = None,
-        num_steps: int | None = None,
-        noise_level: float | None = None,
-        seed: int,
-        progress: CountProgress | None = None,
+        self, images: Tensor, request: EditRequest, *, progress: CountProgress | None = None
     ) -> Tensor:
         """Edit pictures, all with the same instruction and the same noise.
 
         Args:
-            images: Pictures [v,3,h,w] in [-1,1].
-            prompt: What the head becomes ("a bronze statue") or a whole instruction ("make him
-                old"). The editor decorates it.
-            negative_prompt: What to stay away from; the editor's own when None.
-            text_guidance: How far to follow the prompt; the editor's own default when None.
-            image_guidance: How far to stay with the picture; the editor's own when None.
-            num_steps: Steps of the whole noise schedule; the editor's own when None.
-            noise_level: Part of the schedule that the pictures are noised to, in (0,1]; 1 starts
-                from pure noise; the editor's own when None.
-            seed: Seed of the one noise that all pictures share.
+            images: Pictures [v, 3, h, w] in [-1, 1].
+            request: What is asked for.
             progress: Called with (work done, all work) now and then.
 
         Returns:
-            Edited pictures [v,3,h,w] in [-1,1].
+            Edited pictures [v, 3, h, w] in [-1, 1].
 
         Raises:
-            UserError: The prompt is empty or too long, or a number is out of its range.
+            UserError: The prompt is too long for this editor, or a number is out of its range.
         """
 
-    def check(self, prompt: str) -> None:
-        """Raise UserError when the prompt is empty or too long, before any work is done."""
+    def check(self, request: EditRequest) -> None:
+        """Raise UserError when the prompt is too long for this editor, before any work is done."""
 
-    def notes_for(self, prompt: str, *, text_guidance: float | None = None) -> list[str]:
-        """Return what a person should know before this prompt is run; nothing when all is well."""
+    def notes_for(self, request: EditRequest) -> list[str]:
+        """Return what a person should know before this edit is run; nothing when all is well."""
 
 
 @dataclass(frozen=True)
@@ -112,29 +161,10 @@ class EditorConfig:
                 "where the prompt goes"
             )
 
-    def overridden(
-        self,
-        *,
-        text_guidance: float | None = None,
-        image_guidance: float | None = None,
-        num_steps: int | None = None,
-        noise_level: float | None = None,
-    ) -> EditorConfig:
-        """Return these settings with the given values in place of the defaults.
-
-        Raises:
-            UserError: A guidance is negative or not a number.
-        """
-        for name, value in (("text_guidance", text_guidance), ("image_guidance", image_guidance)):
-            if value is not None and not (math.isfinite(value) and value >= 0):
-                raise UserError(f"{name}: got {value}; expected a number from 0 up")
-        return replace(
-            self,
-            text_guidance=self.text_guidance if text_guidance is None else text_guidance,
-            image_guidance=self.image_guidance if image_guidance is None else image_guidance,
-            num_steps=self.num_steps if num_steps is None else num_steps,
-            noise_level=self.noise_level if noise_level is None else noise_level,
-        )
+    def for_request(self, request: EditRequest) -> EditorConfig:
+        """Return these settings with what a request says in place of the defaults."""
+        asked = {name: value for name, value in request.record().items() if name in _REQUESTABLE}
+        return replace(self, **asked)
 
 
 def official_editor_config() -> EditorConfig:

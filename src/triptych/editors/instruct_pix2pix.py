@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from triptych.editors.image_editor import EditorConfig, EditorWarning
+from triptych.editors.image_editor import EditorConfig, EditorWarning, EditRequest
 from triptych.editors.latent_codec import LatentCodec, to_size
 from triptych.editors.noised_start import (
     counted_branches,
@@ -117,84 +117,47 @@ class InstructPix2PixEditor:
         self._embedded_texts.clear()
         return self
 
-    def check(self, prompt: str) -> None:
-        """Raise UserError when the prompt is empty or too long; see `ImageEditor`."""
-        self._embed(decorated(prompt, self.config.prompt_template))
+    def check(self, request: EditRequest) -> None:
+        """Raise UserError when the prompt is too long for this editor; see `ImageEditor`."""
+        self._embed(decorated(request.prompt, self.config.prompt_template))
 
-    def notes_for(self, prompt: str, *, text_guidance: float | None = None) -> list[str]:
-        """Return what a person should know before this prompt is run; see `ImageEditor`."""
-        notes = prompt_notes(prompt, self.config)
-        highest = self.config.highest_text_guidance
-        if highest is not None and text_guidance is not None and text_guidance > highest:
+    def notes_for(self, request: EditRequest) -> list[str]:
+        """Return what a person should know before this edit is run; see `ImageEditor`."""
+        notes = prompt_notes(request.prompt, self.config)
+        highest, asked = self.config.highest_text_guidance, request.text_guidance
+        if highest is not None and asked is not None and asked > highest:
             notes.append(
-                f"text guidance {text_guidance:g} burns this small editor's colours; "
+                f"text guidance {asked:g} burns this small editor's colours; "
                 f"{self.config.text_guidance:g} is its best, {highest:g} its useful limit"
             )
         return notes
 
     def edit(
-        self,
-        images: Tensor,
-        prompt: str,
-        *,
-        negative_prompt: str | None = None,
-        text_guidance: float | None = None,
-        image_guidance: float | None = None,
-        num_steps: int | None = None,
-        noise_level: float | None = None,
-        seed: int,
-        progress: CountProgress | None = None,
+        self, images: Tensor, request: EditRequest, *, progress: CountProgress | None = None
     ) -> Tensor:
-        """Edit pictures [v,3,h,w] in [-1,1]; see `ImageEditor`."""
-        for note in self.notes_for(prompt, text_guidance=text_guidance):
+        """Edit pictures [v, 3, h, w] in [-1, 1]; see `ImageEditor`."""
+        for note in self.notes_for(request):
             warnings.warn(note, EditorWarning, stacklevel=2)
-        batches = self.edit_in_batches(
-            images,
-            prompt,
-            negative_prompt=negative_prompt,
-            text_guidance=text_guidance,
-            image_guidance=image_guidance,
-            num_steps=num_steps,
-            noise_level=noise_level,
-            seed=seed,
-            progress=progress,
-        )
-        return torch.cat(list(batches))
+        return torch.cat(list(self.edit_in_batches(images, request, progress=progress)))
 
     def edit_in_batches(
-        self,
-        images: Tensor,
-        prompt: str,
-        *,
-        negative_prompt: str | None = None,
-        text_guidance: float | None = None,
-        image_guidance: float | None = None,
-        num_steps: int | None = None,
-        noise_level: float | None = None,
-        seed: int,
-        progress: CountProgress | None = None,
+        self, images: Tensor, request: EditRequest, *, progress: CountProgress | None = None
     ) -> Iterator[Tensor]:
         """Edit pictures and yield them batch by batch, in order, as they are finished.
 
         All pictures share one noise, so an edit that was cut may continue with the pictures that
         are left and gives what it would have given. Arguments as in `ImageEditor.edit`.
         """
-        config = self.config.overridden(
-            text_guidance=text_guidance,
-            image_guidance=image_guidance,
-            num_steps=num_steps,
-            noise_level=noise_level,
-        )
         _check_images(images)
-        with_text = self._embed(decorated(prompt, config.prompt_template))
-        negative = config.negative_prompt if negative_prompt is None else negative_prompt
-        without_text = self._embed(negative)
+        config = self.config.for_request(request)
+        with_text = self._embed(decorated(request.prompt, config.prompt_template))
+        without_text = self._embed(config.negative_prompt)
         scheduler = self._ddim()
         timesteps = plan_timesteps(
             scheduler, config.num_steps, config.noise_level, config.noise_reading
         )
         return self._batches(
-            images, with_text, without_text, scheduler, timesteps, config, seed, progress
+            images, with_text, without_text, scheduler, timesteps, config, request.seed, progress
         )
 
     def _batches(

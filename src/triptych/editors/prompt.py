@@ -6,7 +6,6 @@ import difflib
 import re
 
 from triptych.editors.image_editor import EditorConfig
-from triptych.errors import UserError
 
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
@@ -22,16 +21,8 @@ def decorated(prompt: str, template: str) -> str:
 
     A name ("a bronze statue") takes the place of {}. A whole instruction ("make him old") replaces
     the sentence up to {} and keeps what follows it.
-
-    Raises:
-        UserError: The prompt has no words.
     """
     words = prompt.strip().rstrip(".,;!")
-    if not _WORD.search(words):
-        raise UserError(
-            f"the prompt is empty: got {prompt!r}; "
-            'say what the head becomes, such as "a bronze statue"'
-        )
     opening, closing = template.split("{}")
     first_word = words.split(maxsplit=1)[0].lower()
     return words + closing if first_word in _INSTRUCTION_VERBS else opening + words + closing

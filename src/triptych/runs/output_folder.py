@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +97,23 @@ class OutputFolder:
         _swap(self.staging, self.path, [*names, RUN_FILE], self._earlier)
         shutil.rmtree(self.staging)
 
-    def discard_if_empty(self) -> None:
-        """Like `discard`, but keep a staging folder that holds work to go on from."""
-        if not self.resumed:
-            self.discard()
+    @contextmanager
+    def kept_for_resuming(self) -> Iterator[None]:
+        """Keep what was made when the block is left by an error, for the same run to go on from.
+
+        Raises:
+            KeyboardInterrupt: The block was interrupted; it says that the run goes on.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if not self.resumed:
+                self.discard()
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(
+                    "stopped; the same command goes on from here; earlier results are untouched"
+                ) from None
+            raise
 
     def discard(self) -> None:
         """Remove what an unsuccessful run left, including the folder if it is empty."""

@@ -139,12 +139,17 @@ def test_dropped_entries_are_no_results(tmp_path):
 
 def test_a_folder_that_got_nothing_disappears(tmp_path):
     folder = OutputFolder.open(tmp_path / "out", PLAN)
-    folder.discard_if_empty()
+    with pytest.raises(RuntimeError), folder.kept_for_resuming():
+        raise RuntimeError
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_stopped_run_made_is_kept(tmp_path):
     folder = OutputFolder.open(tmp_path / "out", PLAN)
     (folder.staging / "view.png").write_text("done")
-    folder.discard_if_empty()
-    assert folder.staging.exists()
+    with pytest.raises(KeyboardInterrupt, match="goes on"), folder.kept_for_resuming():
+        raise KeyboardInterrupt
+    assert (folder.staging / "view.png").exists()
 
 
 def test_a_record_that_names_files_elsewhere_is_not_believed(tmp_path):

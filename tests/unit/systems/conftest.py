@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from triptych.editors.image_editor import EditorConfig
-from triptych.errors import UserError
+from triptych.editors.image_editor import EditorConfig, EditRequest
 from triptych.framing import AVATAR_FRAMING
 from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.eg3d import (
@@ -95,16 +94,16 @@ class RecolouringEditor:
     edited: int = 0
     seeds: set[int] = field(default_factory=set)
 
-    def check(self, prompt: str) -> None:
-        if not prompt.strip():
-            raise UserError("the prompt is empty; say what the head becomes")
+    def check(self, request: EditRequest) -> None:
+        """Accept every prompt."""
 
-    def notes_for(self, prompt: str, *, text_guidance: float | None = None) -> list[str]:
+    def notes_for(self, request: EditRequest) -> list[str]:
+        prompt = request.prompt
         return [] if "blue" in prompt else [f"unknown words: {prompt}"]
 
-    def edit(self, images: Tensor, prompt: str, *, seed: int, **unused: object) -> Tensor:
+    def edit(self, images: Tensor, request: EditRequest, *, progress: object = None) -> Tensor:
         self.edited += len(images)
-        self.seeds.add(seed)
+        self.seeds.add(request.seed)
         return self.change(images)
 
 

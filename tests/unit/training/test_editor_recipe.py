@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from triptych.editors.image_editor import EditRequest
 from triptych.editors.instruct_pix2pix import InstructPix2PixEditor
 from triptych.errors import UserError
 from triptych.training.editor import recipe as editor
@@ -143,11 +144,11 @@ def test_exported_editor_edits_like_the_trained_one(trained):
     assert loaded.config.text_guidance == 1.25
     assert loaded.config.num_steps == 2
     images = trained.recipe.examples.variants[0].source
-    ours = loaded.edit(images, "a zombie", num_steps=4, seed=0)
-    theirs = trained_editor.edit(images, "a zombie", num_steps=4, seed=0)
+    ours = loaded.edit(images, EditRequest("a zombie", num_steps=4))
+    theirs = trained_editor.edit(images, EditRequest("a zombie", num_steps=4))
     assert (ours - theirs).abs().mean() < 5e-3
-    assert loaded.notes_for("a pirate")
-    assert not loaded.notes_for("an old bronze zombie")
+    assert loaded.notes_for(EditRequest("a pirate"))
+    assert not loaded.notes_for(EditRequest("an old bronze zombie"))
 
 
 def test_exported_editor_opens_in_diffusers_own_pipeline(trained):
@@ -171,15 +172,10 @@ def test_exported_editor_opens_in_diffusers_own_pipeline(trained):
         latents=noise,
         output_type="np",
     ).images
-    expected = ours.edit(
-        images,
-        "make him old",
-        text_guidance=3.0,
-        image_guidance=1.5,
-        num_steps=4,
-        noise_level=1.0,
-        seed=5,
+    request = EditRequest(
+        "make him old", 5, text_guidance=3.0, image_guidance=1.5, num_steps=4, noise_level=1.0
     )
+    expected = ours.edit(images, request)
     theirs = torch.from_numpy(edited).permute(0, 3, 1, 2) * 2 - 1
     assert (theirs - expected).abs().max() < 1e-4
 

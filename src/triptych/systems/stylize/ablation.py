@@ -24,9 +24,10 @@ from triptych.progress import Progress, no_progress
 from triptych.runs.report_file import Cell, Report, Table, mean
 from triptych.systems.stylize.evaluation_heads import StylisedHead, with_planes
 from triptych.systems.stylize.fitting import fit
-from triptych.systems.stylize.networks import trainable_plane_source
-from triptych.systems.stylize.pipeline import RESUME_FOLDER, Stylized, StylizePipeline
+from triptych.systems.stylize.pipeline import Stylized, StylizePipeline
+from triptych.systems.stylize.plane_source import trainable_plane_source
 from triptych.systems.stylize.settings import PlaneSource, StylizeSettings
+from triptych.systems.stylize.work_folder import RESUME_FOLDER
 
 VARIANTS: dict[PlaneSource, str] = {
     "full": "full",
@@ -94,7 +95,7 @@ def fit_variants(
     *,
     prompt: str,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> dict[PlaneSource, StylisedHead]:
     """Edit the views once and fit every variant to them.
 
@@ -134,7 +135,7 @@ def _fitted_planes(
     settings: StylizeSettings,
     seed: int,
     folder: Path,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Tensor:
     """Fit one variant to edited views that are there already."""
     source = trainable_plane_source(
@@ -153,7 +154,7 @@ def _fitted_planes(
         perceptual=pipeline.perceptual,
         seed=seed,
         checkpoint=checkpoint,
-        progress=progress or no_progress,
+        progress=progress,
     )
     checkpoint.unlink(missing_ok=True)
     return found.planes

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from triptych.avatars.sets.true_heads import TrueHeads, unseen_cameras
 from triptych.camera import Camera
-from triptych.editors.image_editor import ImageEditor
+from triptych.editors.image_editor import EditRequest, ImageEditor
 from triptych.metrics.identity import identity_kept
 from triptych.metrics.image_metrics import psnr
 from triptych.metrics.metric_networks import StyleNetworks
@@ -126,13 +126,13 @@ def _measure_group(
     found: list[dict[str, Tensor]] = []
     triples: list[Tensor] = []
     for style in question["styles"]:
-        edited = editor.edit(
-            source,
+        request = EditRequest(
             phrase_of(style, phrases),
+            settings.noise_seed,
             num_steps=settings.num_steps,
             text_guidance=settings.text_guidance,
-            seed=settings.noise_seed,
         )
+        edited = editor.edit(source, request)
         true = _true_pictures(heads, seeds, style, cameras, size)
         found.append(
             {

@@ -17,9 +17,10 @@ from triptych.errors import UserError
 from triptych.files import read_json
 from triptych.ops.colour import from_uint8
 from triptych.portrait import TriPlanePortrait
-from triptych.progress import Progress
-from triptych.systems.stylize.pipeline import RESUME_FOLDER, VIEWS_FOLDER, Stylized, StylizePipeline
+from triptych.progress import Progress, no_progress
+from triptych.systems.stylize.pipeline import Stylized, StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
+from triptych.systems.stylize.work_folder import RESUME_FOLDER, VIEWS_FOLDER
 
 PORTRAIT_FILE = "portrait.safetensors"
 HeadOf = Callable[[int], TriPlanePortrait]
@@ -126,7 +127,7 @@ def stylise_or_read(
     *,
     prompt: str,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> StylisedHead:
     """Run the pipeline into a folder, or read the result that the same call left there before.
 

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from triptych.fields.base import Field
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.precision import half_precision_where_fast
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.render.empty_space import EmptySpace
-from triptych.systems.stylize.checkpoint import (
-    optimiser_tensors,
-    restore_optimiser,
-    with_prefix,
-)
-from triptych.systems.stylize.losses import density_roughness, points_in_box
-from triptych.systems.stylize.rendered_batch import RenderedBatch, ViewRenderer
+from triptych.systems.stylize.rendered_batch import RenderedBatch, SurfaceMemory, ViewRenderer
 from triptych.systems.stylize.settings import StylizeSettings
 from triptych.systems.stylize.views import EditedViews
 from triptych.training.schedules import frozen_copy, update_average, warmup_cosine
@@ -33,11 +29,12 @@ _HELD_OUT_AT_ONCE = 4
 _LOWEST_RATE = 0.1
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
+Perturbation = Literal["relative", "additive"]
 
 
 @dataclass(frozen=True)
 class ValidationMetrics:
-    """One look at the held-out views.
+    """What is measured on the held-out views.
 
     Attributes:
         step: Optimiser steps done.
@@ -58,7 +55,7 @@ class Fitted:
 
     Attributes:
         planes: Planes [1, 3, c, h, w] of the average weights where held-out views were best.
-        curve: Looks at the held-out views, in order.
+        curve: Validations, in order.
         steps: Optimiser steps done.
         stopped_early: Whether the held-out views had stopped improving.
     """
@@ -70,7 +67,7 @@ class Fitted:
 
 
 def split_views(views: EditedViews, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the indices of the views to fit and of those only looked at; never the front."""
+    """Return the indices of the views to fit and of those held out; never the front."""
     kept = views.kept.nonzero()[:, 0]
     candidates = kept[kept != 0]
     generator = torch.Generator().manual_seed(seed)
@@ -91,9 +88,9 @@ def fit(
     progress: Progress,
     seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
 ) -> Fitted:
-    """Fine-tune the source of the planes; decoder and super-resolution stay as they are.
+    """Fine-tune the source of the planes; decoder and super-resolution are frozen.
 
-    A run that was cut goes on from its last checkpoint and ends as it would have ended.
+    An interrupted run goes on from its last checkpoint and gives the same result.
 
     Args:
         source: Maps the edited front view to planes; it is changed.
@@ -104,12 +101,12 @@ def fit(
         seed: Seed of all draws.
         checkpoint: File of the state between steps.
         progress: Called after every step.
-        seconds_between_checkpoints: How much work a cut may cost.
+        seconds_between_checkpoints: How much work an interruption may cost.
 
     Reference:
         FF3D, Algorithm 2, Eq. 5-7.
     """
-    fitting = _Fitting(source, portrait, views, settings, perceptual, seed)
+    fitting = Fitting(source, portrait, views, settings, perceptual, seed)
     fitting.restore(checkpoint)
     saved = time.monotonic()
     while not fitting.finished:
@@ -123,34 +120,52 @@ def fit(
     return Fitted(best, tuple(fitting.curve), fitting.step, fitting.step < settings.steps)
 
 
-@dataclass
-class _Fitting:
-    """The state between two steps."""
+class Fitting:
+    """The state of a fitting between two steps.
 
-    source: nn.Module
-    portrait: TriPlanePortrait
-    views: EditedViews
-    settings: StylizeSettings
-    perceptual: Perceptual | None
-    seed: int
-    step: int = 0
-    curve: list[ValidationMetrics] = field(default_factory=list)
-    best: Tensor | None = None
+    Attributes:
+        source: Maps the edited front view to planes; trained.
+        averaged: Moving average of `source`; what is validated and returned.
+        offset: Added to every answer of the source [1, 3, c, h, w]; see
+            `StylizeSettings.anchor`.
+        optimiser: Adam over the trainable parameters of `source`.
+        renderer: Renders views beside their edits.
+        surface: Where the surface was last rendered, in every view.
+        empty_space: Loss on density far from the unedited head, if any.
+        fitted, held_out: Indices of the views that are fitted, and of those for validation.
+        generator: Source of all draws of the steps.
+        step: Optimiser steps done.
+        curve: Validations so far.
+        best: Planes of the best validation [1, 3, c, h, w]; None before the first.
+    """
 
-    def __post_init__(self) -> None:
-        settings = self.settings
-        self.generator = torch.Generator().manual_seed(self.seed)
-        self.source.train()
-        self.averaged = frozen_copy(self.source)
-        self.offset = self._missed_of_the_head()
-        self.parameters = [p for p in self.source.parameters() if p.requires_grad]
+    def __init__(
+        self,
+        source: nn.Module,
+        portrait: TriPlanePortrait,
+        views: EditedViews,
+        settings: StylizeSettings,
+        perceptual: Perceptual | None,
+        seed: int,
+    ) -> None:
+        self.portrait, self.views, self.settings = portrait, views, settings
+        self.perceptual, self.seed = perceptual, seed
+        self.source = source.train()
+        self.averaged = frozen_copy(source)
+        self.offset = self._offset_to_the_head()
+        self.parameters = [p for p in source.parameters() if p.requires_grad]
         # Adam's moments are written as floats: torch refuses (0, 0.99).
         self.optimiser = torch.optim.Adam(
             self.parameters, lr=settings.learning_rate, betas=settings.betas
         )
-        self.renderer = ViewRenderer(self.portrait, self.views, settings)
+        self.renderer = ViewRenderer(portrait, views, settings)
+        self.surface = SurfaceMemory(views.originals.depth, views.originals.alpha)
         self.empty_space = self._empty_space()
-        self.fitted, self.held_out = split_views(self.views, settings.held_out_fraction, self.seed)
+        self.fitted, self.held_out = split_views(views, settings.held_out_fraction, seed)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.step = 0
+        self.curve: list[ValidationMetrics] = []
+        self.best: Tensor | None = None
 
     @property
     def finished(self) -> bool:
@@ -160,7 +175,7 @@ class _Fitting:
         return _checks_since_best(self.curve) >= self.settings.patience
 
     def advance(self) -> None:
-        """Do one step, and look at the held-out views when it is time."""
+        """Do one step, and validate when it is time."""
         self._set_rate()
         self.optimiser.zero_grad(set_to_none=True)
         self._add_gradients()
@@ -184,10 +199,10 @@ class _Fitting:
             return source(front).float()
 
     @torch.no_grad()
-    def _missed_of_the_head(self) -> Tensor:
-        """Return what the untuned source misses of the unedited head's planes, or nothing.
+    def _offset_to_the_head(self) -> Tensor:
+        """Return the unedited head's planes less those of the untuned source; zero if unanchored.
 
-        The generator's own planes miss something only of a head whose planes were tuned (PTI).
+        For the generator's own planes it is zero unless the head's planes were tuned (PTI).
         """
         planes = self.portrait.planes
         if self.settings.anchor == "none" or self.settings.use_i2t == "no_pretraining":
@@ -216,7 +231,7 @@ class _Fitting:
         gathered = planes.detach().requires_grad_()
         chosen = torch.randint(len(self.fitted), (settings.batch_views,), generator=self.generator)
         for part in chosen.split(self.renderer.views_at_once):
-            batch = self.renderer.batch(gathered, self.fitted[part], self.generator)
+            batch = self._rendered(gathered, self.fitted[part], self.generator)
             l1, distance = self._differences(batch)
             share = len(part) / len(chosen)
             loss = settings.rec_weight * share * (l1 + settings.perceptual_weight * distance)
@@ -230,8 +245,14 @@ class _Fitting:
             (settings.empty_weight * empty_space_loss).backward()
         planes.backward(gathered.grad)
 
+    def _rendered(self, planes: Tensor, views: Tensor, generator: torch.Generator) -> RenderedBatch:
+        """Render views [b] of planes and remember where their surfaces are."""
+        batch = self.renderer.batch(planes, views, self.surface, generator)
+        self.surface.learn(batch.views, batch.pixels, batch.depth, batch.alpha)
+        return batch
+
     def _differences(self, batch: RenderedBatch) -> tuple[Tensor, Tensor]:
-        """Return L1 and perceptual distance of rendered and edited pictures (Eq. 5)."""
+        """Return L1 and perceptual distance of rendered and edited images (Eq. 5)."""
         l1 = (batch.pred - batch.target).abs().mean()
         if self.perceptual is None or self.settings.perceptual_weight == 0:
             return l1, l1.new_zeros(())
@@ -260,11 +281,15 @@ class _Fitting:
 
     @torch.no_grad()
     def _validate(self) -> None:
-        """Measure the averaged network on the held-out views, always through the same rays."""
+        """Measure the averaged network on the held-out views, always through the same rays.
+
+        These views are rendered nowhere else. What the validation remembers of their surfaces is
+        therefore seen by later validations only, never by the fitting.
+        """
         planes, generator = self.averaged_planes(), torch.Generator().manual_seed(self.seed)
         l1s, distances = [], []
         for part in self.held_out.split(min(_HELD_OUT_AT_ONCE, self.renderer.views_at_once)):
-            batch = self.renderer.batch(planes, part, generator)
+            batch = self._rendered(planes, part, generator)
             l1, distance = self._differences(batch)
             l1s.append(float(l1) * len(part))
             distances.append(float(distance) * len(part))
@@ -279,8 +304,8 @@ class _Fitting:
         tensors = {
             **{f"source.{name}": t for name, t in self.source.state_dict().items()},
             **{f"averaged.{name}": t for name, t in self.averaged.state_dict().items()},
-            **{f"surface.{name}": t for name, t in self.renderer.surface.state().items()},
-            **optimiser_tensors(self.optimiser),
+            **{f"surface.{name}": t for name, t in self.surface.state().items()},
+            **_optimiser_tensors(self.optimiser),
             "generator": self.generator.get_state(),
             "curve": torch.tensor(
                 [(k.step, k.l1, k.perceptual, k.loss) for k in self.curve], dtype=torch.float64
@@ -295,10 +320,10 @@ class _Fitting:
         if not path.exists():
             return
         tensors, header = load_tensors(path, "StylizeFitting")
-        self.source.load_state_dict(with_prefix(tensors, "source."))
-        self.averaged.load_state_dict(with_prefix(tensors, "averaged."))
-        self.renderer.surface.restore(with_prefix(tensors, "surface."))
-        restore_optimiser(self.optimiser, tensors)
+        self.source.load_state_dict(_with_prefix(tensors, "source."))
+        self.averaged.load_state_dict(_with_prefix(tensors, "averaged."))
+        self.surface.restore(_with_prefix(tensors, "surface."))
+        _restore_optimiser(self.optimiser, tensors)
         self.generator.set_state(tensors["generator"])
         self.curve = [
             ValidationMetrics(int(row[0]), *map(float, row[1:])) for row in tensors["curve"]
@@ -307,6 +332,59 @@ class _Fitting:
         self.step = int(header.config["step"])
 
 
+def density_roughness(
+    field: Field, points: Tensor, delta: Tensor, perturbation: Perturbation = "relative"
+) -> Tensor:
+    """Return how much the raw density changes when points move a little.
+
+    Args:
+        field: Field to query.
+        points: World points [b, n, 3].
+        delta: Small draws [b, n, 3].
+        perturbation: "relative": x moves by delta * x (the paper); "additive": by delta (EG3D).
+
+    Returns:
+        Mean absolute change, a scalar.
+
+    Reference:
+        FF3D, Eq. 6: L_dr = | sigma(x) - sigma(x + delta * x) |_1.
+    """
+    moved = points + (delta * points if perturbation == "relative" else delta)
+    # One query for both sets: the planes are then read once.
+    both = field.query(torch.cat([points, moved], 1)).geometry.float()
+    here, there = both.chunk(2, dim=1)
+    return (here - there).abs().mean()
+
+
+def points_in_box(count: int, box_size: float, generator: torch.Generator) -> Tensor:
+    """Draw points [1, count, 3] evenly from the cube of a field."""
+    return (torch.rand(1, count, 3, generator=generator) - 0.5) * box_size
+
+
 def _checks_since_best(curve: list[ValidationMetrics]) -> int:
     losses = [metrics.loss for metrics in curve]
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin so, without that beginning."""
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the state of an optimiser as named tensors."""
+    return {
+        f"optimiser.{index}.{name}": value
+        for index, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def _restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Take over a state among named tensors."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in _with_prefix(tensors, "optimiser.").items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from triptych.editors.image_editor import ImageEditor
+from triptych.config import to_dict
+from triptych.editors.image_editor import EditRequest, ImageEditor
 from triptych.errors import UserError, check_type, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
@@ -26,31 +28,19 @@ from triptych.systems.stylize.fitting import (
     fit,
 )
 from triptych.systems.stylize.image_to_triplane import ImageToTriplane
-from triptych.systems.stylize.networks import trainable_plane_source
-from triptych.systems.stylize.prompt import check_prompt
-from triptych.systems.stylize.run import (
-    RESUME_FOLDER,
+from triptych.systems.stylize.plane_source import trainable_plane_source
+from triptych.systems.stylize.settings import StylizeSettings, preset
+from triptych.systems.stylize.views import EditedViews, edit_views, render_originals
+from triptych.systems.stylize.work_folder import (
     VIEWS_FOLDER,
     claim,
-    editing_record,
-    request_of,
     timed,
     work_folder,
 )
-from triptych.systems.stylize.settings import StylizeSettings, preset
-from triptych.systems.stylize.views import EditedViews, edit_views, render_originals
-from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
+from triptych.weights.safetensors_file import FileHeader, content_hash, load_tensors, save_tensors
 
 _CHECKPOINT, _FINISHED = "fitting.safetensors", "planes.safetensors"
-
-__all__ = [
-    "RESUME_FOLDER",
-    "VIEWS_FOLDER",
-    "EditedViews",
-    "Stylized",
-    "StylizePipeline",
-    "StylizeSettings",
-]
+_EDITOR_SETTINGS_LEFT_OUT = ("vocabulary", "known_styles")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,20 +62,20 @@ class Stylized:
 
 
 class StylizePipeline:
-    """Edits many views of one head with the same words and fits planes to them.
+    """Edits many views of one head with the same prompt and fits planes to them.
 
     Args:
         generator: The prior that makes heads from seeds; frozen.
         image_to_triplane: Pre-trained on that prior's heads; copied for every style. Where there
             is none, the generator's own codes and planes are tuned instead, as in the paper's
             ablation without it.
-        editor: Carries out the words on pictures.
-        perceptual: Distance [b] of two batches of pictures; None leaves the term out.
-        cutout: Lays aside what the editor leaves behind heads, for priors that know heads before a
-            plain background; None takes the pictures as they are.
+        editor: Carries out the prompt on images.
+        perceptual: Distance [b] of two batches of images; None leaves the term out.
+        matting: Separates heads from what the editor draws behind them, for priors that know heads
+            on a plain background; None takes the images as they are.
         name: Goes into records.
         hashes: Hash of each model's file by name, for records.
-        seconds_between_checkpoints: How much fitting a cut may cost.
+        seconds_between_checkpoints: How much fitting an interruption may cost.
     """
 
     def __init__(
@@ -95,7 +85,7 @@ class StylizePipeline:
         editor: ImageEditor,
         perceptual: Perceptual | None = None,
         *,
-        cutout: HeadMatting | None = None,
+        matting: HeadMatting | None = None,
         name: str = "unnamed",
         hashes: Mapping[str, str] | None = None,
         seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
@@ -105,7 +95,7 @@ class StylizePipeline:
             None if image_to_triplane is None else image_to_triplane.eval().requires_grad_(False)
         )
         self.editor = editor
-        self.perceptual, self.cutout = perceptual, cutout
+        self.perceptual, self.matting = perceptual, matting
         self.name = name
         self.hashes = dict(hashes or {})
         self.seconds_between_checkpoints = seconds_between_checkpoints
@@ -134,14 +124,14 @@ class StylizePipeline:
             models.image_to_triplane,
             used,
             models.perceptual,
-            cutout=models.cutout,
+            matting=models.matting,
             name=str(model),
             hashes=models.hashes,
         )
 
     def __call__(
         self,
-        prompt: str,
+        prompt: str | EditRequest,
         *,
         identity: int | TriPlanePortrait = 0,
         quality: str = "standard",
@@ -153,66 +143,86 @@ class StylizePipeline:
         """Turn a head into what the prompt says.
 
         Args:
-            prompt: What the head becomes ("a bronze statue") or an instruction ("make him old").
-            identity: Seed of the head, or a portrait of the same prior.
+            prompt: What the head becomes ("a bronze statue") or an instruction ("make him old"); or
+                a whole request, with guidance and steps of the editor and a seed of its own.
+            identity: Seed of the head, 0 to 99,999, or a portrait of the same prior.
             quality: "draft", "standard" or "high"; unused when settings are given.
-            seed: Seed of the edit's one noise and of the fitting's draws.
+            seed: Seed of the edit's one noise and of the fitting's draws; unused when the prompt is
+                an `EditRequest`.
             work_dir: Keeps the edited views and the state of the run: called again with the same
-                request, a run that was cut goes on. A temporary folder when None.
+                request, an interrupted run goes on. A temporary folder when None.
             progress: Called with (stage, done, total).
             settings: Everything else.
 
         Raises:
-            UserError: The prompt, the head or the settings are of no use, or the folder belongs to
+            UserError: The prompt, the head or the settings cannot be used, or the folder belongs to
                 another request.
         """
+        edit = prompt if isinstance(prompt, EditRequest) else EditRequest(prompt, seed)
         settings = preset(quality) if settings is None else settings
-        self._check(prompt, identity, seed, work_dir, settings)
-        settings = self._possible(settings)
-        report_progress = progress or no_progress
+        check_type("settings", settings, StylizeSettings)
+        if work_dir is not None:
+            check_type("work_dir", work_dir, str, Path)
+        settings, progress = self._possible(settings), progress or no_progress
+        self.editor.check(edit)
+        started, seconds = time.monotonic(), dict[str, float]()
+        original = self.subject(identity)
+        self._check_planes(original)
+        request = self._request(edit, identity, settings)
         with work_folder(work_dir) as folder:
-            started = time.monotonic()
-            original = self.subject(identity)
-            self._check_planes(original)
-            request = request_of(
-                prompt,
-                identity,
-                seed,
-                settings,
-                model=self.name,
-                hashes=self.hashes,
-                editor=self.editor,
-            )
             resume = claim(folder, request)
-            seconds: dict[str, float] = {}
             with timed(seconds, "rendering"):
-                originals = render_originals(original, settings, resume, report_progress)
+                originals = render_originals(original, settings, resume, progress)
             with timed(seconds, "editing"):
                 views = edit_views(
                     originals,
                     self.editor,
-                    prompt,
+                    edit,
                     settings,
-                    seed,
                     folder / VIEWS_FOLDER,
-                    editing_record(prompt, seed, self.editor, self.hashes),
-                    report_progress,
-                    self.cutout,
+                    request,
+                    progress,
+                    self.matting,
                 )
             with timed(seconds, "fitting"):
-                fitted, report = self._fit(original, views, settings, seed, resume, report_progress)
-            seconds["total"] = round(time.monotonic() - started, 2)
-            report = {
-                **request,
-                "notes": self.editor.notes_for(prompt),
-                "dropped_views": views.dropped,
-                "view_scores": [round(float(score), 3) for score in views.scores],
-                **report,
-                "seconds": seconds,
-            }
+                fitted, report = self._fit(original, views, settings, edit.seed, resume, progress)
+        seconds["total"] = round(time.monotonic() - started, 2)
+        report = {
+            **request,
+            "notes": self.editor.notes_for(edit),
+            "dropped_views": views.dropped,
+            "view_scores": [round(float(score), 3) for score in views.scores],
+            **report,
+            "seconds": seconds,
+        }
         provenance = {"pipeline": "stylize", **request}
         portrait = dataclasses.replace(original, planes=fitted, provenance=provenance)
         return Stylized(portrait, original, views, report)
+
+    def _request(
+        self, edit: EditRequest, identity: int | TriPlanePortrait, settings: StylizeSettings
+    ) -> dict[str, Any]:
+        """Return everything that decides the result, as JSON values: the one record of a run."""
+        if isinstance(identity, TriPlanePortrait):
+            planes = content_hash({"planes": identity.planes.cpu()})
+            head = {**identity.provenance, "planes": planes}
+        else:
+            head = {"seed": identity}
+        config = to_dict(self.editor.config)
+        request = {
+            **edit.record(),
+            "identity": head,
+            "model": self.name,
+            "model_hashes": self.hashes,
+            "editor": self.editor.name,
+            "editor_settings": {
+                name: value
+                for name, value in config.items()
+                if name not in _EDITOR_SETTINGS_LEFT_OUT
+            },
+            "settings": to_dict(settings),
+        }
+        return json.loads(json.dumps(request))
 
     def _fit(
         self,
@@ -223,7 +233,7 @@ class StylizePipeline:
         resume: Path,
         progress: Progress,
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Return the fitted planes and what there is to say about the fitting."""
+        """Return the fitted planes and the report of the fitting."""
         finished, checkpoint = resume / _FINISHED, resume / _CHECKPOINT
         if finished.exists():
             tensors, header = load_tensors(finished, "FittedPlanes")
@@ -249,29 +259,17 @@ class StylizePipeline:
 
     @torch.no_grad()
     def subject(self, identity: int | TriPlanePortrait) -> TriPlanePortrait:
-        """Return the unedited portrait of a seed; a portrait stays as it is."""
+        """Return the unedited portrait of a seed; a portrait stays as it is.
+
+        Raises:
+            UserError: The seed is out of range.
+        """
         if isinstance(identity, TriPlanePortrait):
             return identity
+        check_whole("identity", identity, 0, LAST_SEED)
         provenance = {"pipeline": "generate", "model": self.name, "seed": identity}
         ws = self.generator.mapping(self.generator.latent(identity))
         return TriPlanePortrait.from_generator(self.generator, ws, provenance=provenance)
-
-    def _check(
-        self,
-        prompt: str,
-        identity: int | TriPlanePortrait,
-        seed: int,
-        work_dir: str | Path | None,
-        settings: StylizeSettings,
-    ) -> None:
-        check_prompt(prompt)
-        self.editor.check(prompt)
-        if not isinstance(identity, TriPlanePortrait):
-            check_whole("identity", identity, 0, LAST_SEED)
-        check_whole("seed", seed, 0, 2**31 - 1)
-        if work_dir is not None:
-            check_type("work_dir", work_dir, str, Path)
-        check_type("settings", settings, StylizeSettings)
 
     def _possible(self, settings: StylizeSettings) -> StylizeSettings:
         if self.image_to_triplane is None:
@@ -294,5 +292,5 @@ def _fitting_report(result: Fitted) -> dict[str, Any]:
     return {
         "steps": result.steps,
         "stopped_early": result.stopped_early,
-        "held_out": [dataclasses.asdict(look) for look in result.curve],
+        "held_out": [dataclasses.asdict(metrics) for metrics in result.curve],
     }

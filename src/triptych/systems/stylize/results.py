@@ -14,7 +14,8 @@ from triptych.export.sheets import picture_sheet
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.runs.portrait_results import save_portrait_files
-from triptych.systems.stylize.pipeline import EditedViews, Stylized
+from triptych.systems.stylize.pipeline import Stylized
+from triptych.systems.stylize.views import EditedViews
 
 _SHOWN_VIEWS = ((-1.0, 0.0), (-0.5, 0.5), (0.0, 0.0), (0.5, -0.5), (1.0, 0.0))
 """Yaw and pitch of the views on the sheet, as shares of the edited range."""

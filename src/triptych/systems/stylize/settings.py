@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from triptych.config import check_fields
+from triptych.config import check_fields, from_dict, to_dict
 from triptych.errors import UserError, check_choice
 
 Quality = Literal["draft", "standard", "high"]
@@ -147,11 +148,15 @@ class StylizeSettings:
         return self.num_yaw * self.num_pitch + 1
 
 
-def preset(quality: str) -> StylizeSettings:
-    """Return the settings of a quality: "draft", "standard" or "high".
+def preset(quality: str, changes: Mapping[str, Any] | None = None) -> StylizeSettings:
+    """Return the settings of a quality, single ones changed.
+
+    Args:
+        quality: "draft", "standard" or "high".
+        changes: Values by name.
 
     Raises:
-        UserError: There is no such quality.
+        UserError: There is no such quality or setting, or a value is out of range.
     """
     standard = StylizeSettings()
     presets = {
@@ -160,4 +165,6 @@ def preset(quality: str) -> StylizeSettings:
         "high": dataclasses.replace(standard, steps=1500, batch_views=6, patience=12),
     }
     check_choice("quality", quality, presets)
-    return presets[quality]
+    if not changes:
+        return presets[quality]
+    return from_dict(StylizeSettings, to_dict(presets[quality]) | dict(changes))

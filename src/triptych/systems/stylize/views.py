@@ -10,26 +10,24 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from triptych.camera import Camera, grid_of_views
-from triptych.editors.image_editor import EditorWarning, ImageEditor
+from triptych.editors.image_editor import EditorWarning, EditRequest, ImageEditor
 from triptych.errors import UserError
 from triptych.files import atomic_path, write_json
 from triptych.ops.colour import from_uint8, to_uint8
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
-from triptych.systems.stylize.consistency import (
-    consistent_views,
-    inconsistency,
-    view_statistics,
-)
 from triptych.systems.stylize.settings import StylizeSettings
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 RENDERING, EDITING = "rendering views", "editing views"
 _ORIGINALS = "originals.safetensors"
 _VIEWS_AT_ONCE = 4
+_NEIGHBOURS = 5
+_BLOCKS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,47 +122,40 @@ def _rendered(
 def edit_views(
     originals: OriginalViews,
     editor: ImageEditor,
-    prompt: str,
+    request: EditRequest,
     settings: StylizeSettings,
-    seed: int,
     folder: Path,
     record: dict[str, Any],
     progress: Progress,
-    cutout: HeadMatting | None = None,
+    matting: HeadMatting | None = None,
 ) -> EditedViews:
     """Edit every view with one prompt and one noise; pictures that are there already are kept.
 
     Args:
         originals: The head's views.
-        editor: Carries out the prompt.
-        prompt: What the head becomes.
+        editor: Carries out the request.
+        request: The prompt and the seed of the one noise.
         settings: Batch and rules for outliers.
-        seed: Seed of the one noise.
         folder: Where `view_000.png` (the front) ... and `views.json` go.
         record: What `views.json` says beside the cameras.
         progress: Called as views are finished.
-        cutout: Tells heads from what is behind them.
+        matting: Separates the head from what the editor drew behind it.
 
     Reference:
         FF3D, Algorithm 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "views.json", _description(originals, settings, record))
-    total = len(originals.images)
-    size = originals.images.shape[-2:]
-    alpha = torch.nn.functional.interpolate(originals.alpha, size, mode="area")
-    batches = list(torch.arange(total).split(settings.edit_batch))
-    for batch in batches:
+    total, size = len(originals.images), originals.images.shape[-2:]
+    alpha = F.interpolate(originals.alpha, size, mode="area")
+    if not settings.plain_background:
+        matting = None
+    for batch in torch.arange(total).split(settings.edit_batch):
         files = [folder / view_name(int(index)) for index in batch]
         # The batch is the unit of work: a batch that was cut gives the same pictures again.
         if not all(file.exists() for file in files):
             progress(EDITING, int(batch[0]), total)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", EditorWarning)  # said once, in the report
-                edited = editor.edit(originals.images[batch], prompt, seed=seed)
-            if cutout is not None and settings.plain_background:
-                # White marble looks like background; where the head was before, it is still.
-                edited = cutout.on_plain_background(edited, alpha[batch].to(edited))
+            edited = _edited(originals.images[batch], alpha[batch], editor, request, matting)
             for file, pixels in zip(files, to_uint8(edited), strict=True):
                 _write_png(file, pixels)
     progress(EDITING, total, total)
@@ -178,6 +169,83 @@ def edit_views(
     scores = inconsistency(view_statistics(images, alpha), originals.cameras.positions)
     kept = consistent_views(scores, settings.outlier_ratio, settings.outlier_fraction)
     return EditedViews(originals, images, scores, kept)
+
+
+def _edited(
+    images: Tensor,
+    alpha: Tensor,
+    editor: ImageEditor,
+    request: EditRequest,
+    matting: HeadMatting | None,
+) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EditorWarning)  # said once, in the report
+        edited = editor.edit(images, request)
+    if matting is None:
+        return edited
+    # White marble looks like background; where the head was before, it is still.
+    return matting.on_plain_background(edited, alpha.to(edited))
+
+
+def view_statistics(images: Tensor, alpha: Tensor) -> Tensor:
+    """Describe views by where their colours lie.
+
+    Args:
+        images: Edited views [v, 3, h, w] in [-1, 1].
+        alpha: Opacity [v, 1, h, w] of the original head in the same views.
+
+    Returns:
+        Mean and spread of the head's colour and the colours of 4 x 4 blocks, [v, 54].
+    """
+    weight = alpha / alpha.sum((2, 3), keepdim=True).clamp(min=1e-6)
+    mean = (images * weight).sum((2, 3))
+    variance = ((images - mean[..., None, None]).square() * weight).sum((2, 3))
+    blocks = F.adaptive_avg_pool2d(images, _BLOCKS).flatten(1)
+    return torch.cat([mean, variance.sqrt(), blocks], 1)
+
+
+def inconsistency(statistics: Tensor, directions: Tensor) -> Tensor:
+    """Score how much each view differs from the views beside it.
+
+    The score is the median distance to the nearest five views, so one bad neighbour does not
+    count, and it is relative to the middle view, so a style that changes with the view does not.
+
+    Args:
+        statistics: Descriptions of the views [v, d].
+        directions: Where each camera stands, [v, 3].
+
+    Returns:
+        Scores [v]; about 1 for ordinary views.
+    """
+    neighbours = min(_NEIGHBOURS, len(statistics) - 1)
+    if neighbours < 1:
+        return torch.ones(len(statistics))
+    angles = torch.cdist(F.normalize(directions, dim=1), F.normalize(directions, dim=1))
+    angles.fill_diagonal_(float("inf"))
+    nearest = angles.topk(neighbours, largest=False).indices
+    distances = (statistics[:, None] - statistics[nearest]).square().mean(-1).sqrt()
+    scores = distances.median(1).values
+    # Below a hundredth of the colour range a difference is rounding, not disagreement.
+    return scores / scores.median().clamp(min=0.01)
+
+
+def consistent_views(scores: Tensor, ratio: float, largest_share: float) -> Tensor:
+    """Choose the views to keep: all but the worst, and always the front (index 0).
+
+    Args:
+        scores: Inconsistency [v].
+        ratio: Scores above this are dropped.
+        largest_share: Largest share of the views that may be dropped.
+
+    Returns:
+        Kept views [v], bool.
+    """
+    suspects = scores.clone()
+    suspects[0] = 0.0
+    worst_first = suspects.argsort(descending=True)[: int(largest_share * len(scores))]
+    kept = torch.ones(len(scores), dtype=torch.bool)
+    kept[worst_first[suspects[worst_first] > ratio]] = False
+    return kept
 
 
 def view_name(index: int) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from triptych.avatars.sets.shards import ORIGINAL, ShardSet
-from triptych.editors.image_editor import ImageEditor
+from triptych.editors.image_editor import EditRequest, ImageEditor
 from triptych.metrics.image_metrics import psnr
 from triptych.training.sheets import save_sheet
 from triptych.training.style_variants import (
@@ -88,7 +88,7 @@ class EditExamples:
 
 
 def _edit(editor: ImageEditor, examples: VariantExamples) -> Tensor:
-    return editor.edit(examples.source, examples.prompt, seed=_SEED)
+    return editor.edit(examples.source, EditRequest(examples.prompt, _SEED))
 
 
 def _collect(shards: ShardSet, per_variant: int) -> list[VariantExamples]:

@@ -15,7 +15,6 @@ from triptych.models.attributes import ATTRIBUTE_DIM, attribute_vector_from_seed
 from triptych.models.eg3d import MappingConfig
 from triptych.models.latents import latent_from_seed
 from triptych.systems.generate.pipeline import GeneratePipeline
-from triptych.systems.stylize.prompt import LONGEST_PROMPT, check_prompt
 from triptych.weights import save_module
 
 
@@ -78,9 +77,3 @@ def test_the_public_name_takes_a_file(tmp_path, toy_generator):
     save_module(tmp_path / "toy.safetensors", toy_generator, dtype=None)
     pipeline = triptych.GeneratePipeline.from_pretrained(tmp_path / "toy.safetensors")
     assert torch.equal(pipeline(3).planes, GeneratePipeline(toy_generator)(3).planes)
-
-
-@pytest.mark.parametrize("prompt", ["", "  \n", "x" * (LONGEST_PROMPT + 1)])
-def test_prompts_of_no_use_are_refused(prompt):
-    with pytest.raises(UserError, match="the prompt is (empty|too long)"):
-        check_prompt(prompt)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from triptych.avatars.sets.true_heads import TrueViews
 from triptych.camera import Camera
-from triptych.editors.image_editor import EditorConfig
+from triptych.editors.image_editor import EditorConfig, EditRequest
 from triptych.errors import UserError
 from triptych.metrics.metric_networks import StyleNetworks
 from triptych.systems.stylize.editor_evaluation import (
@@ -48,8 +48,8 @@ class _Editor:
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
 
-    def edit(self, images: Tensor, prompt: str, **_: object) -> Tensor:
-        self.asked.append((prompt, len(images)))
+    def edit(self, images: Tensor, request: EditRequest) -> Tensor:
+        self.asked.append((request.prompt, len(images)))
         return images + _plain((0.7, 0.0, 0.0))
 
 

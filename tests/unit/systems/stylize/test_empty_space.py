@@ -8,9 +8,11 @@ import pytest
 import torch
 from toy_portraits import SPHERE_RADIUS, sphere_portrait
 
+from triptych.editors.image_editor import EditRequest
+from triptych.progress import no_progress
 from triptych.render.empty_space import EmptySpace
-from triptych.systems.stylize.fitting import _Fitting
-from triptych.systems.stylize.networks import trainable_plane_source
+from triptych.systems.stylize.fitting import Fitting
+from triptych.systems.stylize.plane_source import trainable_plane_source
 from triptych.systems.stylize.views import edit_views, render_originals
 
 MARGIN = 0.1
@@ -78,11 +80,10 @@ def test_matter_can_be_descended(empty_space):
 def test_published_fitting_has_no_such_term(changes, pipeline, editor, settings, tmp_path):
     settings = dataclasses.replace(settings, **changes)
     head = pipeline.subject(3)
-    originals = render_originals(head, settings, tmp_path, lambda *_: None)
-    views = edit_views(
-        originals, editor, "blue", settings, 0, tmp_path / "views", {}, lambda *_: None
-    )
+    originals = render_originals(head, settings, tmp_path, no_progress)
+    request, folder = EditRequest("blue"), tmp_path / "views"
+    views = edit_views(originals, editor, request, settings, folder, {}, no_progress)
     source = trainable_plane_source(
         "full", pipeline.image_to_triplane, pipeline.generator, head.ws, 0
     )
-    assert _Fitting(source, head, views, settings, None, 0).empty_space is None
+    assert Fitting(source, head, views, settings, None, 0).empty_space is None

@@ -20,8 +20,9 @@ from triptych.systems.stylize.ablation import (
     score_variant,
 )
 from triptych.systems.stylize.evaluation_heads import StylisedHead, stylise_or_read
-from triptych.systems.stylize.pipeline import RESUME_FOLDER, StylizePipeline
+from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
+from triptych.systems.stylize.work_folder import RESUME_FOLDER
 
 PROMPT = "a blue statue"
 

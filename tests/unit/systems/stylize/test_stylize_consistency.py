@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from triptych.camera import grid_of_views
-from triptych.systems.stylize.consistency import (
+from triptych.systems.stylize.views import (
     consistent_views,
     inconsistency,
     view_statistics,

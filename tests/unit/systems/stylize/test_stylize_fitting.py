@@ -7,20 +7,20 @@ import dataclasses
 import pytest
 import torch
 
+from triptych.editors.image_editor import EditRequest
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.superresolution import SuperResolutionConfig
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.stylize.fitting import _Fitting, fit, split_views
-from triptych.systems.stylize.networks import ModulatedGenerator, trainable_plane_source
+from triptych.progress import no_progress
+from triptych.systems.stylize.fitting import Fitting, fit, split_views
+from triptych.systems.stylize.plane_source import ModulatedGenerator, trainable_plane_source
 from triptych.systems.stylize.views import EditedViews, edit_views, render_originals
 
 
-def _silent(stage: str, done: int, total: int) -> None: ...
-
-
 def _edited(head: TriPlanePortrait, editor, settings, tmp_path) -> EditedViews:
-    originals = render_originals(head, settings, tmp_path, _silent)
-    return edit_views(originals, editor, "blue", settings, 0, tmp_path / "views", {}, _silent)
+    originals = render_originals(head, settings, tmp_path, no_progress)
+    request = EditRequest("blue")
+    return edit_views(originals, editor, request, settings, tmp_path / "views", {}, no_progress)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def _fit(head, views, settings, pipeline, tmp_path, **changes):
         perceptual=None,
         seed=0,
         checkpoint=tmp_path / "fitting.safetensors",
-        progress=_silent,
+        progress=no_progress,
     )
 
 
@@ -130,7 +130,7 @@ def test_result_is_the_best_look_not_the_last(head, views, settings, pipeline):
     source = trainable_plane_source(
         "full", pipeline.image_to_triplane, pipeline.generator, head.ws, 0
     )
-    fitting = _Fitting(source, head, views, settings, None, 0)
+    fitting = Fitting(source, head, views, settings, None, 0)
     planes = []
     while not fitting.finished:
         fitting.advance()
@@ -176,7 +176,7 @@ def test_anchored_fitting_starts_at_the_head_when_nothing_is_edited(
         source = trainable_plane_source(
             kind, pipeline.image_to_triplane, pipeline.generator, head.ws, 0
         )
-        fitting = _Fitting(source, head, unedited, changed, None, 0)
+        fitting = Fitting(source, head, unedited, changed, None, 0)
         assert torch.allclose(fitting.averaged_planes(), head.planes, atol=1e-4) == (
             begins_at_the_head
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from triptych.systems.stylize.surface import SurfaceMemory
+from triptych.systems.stylize.rendered_batch import SurfaceMemory
 
 
 def _memory() -> SurfaceMemory:

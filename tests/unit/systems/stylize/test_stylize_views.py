@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from triptych.camera import frontal_camera
+from triptych.editors.image_editor import EditRequest
 from triptych.errors import UserError
 from triptych.files import read_json
+from triptych.progress import no_progress
 from triptych.systems.stylize.views import cameras_of, edit_views, render_originals
-
-
-def _silent(stage: str, done: int, total: int) -> None: ...
 
 
 @pytest.fixture
@@ -23,13 +22,14 @@ def head(pipeline):
 
 @pytest.fixture
 def originals(head, settings, tmp_path):
-    return render_originals(head, settings, tmp_path, _silent)
+    return render_originals(head, settings, tmp_path, no_progress)
 
 
-def _edit(originals, editor, settings, tmp_path, cutout=None):
-    record = {"prompt": "blue", "seed": 5}
+def _edit(originals, editor, settings, tmp_path, matting=None):
+    request = EditRequest("blue", 5)
     folder = tmp_path / "views"
-    return edit_views(originals, editor, "blue", settings, 5, folder, record, _silent, cutout)
+    record = request.record()
+    return edit_views(originals, editor, request, settings, folder, record, no_progress, matting)
 
 
 def test_front_is_first_and_exact_beside_the_grid(head, settings):

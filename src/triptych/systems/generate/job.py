@@ -1,0 +1,124 @@
+"""Portraits of seeds into an output folder, as every front end asks for them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import triptych
+from triptych.errors import check_range, check_whole
+from triptych.export.mesh import portrait_mesh, save_mesh
+from triptych.export.pictures import save_png, view_pictures
+from triptych.export.sheets import picture_sheet, wrapped
+from triptych.export.video import save_turntable
+from triptych.models.latents import LAST_SEED
+from triptych.ops.precision import PathTaken
+from triptych.portrait import Portrait
+from triptych.runs import console
+from triptych.runs.output_folder import OutputFolder
+from triptych.runs.record import model_record, run_record
+from triptych.systems.generate.pipeline import GeneratePipeline
+
+SHEET_YAWS_DEG = (-30.0, 0.0, 30.0)
+MOST_SHOWN = 32
+"""Heads beyond it are not on the sheet."""
+
+
+@dataclass(frozen=True)
+class GenerateJob:
+    """What decides the results of a generation.
+
+    Attributes:
+        seeds: Which heads, each 0 to 99,999.
+        model: "avatar", a name from the registry, or a file.
+        truncation_psi: 1 draws from everything the model knows; towards 0 heads become more alike.
+        size: Side of pictures and videos in pixels; the model's own when None.
+        turntable: Also write a video per head.
+        mesh: Also write a mesh per head.
+
+    Raises:
+        UserError: A number is out of range.
+    """
+
+    seeds: tuple[int, ...]
+    model: str = "avatar"
+    truncation_psi: float = 1.0
+    size: int | None = None
+    turntable: bool = False
+    mesh: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("number of seeds", len(self.seeds), 1, LAST_SEED + 1)
+        for seed in self.seeds:
+            check_whole("seeds", seed, 0, LAST_SEED)
+        check_range("truncation_psi", self.truncation_psi, 0.0, 1.5)
+        if self.size is not None:
+            check_whole("size", self.size, 16, 2048)
+
+    def plan(self) -> dict[str, Any]:
+        """Return everything that decides the results, as JSON values.
+
+        Raises:
+            UserError: The model is missing.
+        """
+        name = "avatar-generator" if self.model == "avatar" else self.model
+        return {
+            "verb": "generate",
+            "triptych": triptych.__version__,
+            "model": model_record(name, "generator"),
+            "seeds": list(self.seeds),
+            "truncation_psi": self.truncation_psi,
+            "size": self.size,
+            "turntable": self.turntable,
+            "mesh": self.mesh,
+        }
+
+    def pipeline(self) -> GeneratePipeline:
+        """Load the model."""
+        return GeneratePipeline.from_pretrained(self.model)
+
+    def run(self, out: Path, *, overwrite: bool = False) -> None:
+        """Write all portraits and the sheet; a finished run is not repeated.
+
+        Raises:
+            UserError: The folder holds other results.
+        """
+        folder = OutputFolder.open(out, self.plan(), overwrite=overwrite)
+        if folder.finished:
+            console.note(f"{out} already holds this very run; nothing to do")
+            return
+        started = time.monotonic()
+        with folder:
+            path = self._write(folder.staging)
+            folder.publish({**run_record(started), "path": path})
+
+    def _write(self, folder: Path) -> PathTaken:
+        """Write everything and return which arithmetic made it."""
+        pipeline = self.pipeline()
+        shown: list[list[np.ndarray]] = []
+        with console.progress("generating", len(self.seeds)) as step:
+            for seed in self.seeds:
+                portrait = pipeline(seed, truncation_psi=self.truncation_psi)
+                self._save(portrait, folder / f"seed{seed:05d}")
+                if len(shown) < MOST_SHOWN:
+                    shown.append(self._views(portrait))
+                step()
+        rows, labels = wrapped(shown, [f"seed {seed}" for seed in self.seeds[:MOST_SHOWN]])
+        save_png(folder / "sheet.png", picture_sheet(rows, row_labels=labels))
+        return portrait.path_taken()
+
+    def _save(self, portrait: Portrait, stem: Path) -> None:
+        portrait.save(stem.with_suffix(".safetensors"))
+        if self.turntable:
+            save_turntable(stem.with_suffix(".mp4"), portrait, size=self.size)
+        if self.mesh:
+            save_mesh(stem.with_suffix(".glb"), portrait_mesh(portrait))
+
+    def _views(self, portrait: Portrait) -> list[np.ndarray]:
+        yaws = torch.deg2rad(torch.tensor(SHEET_YAWS_DEG))
+        return view_pictures(portrait, portrait.orbit(yaws), self.size)

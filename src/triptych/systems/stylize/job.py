@@ -1,0 +1,121 @@
+"""One stylising into an output folder, as every front end asks for it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import triptych
+from triptych.config import to_dict
+from triptych.editors.image_editor import EditRequest
+from triptych.portrait import TriPlanePortrait
+from triptych.runs import console
+from triptych.runs.output_folder import OutputFolder
+from triptych.runs.record import file_record, model_record, run_record
+from triptych.systems.stylize.pipeline import StylizePipeline
+from triptych.systems.stylize.results import save_results, style_scores
+from triptych.systems.stylize.settings import StylizeSettings
+from triptych.systems.stylize.work_folder import RESUME_FOLDER
+
+_EMBEDDED = (
+    ("avatar-generator", "generator"),
+    ("avatar-i2t", "image-to-triplane"),
+    ("avatar-features", "features"),
+    ("avatar-classifier", "features"),
+    ("avatar-editor", "editor"),
+)
+
+
+@dataclass(frozen=True)
+class StylizeJob:
+    """What decides the results of a stylising.
+
+    Attributes:
+        edit: The prompt and the seed.
+        identity: Seed of the head, or a portrait file.
+        settings: Views and fitting.
+        model: "avatar"; a folder of models; or the file of a generator.
+        editor: "avatar" for the model's own; else see `editors.loading`.
+    """
+
+    edit: EditRequest
+    identity: int | Path
+    settings: StylizeSettings
+    model: str = "avatar"
+    editor: str = "avatar"
+
+    def plan(self) -> dict[str, Any]:
+        """Return everything that decides the results, as JSON values.
+
+        Raises:
+            UserError: A model is missing.
+        """
+        head = self.identity
+        return {
+            "verb": "stylize",
+            "triptych": triptych.__version__,
+            **self.edit.record(),
+            "identity": str(head),
+            **({"identity_file": file_record(head)} if isinstance(head, Path) else {}),
+            "model": self.model,
+            "models": self._models(),
+            "editor": self.editor,
+            "settings": to_dict(self.settings),
+        }
+
+    def pipeline(self) -> StylizePipeline:
+        """Load the models."""
+        if self.editor == "avatar":
+            return StylizePipeline.from_pretrained(self.model)
+        from triptych.editors.loading import load_editor
+
+        return StylizePipeline.from_pretrained(self.model, editor=load_editor(self.editor))
+
+    def run(self, out: Path, *, overwrite: bool = False) -> None:
+        """Stylise into a folder; a finished run is not repeated, a stopped one goes on.
+
+        Raises:
+            UserError: The head or a model cannot be used, or the folder holds other results.
+        """
+        folder = OutputFolder.open(out, self.plan(), overwrite=overwrite)
+        if folder.finished:
+            console.note(f"{out} already holds this very run; nothing to do")
+            return
+        if folder.resumed:
+            console.note(f"going on with the run that was stopped in {out}")
+        with folder.kept_for_resuming():
+            self._write(folder)
+
+    def _write(self, folder: OutputFolder) -> None:
+        started = time.monotonic()
+        pipeline = self.pipeline()
+        for note in pipeline.editor.notes_for(self.edit):
+            console.warn(note)
+        if Path(self.model).is_file():
+            console.warn("this generator has no Image-to-Triplane network; its own codes are tuned")
+        identity = self.identity
+        with console.stages() as progress:
+            stylized = pipeline(
+                self.edit,
+                identity=TriPlanePortrait.load(identity)
+                if isinstance(identity, Path)
+                else identity,
+                work_dir=folder.staging,
+                progress=progress,
+                settings=self.settings,
+            )
+            seconds = save_results(stylized, folder.staging, progress)
+        path = stylized.portrait.path_taken()
+        record = {**run_record(started), "path": path, **stylized.report}
+        record["seconds"] = {**stylized.report["seconds"], **seconds}
+        if self.model == "avatar":
+            record["scores"] = {"likeliest_styles": style_scores(stylized.portrait)}
+        folder.publish(record, drop=(RESUME_FOLDER,))
+
+    def _models(self) -> list[dict[str, str]]:
+        if self.model == "avatar":
+            return [model_record(name, kind) for name, kind in _EMBEDDED]
+        is_file = Path(self.model).is_file()
+        return [model_record(Path(self.model), "generator")] if is_file else []
