@@ -1,4 +1,4 @@
-"""Errors a user can act on: said once, in one line, with what was wrong and what mends it."""
+"""Errors that a user can act on: one line with what was wrong and how to mend it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MissingDependency(UserError):
 
 
 def import_optional(module: str, extra: str) -> ModuleType:
-    """Import an optional module or say which extra of this package brings it.
+    """Import an optional module; the error names the extra of this package that installs it.
 
     Args:
         module: Dotted module name, for instance "mediapipe".
@@ -41,7 +41,7 @@ def import_optional(module: str, extra: str) -> ModuleType:
 
 
 def check_range(name: str, value: Any, low: float, high: float) -> None:
-    """Say what a number should have been.
+    """Check that a value is a number within a range.
 
     Raises:
         UserError: `value` is not a number, or not within `low`..`high` (both included).
@@ -52,7 +52,7 @@ def check_range(name: str, value: Any, low: float, high: float) -> None:
 
 
 def check_whole(name: str, value: Any, low: int, high: int) -> None:
-    """Say what a whole number should have been.
+    """Check that a value is a whole number within a range.
 
     Raises:
         UserError: `value` is not an integer (7.0, "7" and True are none), or not within
@@ -64,7 +64,7 @@ def check_whole(name: str, value: Any, low: int, high: int) -> None:
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
-    """Say which words are known.
+    """Check that a value is one of several words.
 
     Raises:
         UserError: `value` is none of the choices.

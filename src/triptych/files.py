@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and folders that are checked before long work starts."""
+"""Files that are either complete or absent; folders that are checked before long work starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def user_cache_folder() -> Path:
 
 
 def make_writable_folder(path: str | Path) -> None:
-    """Make a folder with its parents and see, before any long work, that it can take results.
+    """Make a folder with its parents and check, before long work, that results can be written.
 
     Raises:
         UserError: It is a file, cannot be written, or its disk is nearly full.

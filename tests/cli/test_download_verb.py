@@ -56,7 +56,7 @@ def no_network(monkeypatch):
         (("ffhq512-12", "--accept-licence"), "did you mean 'ffhq512-128'"),
         (("avatar-i2t", "--accept-licence"), "part of triptych; there is nothing to download"),
         (("ffhq512-64", "--accept-licence"), "not among the published files"),
-        (("ffhq512-64", "--accept-licence"), "converts it with: triptych convert ffhq512-64.pkl"),
+        (("ffhq512-64", "--accept-licence"), "convert it with: triptych convert ffhq512-64.pkl"),
         (("instruct-pix2pix", "--accept-licence", "--to", "x"), "leave --to out"),
     ],
 )
@@ -103,14 +103,14 @@ def test_a_folder_that_cannot_be_written_is_no_matter_of_browsers(run, cache, tm
     assert "browser" not in outcome.complaint
 
 
-def test_ctrl_c_says_that_the_same_command_goes_on(run, cache, monkeypatch):
+def test_ctrl_c_says_that_the_same_command_resumes(run, cache, monkeypatch):
     def interrupt(*words, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "request", interrupt)
     outcome = run("download", NAME, "--accept-licence")
     assert outcome.code == 130
-    assert "the same command goes on from there" in outcome.complaint
+    assert "the same command resumes there" in outcome.complaint
 
 
 def test_the_official_editor_goes_to_the_hub_cache(run, cache, monkeypatch, tmp_path):

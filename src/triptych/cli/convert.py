@@ -35,7 +35,7 @@ class Convert:
     plane_axes: Annotated[
         Literal["as-stored", "legacy", "corrected"], tyro.conf.arg(metavar="AXES")
     ] = "as-stored"
-    """For a file that does not say what its planes see: legacy (EG3D's) or corrected."""
+    """For a file that does not say which coordinates its planes sample: legacy or corrected."""
     overwrite: bool = False
     """Replace a file that exists."""
 

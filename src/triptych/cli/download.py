@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Download:
-    """Fetch an official model from its publisher, resumed where an earlier call was cut.
+    """Download an official model from its publisher; an interrupted download is resumed.
 
-    Nothing is fetched before you accept the model's licence. EG3D's checkpoints are then converted,
-    without running any code that is in them, to files that every verb opens by name.
+    Nothing is downloaded before you accept the model's licence. EG3D's checkpoints are then
+    converted, without running any code in them, to files that every verb opens by name.
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
@@ -46,7 +46,7 @@ class Download:
         folder = entry.path.parent if self.to is None else self.to
         ready = folder / entry.file
         if ready.is_file():
-            console.note(f"{ready} is here already; nothing to do")
+            console.note(f"{ready} exists already; nothing to do")
         else:
             downloaded = _fetch(entry, folder)
             _convert(entry, downloaded.path, ready)
@@ -69,8 +69,8 @@ class Download:
 
 
 def _fetch(entry: ModelEntry, folder: Path) -> Downloaded:
-    """Download the publisher's file, showing how far it is."""
-    from triptych.weights.download import NotDownloadedError, download
+    """Download the publisher's file and show the progress."""
+    from triptych.weights.download import DownloadError, download
     from triptych.weights.registry import by_hand
 
     assert entry.published is not None
@@ -79,15 +79,15 @@ def _fetch(entry: ModelEntry, folder: Path) -> Downloaded:
         with console.stages() as report:
 
             def progress(done: int, total: int) -> None:
-                # While nobody knows the length, more is always to come.
+                # While the length is unknown, the total stays ahead of what is here.
                 report(stage, done // 10**6, (total or done + 10**6) // 10**6)
 
             downloaded = download(entry.published, folder, progress=progress)
-    except NotDownloadedError as error:
+    except DownloadError as error:
         raise UserError(f"{error}; {by_hand(entry)}") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            "stopped; what is here is kept, and the same command goes on from there"
+            "stopped; what is here is kept, and the same command resumes there"
         ) from None
     if downloaded.checked:
         console.note(f"length and hash are as {entry.published.stated_by} states")
@@ -100,7 +100,7 @@ def _fetch(entry: ModelEntry, folder: Path) -> Downloaded:
 
 
 def _convert(entry: ModelEntry, checkpoint_file: Path, ready: Path) -> None:
-    """Make a file that every verb opens of a downloaded checkpoint, running nothing in it."""
+    """Convert a downloaded checkpoint to a file that every verb opens; run nothing in it."""
     from triptych.weights.conversion import open_checkpoint, save_converted
 
     converted = open_checkpoint(checkpoint_file)

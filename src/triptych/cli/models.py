@@ -1,4 +1,4 @@
-"""`triptych models`: what this installation knows."""
+"""`triptych models`: the models that this installation knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Models:
     """List the models: embedded or official, licence, size, present or not; or one in detail."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = ""
-    """Show all about this model: files, addresses, hashes, expected configuration."""
+    """Show this model in detail: files, addresses, hashes, expected configuration."""
     json: bool = False
     """Write JSON, with hashes, pages and configurations, instead of a table."""
 
@@ -56,7 +56,7 @@ def _table(entries: list[ModelEntry]) -> None:
 
 
 def _description(entry: ModelEntry) -> dict[str, Any]:
-    """Return all that is known about a model, as JSON values."""
+    """Return everything known about a model, as JSON values."""
     from triptych.config import to_dict
 
     described: dict[str, Any] = {

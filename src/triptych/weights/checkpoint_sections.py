@@ -1,4 +1,4 @@
-"""The parts of a checkpoint: networks and tables of tensors, with the settings beside them."""
+"""The networks of a checkpoint: tables of tensors with the settings stored beside them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from triptych.weights.untrusted.stored_networks import (
 )
 from triptych.weights.untrusted.tensor_values import StoredTensor
 
-MOST_SECTIONS = 64
+MAX_SECTIONS = 64
 _STATE, _DISCRIMINATOR = "state_dict", "D"
 _SETTINGS = (
     "init_args",
@@ -34,7 +34,7 @@ class Section:
     Attributes:
         class_name: Its class; empty for a plain table of tensors.
         tensors: By name.
-        settings: What of EG3D's settings is stored with it, under the names of `_SETTINGS`.
+        settings: EG3D's settings that are stored with it, under the names of `_SETTINGS`.
         sources: Source texts stored with it, by class.
     """
 
@@ -50,7 +50,7 @@ class Section:
 
 
 def sections_of(content: Any) -> dict[str, Section]:
-    """Return the networks of a checkpoint by name; "" where the file is nothing but one network.
+    """Return the networks of a checkpoint by name; "" where the file holds a single network.
 
     Raises:
         UserError: One of them is broken.
@@ -62,12 +62,12 @@ def sections_of(content: Any) -> dict[str, Section]:
         return {}
     found = {}
     for key, value in content.items():
-        # what stands beside a discriminator are the generator's settings
+        # the settings beside a discriminator are the generator's
         around = content if key != _DISCRIMINATOR else {}
         section = _section(value, around) if type(key) is str else None
         if section is not None:
             found[key] = section
-        if len(found) > MOST_SECTIONS:
+        if len(found) > MAX_SECTIONS:
             raise UserError("the file has more networks than any checkpoint")
     return found
 

@@ -1,4 +1,4 @@
-"""Fetching a published file: resumed where it broke off, checked, and whole or absent."""
+"""Downloads of published files: resumed after an interruption, checked, complete or absent."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from triptych.weights.http_reply import (
 from triptych.weights.partial_file import PartialFile
 from triptych.weights.published import PublishedFile
 
-MOST_BYTES = 4 << 30
-"""More than any published model; a file without known length may not pass it."""
+MAX_BYTES = 4 << 30
+"""More than any published model; the limit for files of unknown length."""
 
 _PICKLE_START, _PICKLE_END = b"\x80", b"."
-_NOTABLE_BYTES = 1 << 20
+_PROGRESS_BYTES = 1 << 20
 
 Progress = Callable[[int, int], None]
 
 
-class NotDownloadedError(UserError):
-    """The publisher's server did not give the file; a person with a browser may still get it."""
+class DownloadError(UserError):
+    """The publisher's server did not deliver the file; a browser may still get it."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to bear with a server.
+class RetryPolicy:
+    """When to retry and when to give up.
 
     Attributes:
-        silence_s: Longest time without a byte.
-        tries: Failures in a row, without a megabyte gained between them, after which to give up.
+        timeout_s: Longest time without a byte.
+        attempts: Failures before giving up; every megabyte gained starts the count anew.
         pause_s: Wait after the first failure; after the n-th, n times as long.
     """
 
-    silence_s: float = 30.0
-    tries: int = 5
+    timeout_s: float = 30.0
+    attempts: int = 5
     pause_s: float = 2.0
 
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A file that is here.
+    """A downloaded file.
 
     Attributes:
-        path: Where.
+        path: The file.
         sha256: Its hash.
-        checked: Whether that is the hash which a public page states.
+        checked: Whether a public page states that hash.
     """
 
     path: Path
@@ -68,33 +68,33 @@ def download(
     folder: Path,
     *,
     progress: Progress | None = None,
-    patience: Patience | None = None,
+    retries: RetryPolicy | None = None,
 ) -> Downloaded:
-    """Fetch a published file into a folder; one that is there already is only checked.
+    """Download a published file into a folder; a file that is there already is only checked.
 
-    A transfer that broke off, in this call or an earlier one, goes on where it stopped if the
-    server still has that very version of the file. The file gets its name when it is whole and
-    its length and hash are right.
+    An interrupted transfer, of this call or an earlier one, resumes where it stopped if the server
+    still has the same version of the file. The file appears under its name only when it is complete
+    and its length and hash are right.
 
     Args:
-        published: What to fetch.
+        published: What to download.
         folder: Made if absent.
-        progress: Called with bytes here and bytes in all (0 while nobody knows).
-        patience: With a slow or failing server.
+        progress: Called with the bytes received and the total (0 while unknown).
+        retries: For a slow or failing server.
 
     Raises:
-        NotDownloadedError: The file cannot be had, or is not the one that was published.
-        UserError: It cannot be kept.
+        DownloadError: No address delivers the file, or it is not the published one.
+        UserError: It cannot be written.
     """
     target = folder / published.name
     if not published.addresses:
-        raise NotDownloadedError(f"{published.name} cannot be downloaded: {published.remark}")
+        raise DownloadError(f"{published.name} cannot be downloaded: {published.remark}")
     make_writable_folder(folder)
     if target.exists():
         return _already_here(published, target)
     with PartialFile(target) as partial:
         _check_room(folder, published.num_bytes - partial.length)
-        transfer = _Transfer(published, partial, progress or _silent, patience or Patience())
+        transfer = _Transfer(published, partial, progress or _silent, retries or RetryPolicy())
         digest = transfer.run()
         partial.publish()
     return Downloaded(target, digest, bool(published.sha256))
@@ -108,37 +108,37 @@ class _Transfer:
         published: PublishedFile,
         partial: PartialFile,
         progress: Progress,
-        patience: Patience,
+        retries: RetryPolicy,
     ) -> None:
         self.published, self.partial = published, partial
-        self.progress, self.patience = progress, patience
-        self.joined = False  # whether the bytes came in more than one answer
+        self.progress, self.retries = progress, retries
+        self.joined = False  # whether the bytes come from more than one response
 
     def run(self) -> str:
-        """Try one address after the other; return the hash of the whole, checked file."""
+        """Try the addresses in order; return the hash of the complete, checked file."""
         refusals = []
         for address in self.published.addresses:
             try:
                 return self._from(address)
             except PermanentError as refusal:
                 refusals.append(str(refusal))
-        raise NotDownloadedError(
+        raise DownloadError(
             f"{self.published.name} could not be downloaded: {'; '.join(dict.fromkeys(refusals))}"
         )
 
     def _from(self, address: str) -> str:
-        self.joined = self.partial.can_go_on_from(address)
+        self.joined = self.partial.can_resume_from(address)
         self._complete(address)
         digest = sha256_of(self.partial.path)
         if self.joined and self._is_wrong(digest):
-            # Earlier bytes were damaged meanwhile, or were of another version after all.
+            # Earlier bytes were damaged, or belong to another version after all.
             self.partial.forget()
             self._complete(address)
             digest = sha256_of(self.partial.path)
         if self._is_wrong(digest):
             self.partial.forget()
             raise PermanentError(
-                f"the file there is not the published one: its SHA-256 is {digest}; "
+                f"the file on the server is not the published one: its SHA-256 is {digest}; "
                 f"expected {self.published.sha256} as {self.published.stated_by} states"
             )
         return digest
@@ -147,30 +147,30 @@ class _Transfer:
         return bool(self.published.sha256) and digest != self.published.sha256
 
     def _complete(self, address: str) -> None:
-        """Get all bytes, in as many attempts as it takes while there is progress."""
+        """Receive all bytes; retry as long as there is progress."""
         failures, most = 0, self.partial.length
         while True:
             try:
                 self._attempt(address)
             except TransientError as failure:
                 failures += 1
-                # Counted against the most that was ever here: a server that always begins anew
-                # and always breaks off is given up too.
-                if self.partial.length >= most + _NOTABLE_BYTES:
+                # Progress counts beyond the most bytes so far, so that a server that always starts
+                # over and always breaks off is given up too.
+                if self.partial.length >= most + _PROGRESS_BYTES:
                     failures, most = 1, self.partial.length
-                if failures >= self.patience.tries:
+                if failures >= self.retries.attempts:
                     raise self._given_up(failure) from failure
-                time.sleep(failures * self.patience.pause_s)
+                time.sleep(failures * self.retries.pause_s)
             else:
                 return
 
     def _attempt(self, address: str) -> None:
         partial = self.partial
-        goes_on = partial.can_go_on_from(address)
+        goes_on = partial.can_resume_from(address)
         start, validator = (partial.length, partial.validator) if goes_on else (0, "")
         if not (goes_on and partial.length == (self.published.num_bytes or partial.total)):
             try:
-                with request(address, start, validator, self.patience.silence_s) as reply:
+                with request(address, start, validator, self.retries.timeout_s) as reply:
                     self._accept(address, reply)
                     for block in reply.blocks():
                         self._take(block)
@@ -181,11 +181,11 @@ class _Transfer:
         self._check_end()
 
     def _accept(self, address: str, reply: Reply) -> None:
-        """Take note of what will follow, or refuse it."""
+        """Record what the response will send, or refuse it."""
         expected = self.published.num_bytes
         if expected and reply.total is not None and reply.total != expected:
             raise PermanentError(
-                f"the file there has {reply.total} bytes; the published one has {expected}"
+                f"the file on the server has {reply.total} bytes; the published one has {expected}"
             )
         partial = self.partial
         if reply.start == 0:
@@ -194,13 +194,13 @@ class _Transfer:
         another_length = None not in (reply.total, partial.total) and reply.total != partial.total
         if another_length or reply.validator != partial.validator:
             partial.forget()
-            raise TransientError("the file there has changed meanwhile")
+            raise TransientError("the file on the server has changed")
         partial.total = reply.total if partial.total is None else partial.total
         self.joined = True
 
     def _take(self, block: bytes) -> None:
         partial, expected = self.partial, self.published.num_bytes
-        most = expected or partial.total or MOST_BYTES
+        most = expected or partial.total or MAX_BYTES
         if partial.length + len(block) > most:
             partial.forget()
             raise PermanentError(f"the server sends more than the {most} bytes of the file")
@@ -211,24 +211,26 @@ class _Transfer:
         self.progress(partial.length, expected or partial.total or 0)
 
     def _check_end(self) -> None:
-        """See that the last byte that came is the last byte of the file."""
+        """Check that the last byte received is the last byte of the file."""
         partial = self.partial
         expected = self.published.num_bytes or partial.total
         if expected is not None and partial.length < expected:
-            raise TransientError(f"it ended after {partial.length} of {expected} bytes")
+            raise TransientError(f"the transfer ended after {partial.length} of {expected} bytes")
         if not self.published.sha256 and partial.last_byte() != _PICKLE_END:
-            # A claimed length may be wrong, and without one the end of the bytes proves nothing.
+            # A stated length may be wrong, and without one the end of the bytes proves nothing.
             if expected is None:
-                raise TransientError("it ended in the middle of the file")
+                raise TransientError("the transfer ended in the middle of the file")
             partial.forget()
-            raise PermanentError(f"the {expected} bytes that the server offers are no whole model")
+            raise PermanentError(
+                f"the {expected} bytes that the server offers are not a complete model"
+            )
 
     def _given_up(self, failure: TransientError) -> UserError:
         kept = self.partial.length if self.partial.validator else 0
-        hint = f"; {kept} bytes are kept: the same command goes on from there" if kept else ""
-        return NotDownloadedError(
+        hint = f"; {kept} bytes are kept: the same command resumes there" if kept else ""
+        return DownloadError(
             f"{self.published.name} could not be downloaded: {failure} "
-            f"({self.patience.tries} times){hint or '; try again later'}"
+            f"({self.retries.attempts} times){hint or '; try again later'}"
         )
 
 

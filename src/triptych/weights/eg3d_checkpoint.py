@@ -1,4 +1,4 @@
-"""EG3D's networks in files of other programs: found, described and read, without running them.
+"""EG3D's networks in checkpoints: found, described and read without running them.
 
 Three forms are known: EG3D's own network pickles; what projects derived from EG3D save with torch
 (constructor arguments beside a table of tensors); and a bare table of tensors, for which the user
@@ -52,7 +52,7 @@ class EG3DCheckpoint:
         network: Which of its networks.
         config: What the network is.
         section: Its tensors as the file has them, and what stands beside them.
-        remarks: What had to be assumed or was left aside, in sentences.
+        remarks: Assumptions and omissions, in sentences.
     """
 
     source: ForeignCheckpoint
@@ -118,14 +118,14 @@ def open_eg3d_checkpoint(
     settings_of: str | None = None,
     plane_axes: PlaneAxes | None = None,
 ) -> EG3DCheckpoint:
-    """Find one of EG3D's networks in a file and see that everything fits; run nothing in it.
+    """Find one of EG3D's networks in a file and check that everything fits; run nothing in it.
 
     Args:
         path: A network pickle of EG3D, or a torch file of a derived project.
         network: "G_ema": the generator to use; "G": its last training state; "D": the
             discriminator.
         settings_of: For a file without settings: the official model that has the same ones.
-        plane_axes: For a file that does not say: what the planes see.
+        plane_axes: For a file that does not say: the coordinates that the planes sample.
 
     Raises:
         UserError: It is no such file, a checkpoint of another system, broken, or has settings or
@@ -198,7 +198,7 @@ def _described(
     if not has_arguments:
         return _with_settings_of(source, network, section, settings_of, plane_axes)
     if settings_of is not None:
-        raise UserError("it has settings of its own; leave out whose settings it has")
+        raise UserError("the file has its own settings; leave out --settings-of")
     if network == "D":
         named = arguments_by_name(
             DISCRIMINATOR_ARGUMENTS, stored.get("init_args"), stored.get("init_kwargs")
@@ -244,7 +244,7 @@ def _with_settings_of(
 
 
 def _plane_axes(stored: object, wanted: PlaneAxes | None) -> PlaneAxes | None:
-    """Return what the planes see, as the file says it, or else as the user does."""
+    """Return the coordinates that the planes sample: as stored, else as the user says."""
     if wanted is not None and wanted not in AXES:
         raise UserError(f"plane axes: got '{wanted}'; expected {' or '.join(AXES)}")
     if stored is None:
@@ -256,7 +256,7 @@ def _plane_axes(stored: object, wanted: PlaneAxes | None) -> PlaneAxes | None:
     else:
         raise UserError(f"its plane axes are {kind_of(stored)}")
     if wanted not in (None, found):
-        raise UserError(f"it says itself that its plane axes are {found}; leave them out")
+        raise UserError(f"the file says that its plane axes are {found}; leave out --plane-axes")
     return found
 
 

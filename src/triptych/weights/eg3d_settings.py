@@ -1,6 +1,6 @@
 """From the settings that EG3D stores with a network to this package's configurations.
 
-Every value is checked: the settings come from a file that may be anything.
+Every value is checked: the settings come from an untrusted file.
 
 Reference: Chan et al., EG3D (2022), official code: the constructor arguments of its generator and
 of its dual discriminator, and the options of its renderer.
@@ -64,7 +64,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def plane_axes_of(matrices: Any) -> PlaneAxes:
-    """Return which coordinates the planes see, from the matrices that EG3D's renderer keeps.
+    """Return which coordinates the planes sample, from the matrices that EG3D's renderer keeps.
 
     Points are multiplied by the inverse of each matrix, and the first two results are the plane's
     coordinates.
@@ -80,21 +80,21 @@ def plane_axes_of(matrices: Any) -> PlaneAxes:
         raise UserError("its plane axes are not three choices of coordinates")
     if not np.array_equal(planes @ planes.transpose(0, 2, 1), np.stack([np.eye(3)] * 3)):
         raise UserError("its plane axes are not three choices of coordinates")
-    # a permutation's inverse is its transpose, so row j says which coordinate result j is
+    # a permutation's inverse is its transpose, so row j selects the coordinate of result j
     pairs = tuple((int(first), int(second)) for first, second, _ in planes.argmax(axis=2))
     for name, known in AXES.items():
         if pairs == known:
             return name
     letters = " ".join("xyz"[first] + "xyz"[second] for first, second in pairs)
     raise UserError(
-        f"its planes see the coordinates {letters}; known are xy xz zx (legacy) and "
+        f"its planes sample the coordinates {letters}; known are xy xz zx (legacy) and "
         "xy xz zy (corrected)"
     )
 
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """A generator's configuration and what had to be assumed or was left aside.
+    """A generator's configuration, with assumptions and omissions.
 
     Attributes:
         config: The configuration.
@@ -118,9 +118,9 @@ def generator_config(
     Args:
         arguments: Its constructor's arguments.
         rendering: Renderer options as they were last; None takes the constructor's.
-        shapes: Shapes of its tensors: they tell what EG3D's code fixes.
+        shapes: Shapes of its tensors: they give what EG3D's code fixes.
         render_size: Height and width at which rays are cast, if the file says.
-        plane_axes: What the planes see, if the file says.
+        plane_axes: The coordinates that the planes sample, if the file says.
 
     Raises:
         UserError: Something is missing, of the wrong type, or not known to this package.
@@ -137,7 +137,9 @@ def generator_config(
         remarks.append(f"the file does not say at which size rays are cast: {render_size} assumed")
     if plane_axes is None:
         plane_axes = "legacy"
-        remarks.append("the file does not say what its planes see: EG3D's legacy axes assumed")
+        remarks.append(
+            "the file does not say which coordinates its planes sample: EG3D's legacy axes assumed"
+        )
     if given.whole("img_channels", 3) != 3:
         raise UserError("its images do not have 3 channels")
     config = EG3DConfig(

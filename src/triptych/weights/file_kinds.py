@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes."""
+"""The kind of a file, recognised by its first bytes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def first_bytes(path: str | Path) -> bytes:
 
 
 def kind_of_file(start: bytes) -> str | None:
-    """Return what a file that begins so is, as "a ..."; None if that cannot be told."""
+    """Return the kind of file that begins with these bytes, as "a ..."; None if it is unknown."""
     for magic, kind in _KINDS:
         if start.startswith(magic):
             return kind
@@ -64,5 +64,5 @@ def kind_of_file(start: bytes) -> str | None:
 
 
 def is_text(start: bytes) -> bool:
-    """Return whether a file that begins so holds words rather than data."""
+    """Return whether a file that begins with these bytes is a text."""
     return all(byte >= 32 or byte in b"\t\r\n" for byte in start) and b" " in start

@@ -1,4 +1,4 @@
-"""Settings out of a file that may be anything: asked for by name and type, refused in words."""
+"""Settings from an untrusted file: read by name and type, refused with a message."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LARGEST_WHOLE = 1 << 14
 
 @dataclass
 class Settings:
-    """A dictionary of a file, asked for values of known types.
+    """A dictionary of an untrusted file, read as values of known types.
 
     Attributes:
         what: What the dictionary is, for messages.
         values: Its contents.
-        asked: Keys that were asked for.
+        asked: Keys that were read.
     """
 
     what: str
@@ -29,7 +29,7 @@ class Settings:
     asked: set[str] = field(default_factory=set)
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Return a finite number; without a default the key must be there."""
+        """Return a finite number; without a default the key is required."""
         value = self._value(key, default)
         if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > 1e9:
             raise self._unfit(key, value, "a number")
@@ -93,7 +93,7 @@ class Settings:
         return value
 
     def within(self, key: str) -> Settings:
-        """Return a dictionary inside this one; an empty one if it is not there."""
+        """Return a dictionary inside this one; an empty one if it is absent."""
         value = self.values.get(key)
         self.asked.add(key)
         if value is None:
@@ -103,7 +103,7 @@ class Settings:
         return Settings(key, value)
 
     def not_asked(self) -> list[str]:
-        """Return, for a message, keys that nobody asked for."""
+        """Return the keys that were not read, for a message."""
         keys = [key if type(key) is str else "?" for key in self.values if key not in self.asked]
         return sorted(shown(key) for key in keys)
 

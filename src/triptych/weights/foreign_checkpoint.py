@@ -20,11 +20,11 @@ _SHOWN = 3
 
 @dataclass(frozen=True, eq=False)
 class ForeignCheckpoint:
-    """A checkpoint that was described without running anything in it; its tensors are not read.
+    """A checkpoint, described without running anything in it; its tensors are not read.
 
     Attributes:
         file: The file.
-        sections: Its networks by name; "" where the file is nothing but one network.
+        sections: Its networks by name; "" where the file holds a single network.
         system: The published system it belongs to; None if none is recognised.
     """
 
@@ -33,7 +33,7 @@ class ForeignCheckpoint:
     system: str | None
 
     def contents_in_words(self) -> str:
-        """Return what the file holds, for a message."""
+        """Describe the contents of the file, for a message."""
         return contents_in_words(self.file.content, self.sections)
 
     def refuse_foreign_names(self) -> None:
@@ -52,7 +52,7 @@ class ForeignCheckpoint:
             )
 
     def record(self) -> dict[str, Any]:
-        """Return which file this is, for the provenance of what is made of it."""
+        """Return the identity of the file, for the provenance of a converted network."""
         return {
             "converted_from": self.file.path.name,
             "form": self.file.form,
@@ -61,7 +61,7 @@ class ForeignCheckpoint:
         }
 
     def lines(self, official: str | None = None) -> list[tuple[str, str]]:
-        """Return which file this is, for a report, as (what, value).
+        """Return the identity of the file, for a report, as (what, value).
 
         Args:
             official: The published file with the same hash.

@@ -1,4 +1,4 @@
-"""Tensors from files of other programs, read without running any code that is in them."""
+"""Tensors from files of other programs, read without running code in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How photos are framed for a model, without loading the model."""
+"""The framing of photos for a model, without loading the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from triptych.weights.safetensors_file import read_header
 def framing_of_model(name_or_path: str | Path = "avatar") -> FaceFraming:
     """Return the framing of a generator given by name or file.
 
-    Official models need not be on this machine: what they expect is known.
+    Official models need not be on this machine: their framing is known.
 
     Args:
         name_or_path: "avatar" for the embedded generator, a name of the registry, or a file.

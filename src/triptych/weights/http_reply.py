@@ -1,4 +1,4 @@
-"""One request to a web server for a file, or for what is still missing of it."""
+"""One HTTP request for a file, or for the rest of a file that is partly here."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from dataclasses import dataclass
 import triptych
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
+_RETRYABLE = (408, 425, 429, 500, 502, 503, 504)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)$")
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d+)$")
 
 
 class PermanentError(Exception):
-    """This address does not give the file, and will not if it is asked again."""
+    """This address does not serve the file; a retry would not help."""
 
 
 class TransientError(Exception):
-    """Something went wrong that may pass: a lost connection, a busy server."""
+    """A failure that a retry may overcome: a lost connection, a busy server."""
 
 
 class BeyondEndError(Exception):
-    """The position asked for is not inside the file; `total` is its length, None if not told."""
+    """The requested position lies beyond the end of the file, whose length is `total` if known."""
 
     def __init__(self, total: int | None) -> None:
-        super().__init__("the file there is shorter than what is here of it")
+        super().__init__("the file on the server is shorter than the part that is here")
         self.total = total
 
 
@@ -43,7 +43,7 @@ class Reply:
     Attributes:
         start: Position in the file of the first byte that follows.
         total: Length of the whole file as the server claims it; None if it does not say.
-        validator: What names this very version of the file to the server; empty if nothing does.
+        validator: Entity tag or date of this version of the file; empty if the server sends none.
         stream: The bytes.
     """
 
@@ -56,7 +56,7 @@ class Reply:
         """Yield the bytes as they arrive.
 
         Raises:
-            BrokenOffError: The connection was lost, or nothing came for too long.
+            TransientError: The connection was lost, or no byte came for too long.
         """
         while True:
             try:
@@ -70,21 +70,21 @@ class Reply:
 
 @contextmanager
 def request(address: str, start: int, validator: str, timeout_s: float) -> Iterator[Reply]:
-    """Ask for a file from a position on.
+    """Request a file from a position on.
 
-    The server is told which version of the file the earlier bytes belong to, so it sends the rest
-    of that version or the whole of another one, never the rest of another one.
+    The request names the version that the earlier bytes belong to (If-Range), so the server sends
+    either the rest of that version or the whole of a newer one.
 
     Args:
-        address: https, or http on this very machine.
-        start: How many bytes are here already.
-        validator: What `Reply.validator` was when they came.
-        timeout_s: Longest silence.
+        address: https, or http on this machine.
+        start: Number of bytes that are here already.
+        validator: `Reply.validator` of the response they came from.
+        timeout_s: Longest time without a byte.
 
     Raises:
-        NotServedError: The server refuses, the file is not there, or an address is not safe.
-        BrokenOffError: The server cannot be reached now, or is busy.
-        BeyondEndError: The file there is not longer than `start`.
+        PermanentError: The server refuses, the file does not exist, or an address is not safe.
+        TransientError: The server cannot be reached now, or is busy.
+        BeyondEndError: The file on the server is not longer than `start`.
     """
     _check_address(address, loopback=_is_loopback(address))
     headers = {"User-Agent": f"triptych/{triptych.__version__}", "Accept-Encoding": "identity"}
@@ -107,7 +107,7 @@ def request(address: str, start: int, validator: str, timeout_s: float) -> Itera
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a server to another address only where nobody can change the bytes on the way."""
+    """Follows redirects to https addresses only, or from this machine to itself."""
 
     max_redirections = 5
     http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
@@ -130,12 +130,12 @@ def _is_loopback(address: str) -> bool:
 
 
 def _refusal(error: urllib.error.HTTPError) -> Exception:
-    """Return what a status means."""
+    """Return the error that a status code means."""
     code = error.code
     if code == 416:
         described = _UNSATISFIED_RANGE.match(error.headers.get("Content-Range", ""))
         return BeyondEndError(int(described[1]) if described else None)
-    if code in _MAY_PASS:
+    if code in _RETRYABLE:
         return TransientError(f"the server answered {code} {error.reason}")
     if code in (401, 403):
         return PermanentError(f"the server refuses ({code}); it may want a login")
@@ -155,13 +155,13 @@ def _reply(stream: http.client.HTTPResponse, start: int) -> Reply:
         raise PermanentError(f"the server answered {stream.status} without a file")
     described = _CONTENT_RANGE.match(stream.headers.get("Content-Range", ""))
     if described is None or int(described[1]) != start:
-        raise TransientError("the server sent another part of the file than was asked for")
+        raise TransientError("the server sent another part of the file than was requested")
     total = None if described[2] == "*" else int(described[2])
     return Reply(start, total, validator, stream)
 
 
 def _validator(headers: http.client.HTTPMessage) -> str:
-    """Return a strong entity tag, else the date of change, else nothing."""
+    """Return a strong entity tag, else the date of the last change, else an empty text."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
 

@@ -1,4 +1,4 @@
-"""A file that is still arriving: its bytes so far, and what they are the beginning of."""
+"""A partly downloaded file and the record of where its bytes came from."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from triptych.files import read_json, write_json
 
 
 class PartialFile:
-    """Bytes beside the file they will become, kept when a transfer breaks off.
+    """The bytes of a download so far, kept beside the final file when the transfer is interrupted.
 
-    A hidden file of notes says from where the bytes came and what named that version of the file,
-    so that bytes of two versions are never joined. Only one process may hold the file at a time.
+    A hidden JSON file records the address and the version that the bytes came from, so that bytes
+    of two versions are never joined. Only one process may hold the file at a time.
 
     Attributes:
-        target: The file to be.
-        path: Where the bytes are until then.
-        length: How many there are.
-        address: Where they came from; empty for none.
-        validator: What named that version of the file to the server; empty if nothing did.
-        total: Length of that version as the server claimed it; None if it did not.
+        target: The final file.
+        path: The file that holds the bytes until then.
+        length: Number of bytes.
+        address: Where they came from; empty if there are none.
+        validator: Entity tag or date of that version; empty if the server sent none.
+        total: Length of that version as the server stated it; None if it did not.
     """
 
     def __init__(self, target: Path) -> None:
@@ -38,7 +38,7 @@ class PartialFile:
             self._stream = io.FileIO(self.path, "a+b")
         except OSError as error:
             raise UserError(f"cannot write {self.path}: {error.strerror or error}") from error
-        self._hold_alone()
+        self._lock()
         self.length = os.fstat(self._stream.fileno()).st_size
         self._read_notes()
 
@@ -51,28 +51,28 @@ class PartialFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go of the file; bytes that no later call could go on from are removed."""
+        """Release the file; remove bytes that no later call could resume from."""
         useless = self.length == 0 or not self.validator
         self._stream.close()
         if useless:
             self._remove()
 
-    def can_go_on_from(self, address: str) -> bool:
-        """Say whether a server can be asked for the rest of these very bytes."""
+    def can_resume_from(self, address: str) -> bool:
+        """Return whether the rest of these bytes can be requested from an address."""
         return self.length > 0 and bool(self.validator) and self.address == address
 
     def begin(self, address: str, validator: str, total: int | None) -> None:
-        """Throw away all bytes; those that follow begin a file."""
+        """Discard all bytes and record where the next ones come from."""
         self._resize(0)
         self.address, self.validator, self.total = address, validator, total
         write_json(self._notes, {"address": address, "validator": validator, "total": self.total})
 
     def forget(self) -> None:
-        """Throw away all bytes."""
+        """Discard all bytes."""
         self.begin("", "", None)
 
     def append(self, block: bytes) -> None:
-        """Add bytes.
+        """Append bytes.
 
         Raises:
             UserError: They cannot be written; those before them are kept.
@@ -86,7 +86,7 @@ class PartialFile:
         except OSError as error:
             raise UserError(
                 f"cannot write {self.path}: {error.strerror or error}; the {self.length} bytes "
-                "that are here are kept: the same command goes on from there"
+                "that are here are kept: the same command resumes there"
             ) from error
 
     def last_byte(self) -> bytes:
@@ -95,7 +95,7 @@ class PartialFile:
         return self._stream.read(1)
 
     def publish(self) -> None:
-        """Give the file its name, at once and whole."""
+        """Move the complete file to its final name."""
         try:
             os.fsync(self._stream.fileno())
             if os.name == "nt":  # there an open file cannot be renamed, nor has it been locked
@@ -120,15 +120,15 @@ class PartialFile:
                 total = notes.get("total")
                 self.total = total if isinstance(total, int) else None
 
-    def _hold_alone(self) -> None:
-        """Refuse a file that another process is writing; its end, however it comes, lets go."""
+    def _lock(self) -> None:
+        """Lock the file against other processes; the lock ends with this process."""
         try:
             locks = importlib.import_module("fcntl")
-        except ImportError:  # not a Unix; two downloads at once are then the user's own affair
+        except ImportError:  # not a Unix: two downloads at once are not prevented
             return
         try:
             locks.flock(self._stream.fileno(), locks.LOCK_EX | locks.LOCK_NB)
-            # Whoever held it until now may just have given these bytes their final name.
+            # The process that held it until now may have moved it to its final name.
             alone = os.path.samestat(os.fstat(self._stream.fileno()), os.stat(self.path))
         except OSError:
             alone = False

@@ -1,7 +1,8 @@
 """Published checkpoints: where each is, its licence, its length and its hash where known.
 
-NVIDIA publishes neither lengths nor hashes. Those recorded here are stated by public pages that
-hold copies of the same files; the page is named beside each, and what no page states stays empty.
+NVIDIA publishes neither lengths nor hashes of EG3D's files. Those recorded here are stated by
+public pages that hold copies of the same files; the page is named beside each. Unknown values are
+empty.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ class PublishedFile:
 
     Attributes:
         name: File name.
-        addresses: Where it can be fetched without an account, best first; none if nowhere.
+        addresses: Addresses that need no account, best first; empty if there are none.
         num_bytes: Its length; 0 where no public page states it.
         sha256: Its hash; empty where no public page states it.
         stated_by: The page that states length and hash.
-        remark: What a person should know before asking for it.
+        remark: What a user should know before downloading it.
     """
 
     name: str

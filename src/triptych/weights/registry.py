@@ -1,4 +1,4 @@
-"""The models this package knows by name: embedded ones and official ones."""
+"""The models that this package knows by name: embedded and official ones."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class ModelEntry:
     """One model.
 
     Attributes:
-        name: What users call it.
+        name: Its name on the command line.
         kind: What it does; one of `KINDS`.
         origin: "embedded": inside the package; "official": published by others.
         file: File or folder name where the model is kept.
-        licence: Under which terms it may be used.
-        page: Where it comes from.
-        licence_page: Where the terms can be read; empty for embedded models.
-        repository: Hub repository that is downloaded when the model is asked for by name.
+        licence: Terms of use.
+        page: Page of its publisher.
+        licence_page: Page with the terms of use; empty for embedded models.
+        repository: Repository of the Hugging Face hub that `triptych download` fetches.
         published: The file that an official model is converted from.
     """
 
@@ -57,7 +57,7 @@ class ModelEntry:
 
     @property
     def path(self) -> Path:
-        """Where the model is, or would be."""
+        """The file or folder of the model; it need not exist."""
         folder = EMBEDDED_FOLDER if self.origin == "embedded" else user_cache_folder() / "models"
         return folder / self.file
 
@@ -82,7 +82,7 @@ class ModelEntry:
         return OFFICIAL_CONFIGS[self.name]() if self.name in OFFICIAL_CONFIGS else None
 
     def sha256(self) -> str:
-        """Hash of the file, or of all files of the folder; empty when there is none here."""
+        """Hash of the file, or of all files of the folder; empty when the model is absent."""
         return sha256_of(self.path) if self.path.exists() else ""
 
 
@@ -151,11 +151,11 @@ def find(name: str, kind: str | None = None) -> ModelEntry:
 
 
 def find_present(name: str, kind: str | None = None) -> Path:
-    """Return where a model is.
+    """Return the file or folder of a model.
 
     Raises:
-        UserError: There is no such model, or it is not on this machine; the message says where to
-            get it and where to put it.
+        UserError: There is no such model, or it is not on this machine; the message says how to
+            get it.
     """
     entry = find(name, kind)
     if entry.path.exists():
@@ -172,7 +172,7 @@ def find_present(name: str, kind: str | None = None) -> Path:
 
 
 def how_to_get(entry: ModelEntry) -> str:
-    """Return what to type so that an official model can be used by name."""
+    """Return the command that makes an official model usable by name."""
     by_name = f"get it with: triptych download {entry.name} --accept-licence"
     if entry.published is None:
         return by_name
@@ -182,17 +182,17 @@ def how_to_get(entry: ModelEntry) -> str:
 
 
 def by_hand(entry: ModelEntry) -> str:
-    """Return what to do with a browser where a download by name does not work."""
+    """Return what to do with a browser where a download by name fails."""
     assert entry.published is not None
     file, page = entry.published.name, entry.page
     convert = f"triptych convert {file} {entry.path} --accept-licence"
     if not entry.published.addresses:
-        return f"whoever has {file} converts it with: {convert}"
+        return f"if you have {file}, convert it with: {convert}"
     return f"or fetch {file} with a browser from {page} and convert it with: {convert}"
 
 
 def weight_file(name_or_path: str | Path, kind: str) -> Path:
-    """Return the file of a model given by name or by file; an existing file wins.
+    """Return the file of a model given by name or by path; an existing file comes first.
 
     Raises:
         UserError: It is neither.

@@ -1,4 +1,4 @@
-"""Safetensors files that say what they are: class, configuration, licence, provenance, metrics.
+"""Self-describing safetensors files: class, configuration, licence, provenance, metrics.
 
 Everything but the tensors is one JSON text in the file's metadata, so that the same content gives
 the same bytes.
@@ -28,14 +28,14 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class FileHeader:
-    """What a file says about its tensors.
+    """The description that a file holds of its tensors.
 
     Attributes:
         class_name: Class that the tensors belong to, for instance "TriPlaneGenerator".
         config: Its configuration as JSON values.
-        licence: Under which terms the tensors may be used.
+        licence: Terms of use of the tensors.
         provenance: How they were made: recipe, data, seeds, date, other models.
-        metrics: What was measured, by name.
+        metrics: Measured values by name.
         sha256: Hash of names, types, shapes and contents of the tensors.
         format_version: Version of this layout.
     """
@@ -59,7 +59,7 @@ def save_tensors(
     """Write tensors and their header, atomically.
 
     Args:
-        path: File to be; its folder must exist.
+        path: File to write; its folder must exist.
         tensors: By name.
         header: Its `sha256` is computed here.
         dtype: Store floating-point tensors as this type, for instance torch.float16.
@@ -83,7 +83,7 @@ def load_tensors(
 
     Args:
         path: The file.
-        class_name: What the tensors must belong to.
+        class_name: Class that the tensors must belong to; None takes any.
 
     Raises:
         UserError: The file is absent, broken, foreign, damaged or of another class.
@@ -101,7 +101,7 @@ def load_tensors(
 
 
 def read_header(path: str | Path) -> FileHeader:
-    """Read what a file says about itself, without its tensors.
+    """Read the description of a file without its tensors.
 
     Raises:
         UserError: The file is absent, broken or foreign, or of a newer format.
@@ -144,12 +144,12 @@ def save_module(
     """Write a network with its configuration.
 
     Args:
-        path: File to be; its folder must exist.
+        path: File to write; its folder must exist.
         module: Its class name and its `config` (a dataclass that builds it again) go into the
             header, its state dict into the file.
-        licence: Under which terms the weights may be used.
+        licence: Terms of use of the weights.
         provenance: How they were made.
-        metrics: What was measured.
+        metrics: Measured values by name.
         dtype: Type to store floating-point tensors as; None keeps each as it is.
     """
     header = FileHeader(
@@ -215,7 +215,7 @@ def _as_stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors of which no two share memory, which the format cannot express."""
+    """Return tensors that share no memory: the format cannot express shared memory."""
     seen: set[int] = set()
     for name, tensor in tensors.items():
         memory = tensor.untyped_storage()
@@ -227,7 +227,7 @@ def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _open(path: str | Path) -> Any:
-    """Open a safetensors file, or say what the file is instead."""
+    """Open a safetensors file; the error for another file says what it is."""
     import safetensors
 
     start = first_bytes(path)

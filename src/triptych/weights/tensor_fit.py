@@ -1,4 +1,4 @@
-"""Do tensors fit a network? One table of all that is missing, left over or of another shape."""
+"""Check that tensors fit a network: one table of all missing, unexpected and misshapen ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Misfit:
 
 
 class TensorsDoNotFit(UserError):
-    """The tensors of a file are not those of a network.
+    """The tensors of a file do not fit a network.
 
     Attributes:
         misfits: All lines of the table; the message shows the first of each kind.
@@ -73,7 +73,7 @@ def _line(problem: Problem, misfits: Sequence[Misfit]) -> str:
 
 
 def check_fit(expected: Shapes, found: Shapes, *, network: str, source: str) -> None:
-    """See that two tables of shapes are the same.
+    """Check that two tables of shapes are equal.
 
     Args:
         expected: Shapes of the network's tensors by name.
@@ -102,7 +102,7 @@ def check_fit(expected: Shapes, found: Shapes, *, network: str, source: str) -> 
 
 
 def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the tensors a network would have, without memory for any of them.
+    """Return the shapes of a network's tensors without allocating any of them.
 
     Args:
         build: Makes the network.
@@ -113,7 +113,7 @@ def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
 
 
 class _ShapesOnly(TorchFunctionMode):
-    """Gives new tensors a shape but no contents, on torch's device for that."""
+    """Creates new tensors on torch's meta device: shapes without contents."""
 
     _FILLED = (torch.randn, torch.rand, torch.zeros, torch.ones, torch.empty)
     _SCALED = (torch.Tensor.div, torch.Tensor.mul, torch.Tensor.__truediv__, torch.Tensor.__mul__)
@@ -124,5 +124,5 @@ class _ShapesOnly(TorchFunctionMode):
             size = args[:1] if func is torch.full else args
             return torch.empty(*size, device="meta")
         if func in self._SCALED and args[0].is_meta and isinstance(args[1], float | int):
-            return args[0]  # torch would import its compiler to find out that the shape stays
+            return args[0]  # torch would import its compiler to find that the shape is the same
         return func(*args, **kwargs)

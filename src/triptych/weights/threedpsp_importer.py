@@ -29,7 +29,7 @@ _BODY_WEIGHT = re.compile(r"body\.(\d{1,2})\.res_layer\.3\.weight")
 _HEAD_WEIGHT = re.compile(r"styles\.(\d{1,2})\.convs\.(\d{1,2})\.weight")
 _LAYERS_PER_HALVING = 4
 _COARSE_REDUCTION = 16
-_MOST_STEPS = 50
+_MAX_STEPS = 50
 _REMARK = (
     "its weights were trained with a generator of EG3D, whose licence is non-commercial; "
     "invert with that generator"
@@ -122,7 +122,7 @@ def _config_of(shapes: Shapes, options: Settings) -> dict[str, Any]:
         "w_dim": _size(shapes, "styles.0.linear.weight", 0),
         "camera_code": _size(shapes, camera, 0) if camera in shapes else 0,
         "restyle": {
-            "num_steps": options.whole("n_iters_per_batch", 5, least=1, most=_MOST_STEPS)
+            "num_steps": options.whole("n_iters_per_batch", 5, least=1, most=_MAX_STEPS)
             if channels == 6
             else 1
         },

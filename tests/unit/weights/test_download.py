@@ -32,14 +32,14 @@ from file_server import (
 
 from triptych.errors import UserError
 from triptych.weights import download as module
-from triptych.weights.download import NotDownloadedError, Patience, download
+from triptych.weights.download import DownloadError, RetryPolicy, download
 from triptych.weights.http_reply import PermanentError, request
 from triptych.weights.published import PublishedFile
 
 CONTENT = b"\x80\x04" + bytes(range(256)) * 1200 + b"."
 OTHER = b"\x80\x04" + bytes(reversed(range(256))) * 1200 + b"."
 SHORT = 1000
-QUICK = Patience(silence_s=0.4, tries=3, pause_s=0.0)
+QUICK = RetryPolicy(timeout_s=0.4, attempts=3, pause_s=0.0)
 PARTIAL = ".model.pkl.partial"
 
 
@@ -68,7 +68,7 @@ def unstated(published) -> PublishedFile:
 
 
 def fetch(published, folder):
-    return download(published, folder, patience=QUICK)
+    return download(published, folder, retries=QUICK)
 
 
 def is_whole(folder) -> bool:
@@ -79,7 +79,7 @@ def is_whole(folder) -> bool:
 def test_a_file_arrives_with_progress(server, published, tmp_path):
     calls = []
     folder = tmp_path / "new" / "folder"
-    done = download(published, folder, progress=lambda *now: calls.append(now), patience=QUICK)
+    done = download(published, folder, progress=lambda *now: calls.append(now), retries=QUICK)
     assert is_whole(folder)
     assert done.path == folder / "model.pkl"
     assert (done.sha256, done.checked) == (published.sha256, True)
@@ -123,7 +123,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(server, published, tmp_path)
 
 def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, published, tmp_path):
     server.habits = [breaking_off(SHORT)] + [breaking_off(0)] * 2
-    with pytest.raises(NotDownloadedError, match=f"{SHORT} bytes are kept: the same command"):
+    with pytest.raises(DownloadError, match=f"{SHORT} bytes are kept: the same command"):
         fetch(published, tmp_path)
     assert sorted(os.listdir(tmp_path)) == [PARTIAL, f"{PARTIAL}.json"]
     fetch(published, tmp_path)
@@ -149,7 +149,7 @@ def test_without_a_name_for_the_version_it_begins_anew(server, published, tmp_pa
 
 def test_useless_bytes_are_not_kept(server, published, tmp_path):
     server.habits = [breaking_off(SHORT, tag=False)] * 3
-    with pytest.raises(NotDownloadedError, match="try again later"):
+    with pytest.raises(DownloadError, match="try again later"):
         fetch(published, tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -180,29 +180,29 @@ def test_a_silent_server_is_not_waited_for(server, published, tmp_path):
 def test_a_server_that_is_always_silent_is_given_up(server, published, tmp_path):
     released = threading.Event()
     server.habits = [stalling(0, released)] * 3
-    with pytest.raises(NotDownloadedError, match="nothing came from the server for too long"):
+    with pytest.raises(DownloadError, match="nothing came from the server for too long"):
         fetch(published, tmp_path)
     released.set()
 
 
 def test_progress_buys_patience(server, published, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_NOTABLE_BYTES", SHORT)
+    monkeypatch.setattr(module, "_PROGRESS_BYTES", SHORT)
     server.habits = [breaking_off(SHORT)] * 10
     fetch(published, tmp_path)
     assert is_whole(tmp_path)
 
 
 def test_beginning_anew_for_ever_buys_none(server, published, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_NOTABLE_BYTES", SHORT)
+    monkeypatch.setattr(module, "_PROGRESS_BYTES", SHORT)
     server.habits = [breaking_off(SHORT, tag=False)] * 10
-    with pytest.raises(NotDownloadedError, match="3 times"):
+    with pytest.raises(DownloadError, match="3 times"):
         fetch(published, tmp_path)
     assert len(server.requests) < 6
 
 
 def test_nobody_at_home(published, tmp_path, server):
     server.close()
-    with pytest.raises(NotDownloadedError, match="refused"):
+    with pytest.raises(DownloadError, match="refused"):
         fetch(published, tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -213,7 +213,7 @@ def test_an_unknown_host(published, tmp_path, monkeypatch):
 
     monkeypatch.setattr("socket.getaddrinfo", no_such_name)
     elsewhere = replace(published, addresses=("https://nowhere.invalid/model.pkl",))
-    with pytest.raises(NotDownloadedError, match="Name or service not known"):
+    with pytest.raises(DownloadError, match="Name or service not known"):
         fetch(elsewhere, tmp_path)
 
 
@@ -225,7 +225,7 @@ def test_a_server_without_a_valid_certificate_is_asked_once(published, tmp_path,
         raise urllib.error.URLError(ssl.SSLCertVerificationError("certificate has expired"))
 
     monkeypatch.setattr("urllib.request.OpenerDirector.open", refuse)
-    with pytest.raises(NotDownloadedError, match="cannot prove who it is.*has expired"):
+    with pytest.raises(DownloadError, match="cannot prove who it is.*has expired"):
         fetch(published, tmp_path)
     assert len(asked) == 1
 
@@ -235,28 +235,28 @@ def test_a_server_without_a_valid_certificate_is_asked_once(published, tmp_path,
 
 def test_a_claim_of_too_many_bytes_is_refused_at_once(server, published, tmp_path):
     server.habits = [claiming(len(CONTENT) + 10)]
-    with pytest.raises(NotDownloadedError, match=f"has {len(CONTENT) + 10} bytes; the published"):
+    with pytest.raises(DownloadError, match=f"has {len(CONTENT) + 10} bytes; the published"):
         fetch(published, tmp_path)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_claim_of_too_few_bytes_is_refused_at_once(server, published, tmp_path):
     server.habits = [claiming(len(CONTENT) - 10)]
-    with pytest.raises(NotDownloadedError, match=f"has {len(CONTENT) - 10} bytes; the published"):
+    with pytest.raises(DownloadError, match=f"has {len(CONTENT) - 10} bytes; the published"):
         fetch(published, tmp_path)
 
 
 def test_too_many_claimed_bytes_never_make_a_file(server, unstated, tmp_path):
     lie = claiming(len(CONTENT) + 10, cut_after=len(CONTENT))
     server.habits = [lie, status(416)] * 5
-    with pytest.raises(NotDownloadedError):
+    with pytest.raises(DownloadError):
         fetch(unstated, tmp_path)
     assert "model.pkl" not in os.listdir(tmp_path)
 
 
 def test_too_few_claimed_bytes_are_no_whole_model(server, unstated, tmp_path):
     server.habits = [claiming(len(CONTENT) - 10)]
-    with pytest.raises(NotDownloadedError, match="no whole model"):
+    with pytest.raises(DownloadError, match="not a complete model"):
         fetch(unstated, tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -280,15 +280,15 @@ def test_a_break_without_a_length_is_noticed(server, published, unstated, tmp_pa
 
 def test_more_bytes_than_there_are_end_the_transfer(server, published, tmp_path):
     server.habits = [endless(CONTENT)]
-    with pytest.raises(NotDownloadedError, match=f"more than the {len(CONTENT)} bytes"):
+    with pytest.raises(DownloadError, match=f"more than the {len(CONTENT)} bytes"):
         fetch(published, tmp_path)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_file_of_unknown_length_has_a_limit(server, unstated, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 2 * len(CONTENT))
+    monkeypatch.setattr(module, "MAX_BYTES", 2 * len(CONTENT))
     server.habits = [endless(CONTENT)]
-    with pytest.raises(NotDownloadedError, match="sends more than"):
+    with pytest.raises(DownloadError, match="sends more than"):
         fetch(unstated, tmp_path)
 
 
@@ -297,7 +297,7 @@ def test_a_file_of_unknown_length_has_a_limit(server, unstated, tmp_path, monkey
 
 def test_wrong_bytes_never_get_the_name(server, published, tmp_path):
     server.habits = [serving(OTHER)]
-    with pytest.raises(NotDownloadedError, match="its SHA-256 is .* as a page states"):
+    with pytest.raises(DownloadError, match="its SHA-256 is .* as a page states"):
         fetch(published, tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -305,7 +305,7 @@ def test_wrong_bytes_never_get_the_name(server, published, tmp_path):
 def test_a_changed_file_is_not_glued(server, published, tmp_path):
     server.habits = [breaking_off(SHORT)] + [breaking_off(0)] * 2
     server.content = OTHER
-    with pytest.raises(NotDownloadedError):
+    with pytest.raises(DownloadError):
         fetch(published, tmp_path)
     server.content = CONTENT  # the half that is here belongs to OTHER
     fetch(published, tmp_path)
@@ -324,7 +324,7 @@ def test_a_server_that_glues_under_the_old_tag_is_caught_by_the_hash(server, pub
     for folder, giving_up in ((tmp_path / "one call", 0), (tmp_path / "two calls", 2)):
         server.habits = [breaking_off(SHORT)] + [breaking_off(0)] * giving_up
         if giving_up:
-            with pytest.raises(NotDownloadedError):
+            with pytest.raises(DownloadError):
                 fetch(published, folder)
         server.habits += [glueing(OTHER, server.tag)]
         fetch(published, folder)
@@ -334,7 +334,7 @@ def test_a_server_that_glues_under_the_old_tag_is_caught_by_the_hash(server, pub
 
 def test_bytes_that_were_damaged_on_disk_are_fetched_again(server, published, tmp_path):
     server.habits = [breaking_off(SHORT)] + [breaking_off(0)] * 2
-    with pytest.raises(NotDownloadedError):
+    with pytest.raises(DownloadError):
         fetch(published, tmp_path)
     (tmp_path / PARTIAL).write_bytes(b"\x80" + b"?" * (SHORT - 1))
     fetch(published, tmp_path)
@@ -380,14 +380,14 @@ def test_a_file_that_shrank_is_begun_anew(server, unstated, tmp_path):
 )
 def test_answers_that_are_no_model_are_named(server, unstated, tmp_path, answer, said):
     server.habits = [serving(answer)]
-    with pytest.raises(NotDownloadedError, match=said):
+    with pytest.raises(DownloadError, match=said):
         fetch(unstated, tmp_path)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_compressed_answer_is_refused(server, published, tmp_path):
     server.habits = [serving(CONTENT, Content_Encoding="gzip")]
-    with pytest.raises(NotDownloadedError, match="another form .gzip"):
+    with pytest.raises(DownloadError, match="another form .gzip"):
         fetch(published, tmp_path)
 
 
@@ -407,7 +407,7 @@ def test_a_compressed_answer_is_refused(server, published, tmp_path):
 )
 def test_a_refusal_is_not_repeated(server, published, tmp_path, code, said):
     server.habits = [status(code)] * 2
-    with pytest.raises(NotDownloadedError, match=said):
+    with pytest.raises(DownloadError, match=said):
         fetch(published, tmp_path)
     assert len(server.requests) == 1
 
@@ -418,7 +418,7 @@ def test_a_busy_server_is_asked_again(server, published, tmp_path, code):
     fetch(published, tmp_path)
     assert is_whole(tmp_path)
     server.habits = [status(code)] * 3
-    with pytest.raises(NotDownloadedError, match=f"answered {code}"):
+    with pytest.raises(DownloadError, match=f"answered {code}"):
         fetch(published, tmp_path / "again")
 
 
@@ -451,14 +451,14 @@ def test_what_is_asked_for_survives_a_redirect(server, published, tmp_path):
 )
 def test_an_unsafe_redirect_is_refused(server, published, tmp_path, target):
     server.habits = [redirect(target)]
-    with pytest.raises(NotDownloadedError, match="not safe: expected https|not allowed") as caught:
+    with pytest.raises(DownloadError, match="not safe: expected https|not allowed") as caught:
         fetch(published, tmp_path)
     assert "secret" not in str(caught.value)
 
 
 def test_a_redirect_in_a_circle_is_refused(server, published, tmp_path):
     server.habits = [redirect(server.address())] * 20
-    with pytest.raises(NotDownloadedError, match="answered 302"):
+    with pytest.raises(DownloadError, match="answered 302"):
         fetch(published, tmp_path)
     assert len(server.requests) < 10
 
@@ -474,7 +474,7 @@ def test_only_safe_addresses_are_asked(address):
 
 def test_a_file_that_is_published_nowhere(tmp_path):
     absent = PublishedFile("model.pkl", remark="it was never published")
-    with pytest.raises(NotDownloadedError, match="cannot be downloaded: it was never published"):
+    with pytest.raises(DownloadError, match="cannot be downloaded: it was never published"):
         download(absent, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -525,7 +525,7 @@ def test_a_disk_that_fills_up_keeps_what_fits(server, unstated, tmp_path):
     command = [sys.executable, "-c", _ON_A_FULL_DISK, server.address(), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert "cannot write" in done.stderr
-    assert "kept: the same command goes on" in done.stderr
+    assert "kept: the same command resumes" in done.stderr
     assert "Traceback" not in done.stderr
     kept = (tmp_path / PARTIAL).stat().st_size
     assert (tmp_path / PARTIAL).read_bytes() == CONTENT[:kept]
@@ -556,7 +556,7 @@ def test_an_interrupted_call_keeps_its_bytes(server, published, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        download(published, tmp_path, progress=interrupt, patience=QUICK)
+        download(published, tmp_path, progress=interrupt, retries=QUICK)
     assert (tmp_path / PARTIAL).stat().st_size > 0
     fetch(published, tmp_path)
     assert is_whole(tmp_path)

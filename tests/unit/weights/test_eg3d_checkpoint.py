@@ -193,12 +193,12 @@ def test_what_the_file_does_not_say_is_assumed_and_said(tmp_path):
     assert (checkpoint.config.render_size, checkpoint.config.plane_axes) == (64, "legacy")
     assert [remark.split(":")[0] for remark in checkpoint.remarks] == [
         "the file does not say at which size rays are cast",
-        "the file does not say what its planes see",
+        "the file does not say which coordinates its planes sample",
     ]
     chosen = open_eg3d_checkpoint(path, plane_axes="corrected")
     assert chosen.config.plane_axes == "corrected"
     stored = write_derived(tmp_path / "b.pt", ours, plane_axes=torch.tensor(LEGACY_PLANES))
-    with pytest.raises(UserError, match="plane axes are legacy; leave them out"):
+    with pytest.raises(UserError, match="plane axes are legacy; leave out --plane-axes"):
         open_eg3d_checkpoint(stored, plane_axes="corrected")
     with pytest.raises(UserError, match="got 'odd'; expected legacy or corrected"):
         open_eg3d_checkpoint(path, plane_axes="odd")
@@ -218,7 +218,7 @@ def test_tensors_without_settings_need_the_name_of_a_model_that_has_them(tmp_pat
     with pytest.raises(UserError, match="no official model 'cats'"):
         open_eg3d_checkpoint(tmp_path / "a.pth", settings_of="cats")
     path = write_derived(tmp_path / "c.pth", ours)
-    with pytest.raises(UserError, match="settings of its own"):
+    with pytest.raises(UserError, match="its own settings; leave out --settings-of"):
         open_eg3d_checkpoint(path, settings_of="tiny")
     path = write_derived(tmp_path / "d.pth", ours, D=tiny_discriminator().state_dict())
     with pytest.raises(UserError, match="D is not understood: it has tensors but no settings"):
@@ -261,7 +261,7 @@ def test_settings_that_do_not_match_the_weights_are_one_table(tmp_path):
         ({"plane_axes": torch.zeros(3, 3)}, "its plane axes are a StoredTensor"),
         (
             {"plane_axes": torch.eye(3).expand(3, 3, 3).contiguous()},
-            "see the coordinates xy xy xy; known are",
+            "sample the coordinates xy xy xy; known are",
         ),
     ],
 )

@@ -146,7 +146,7 @@ def test_plane_axes():
         for matrix, pair in zip(planes, AXES[name], strict=True):
             seen = (points @ np.linalg.inv(matrix))[:2]
             assert list(seen) == [points[pair[0]], points[pair[1]]]
-    with pytest.raises(UserError, match="see the coordinates xy xz yz; known are"):
+    with pytest.raises(UserError, match="sample the coordinates xy xz yz; known are"):
         plane_axes_of([*LEGACY_PLANES[:2], [[0, 1, 0], [0, 0, 1], [1, 0, 0]]])
     for wrong in (np.zeros((3, 3, 3)), np.ones((3, 3, 3)), np.eye(3), np.full((3, 3, 3), np.nan)):
         with pytest.raises(UserError, match="not three choices of coordinates"):

@@ -139,7 +139,7 @@ def test_two_members_of_one_name_are_refused():
 
 
 def test_too_many_members_are_refused(monkeypatch):
-    monkeypatch.setattr(stored_zip, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(stored_zip, "MAX_MEMBERS", 2)
     with pytest.raises(UserError, match="3 members, more than any checkpoint"):
         opened(zipped(MEMBERS))
 

@@ -1,1 +1,1 @@
-"""Files of other programs, any of which may be hostile: read without running anything in them."""
+"""Reads files of other programs, which may be hostile, without running anything in them."""

@@ -1,4 +1,4 @@
-"""A position in bytes from which arguments are taken; nothing beyond the end is ever believed."""
+"""A position in bytes from which values are taken; reading past the end is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in for everything that an untrusted file names, calls or points to: inert records."""
+"""Inert records: they replace everything that an untrusted file names, calls or points to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GlobalName:
 
 
 class Stateful(ABC):
-    """A record that takes the state which a pickle gives to an object after making it."""
+    """A record that takes the state that a pickle sets on an object after its creation."""
 
     __slots__ = ()
 
@@ -37,15 +37,15 @@ class Stateful(ABC):
 
 @dataclass(eq=False, slots=True)
 class InertObject(Stateful):
-    """What would have become an object if anything had been called.
+    """An object that was not created: the call in the file and its arguments.
 
     Attributes:
-        callee: What would have been called: mostly a `GlobalName`.
-        arguments: With these positional arguments.
-        keywords: And these named ones.
-        state: What would have been given to the object's `__setstate__`.
-        items: What would have been appended to it.
-        pairs: What would have been set in it, as (key, value).
+        callee: The function or class in the file, mostly a `GlobalName`.
+        arguments: Positional arguments.
+        keywords: Named arguments.
+        state: Argument of the object's `__setstate__`.
+        items: Values that the file appends to it.
+        pairs: Items that the file sets in it, as (key, value).
     """
 
     callee: Any
@@ -72,14 +72,14 @@ class InertObject(Stateful):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class OpaqueKey:
-    """A dictionary key that no checkpoint needs (long, nested, huge): kept apart, never hashed."""
+    """A dictionary key that no checkpoint needs (long, nested, huge): it is never hashed."""
 
     key: Any
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LongText:
-    """Text that is still where it was in the file.
+    """Text that is left undecoded in the file.
 
     Attributes:
         content: Its bytes.
@@ -127,7 +127,7 @@ def shown(text: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a value is, for a message, without showing its contents."""
+    """Return the kind of a value, for a message, without showing its contents."""
     if isinstance(value, GlobalName):
         return f"the name {value}"
     if isinstance(value, InertObject):

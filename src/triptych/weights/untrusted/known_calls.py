@@ -1,4 +1,4 @@
-"""All calls that the reader answers itself; everything else that a file calls stays inert."""
+"""The calls that the reader evaluates itself; every other call in a file stays inert."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MODULES_OF_PYTHON = frozenset(sys.stdlib_module_names) | {"nt", "posix", "comma
 
 
 def is_plain(name: GlobalName) -> bool:
-    """Return whether a name is one for data: what torch.load reads with weights_only=True."""
+    """Return whether a name stands for data, as torch.load(weights_only=True) accepts it."""
     full = f"{name.module}.{name.name}"
     return (
         full in KNOWN_CALLS
@@ -56,10 +56,10 @@ def is_plain(name: GlobalName) -> bool:
 
 
 def is_dangerous(name: GlobalName) -> bool:
-    """Return whether a name is one that no checkpoint has a reason to contain.
+    """Return whether no checkpoint has a reason to contain a name.
 
-    These are all functions and classes of Python itself but a few that hold plain data: a file
-    that names `os.system` or `builtins.eval` was made to run something.
+    Dangerous names are all functions and classes of Python itself except a few that hold plain
+    data: a file that names `os.system` or `builtins.eval` was made to run something.
     """
     if is_plain(name) or name == GlobalName("functools", "partial"):
         return False

@@ -1,4 +1,4 @@
-"""What one file may cost: steps, text and copied bytes are counted and end a file that overdoes it.
+"""Limits of what reading one file may cost: instructions, decoded text and copied bytes.
 
 The figures leave an EG3D training snapshot (three networks, about 110 thousand steps) a wide margin
 and keep the worst file that fits them below one gigabyte and a few seconds.
@@ -11,36 +11,36 @@ from typing import Any
 
 from triptych.errors import UserError
 
-MOST_STEPS = 1_000_000
+MAX_STEPS = 1_000_000
 STEPS_PER_NESTED_FILE = 100
 """What opening a file in the file counts for, besides its own instructions."""
-MOST_TEXT_BYTES = 64 << 20
+MAX_TEXT_BYTES = 64 << 20
 LONGEST_TEXT_BYTES = 1 << 20
 """Longer text stays where it is in the file and is decoded only for what needs it."""
 LONGEST_LINE = 1 << 31
 """Of text in protocol 0, which also writes the numbers of tensors so."""
 LONGEST_NUMBER_BYTES = 1024
 LONGEST_NAME_BYTES = 1024
-MOST_DIMENSIONS = 32
+MAX_DIMENSIONS = 32
 LARGEST_SIZE = 2**48
 """Longer than any dimension, offset or length in a file."""
-MOST_NESTED_FILES = 1
+MAX_NESTED_FILES = 1
 """Tensors in a plain pickle are files inside the file; those hold no further ones."""
 
 
 @dataclass
 class Budget:
-    """What is left for one file, the files nested in it included.
+    """The remaining budget of one file, including the files nested in it.
 
     Attributes:
-        bytes_to_copy: How many bytes may be made that are not already in the file.
+        bytes_to_copy: Bytes that may be allocated beyond those in the file.
         steps: Instructions, and items of containers that are copied.
         text_bytes: Bytes of text decoded.
     """
 
     bytes_to_copy: int
-    steps: int = MOST_STEPS
-    text_bytes: int = MOST_TEXT_BYTES
+    steps: int = MAX_STEPS
+    text_bytes: int = MAX_TEXT_BYTES
 
     def take_steps(self, count: int) -> None:
         """Count instructions.
@@ -51,7 +51,7 @@ class Budget:
         self.steps -= count
         if self.steps < 0:
             raise UserError(
-                f"the file has more than {MOST_STEPS:,} instructions, more than any checkpoint"
+                f"the file has more than {MAX_STEPS:,} instructions, more than any checkpoint"
             )
 
     def take_text(self, count: int) -> None:
@@ -59,7 +59,7 @@ class Budget:
         self.text_bytes -= count
         if self.text_bytes < 0:
             raise UserError(
-                f"the file has more than {MOST_TEXT_BYTES >> 20} MB of text, "
+                f"the file has more than {MAX_TEXT_BYTES >> 20} MB of text, "
                 "more than any checkpoint"
             )
 

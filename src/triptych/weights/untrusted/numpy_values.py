@@ -10,7 +10,7 @@ import numpy as np
 
 from triptych.errors import UserError
 from triptych.weights.untrusted.inert import Bytes, Stateful
-from triptych.weights.untrusted.limits import MOST_DIMENSIONS, is_size
+from triptych.weights.untrusted.limits import MAX_DIMENSIONS, is_size
 from triptych.weights.untrusted.pickle_state import NOT_ANSWERED, KnownCall, PickleContext
 
 _PLAIN_TYPE = re.compile(r"[biufc][1248]|c16")
@@ -50,7 +50,7 @@ class NumpyType(Stateful):
 
 
 class NumpyArray(Stateful):
-    """An array whose contents are still where they were in the file."""
+    """An array whose contents are left in the file."""
 
     def __init__(self, shape: Any = (0,), kind: Any = None, content: Any = b"") -> None:
         self.shape = shape
@@ -75,7 +75,7 @@ class NumpyArray(Stateful):
             content = content.encode("latin-1", "replace")
         if not (isinstance(self.kind, NumpyType) and isinstance(content, Bytes)):
             raise UserError("an array in the file does not hold plain numbers")
-        if type(self.shape) is not tuple or len(self.shape) > MOST_DIMENSIONS:
+        if type(self.shape) is not tuple or len(self.shape) > MAX_DIMENSIONS:
             raise UserError("an array in the file has an impossible shape")
         if not all(is_size(size) for size in self.shape):
             raise UserError("an array in the file has an impossible shape")

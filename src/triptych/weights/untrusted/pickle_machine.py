@@ -1,4 +1,4 @@
-"""Python's pickle instructions, carried out without calling, importing or looking up anything.
+"""Executes Python's pickle instructions without calling, importing or looking up anything.
 
 A pickle is a program for a stack machine. This machine builds containers, numbers and text; what
 the program names becomes a `GlobalName`, what it calls becomes an `InertObject`. A few calls that

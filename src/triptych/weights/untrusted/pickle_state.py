@@ -21,7 +21,7 @@ from triptych.weights.untrusted.limits import (
     LONGEST_NAME_BYTES,
     LONGEST_NUMBER_BYTES,
     LONGEST_TEXT_BYTES,
-    MOST_NESTED_FILES,
+    MAX_NESTED_FILES,
     STEPS_PER_NESTED_FILE,
     Budget,
 )
@@ -34,7 +34,7 @@ _MODULES_OF_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 @dataclass
 class PickleContext:
-    """What the pickles of one file share.
+    """Shared state of the pickles of one file.
 
     Attributes:
         budget: What is left of the file's allowance.
@@ -54,7 +54,7 @@ class PickleContext:
         Raises:
             UserError: Files are nested deeper than in any checkpoint.
         """
-        if self.depth >= MOST_NESTED_FILES:
+        if self.depth >= MAX_NESTED_FILES:
             raise UserError("files are nested deeper in it than in any checkpoint")
         self.budget.take_steps(STEPS_PER_NESTED_FILE)
         return replace(self, depth=self.depth + 1)
@@ -65,7 +65,7 @@ PersistentLoad = Callable[[Any], Any]
 
 
 class PickleState:
-    """What the instructions of one pickle work on.
+    """The data that the instructions of one pickle work on.
 
     Args:
         cursor: Where the instructions and their arguments come from.
@@ -132,7 +132,7 @@ class PickleState:
         return self.cursor.take(self.cursor.number(num_size_bytes))
 
     def check_length(self, announced: int) -> None:
-        """See that as many bytes follow as are announced."""
+        """Check that as many bytes follow as are announced."""
         start = self.cursor.position
         self.cursor.take(announced)
         self.cursor.position = start
@@ -206,7 +206,7 @@ class PickleState:
     # what would run code
 
     def call(self, callee: Any, arguments: Any, keywords: Any = None) -> None:
-        """Push what stands for a call: the data that a known call means, else an inert record."""
+        """Push the result of a call: the data that a known call means, else an inert record."""
         if type(arguments) is not tuple:
             raise self.broken(f"calls with {kind_of(arguments)} instead of a tuple")
         if keywords is not None and type(keywords) is not dict:
@@ -221,7 +221,7 @@ class PickleState:
         self.push(answer)
 
     def set_state(self, state: Any) -> None:
-        """Give a state to the record on the stack's top; plain data has no use for one."""
+        """Set the state of the record on the stack's top; plain data ignore it."""
         target = self.top()
         if isinstance(target, Stateful):
             target.set_state(state)

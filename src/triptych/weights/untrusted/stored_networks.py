@@ -19,8 +19,8 @@ from triptych.errors import UserError
 from triptych.weights.untrusted.inert import GlobalName, InertObject, LongText, kind_of, shown
 from triptych.weights.untrusted.tensor_values import StoredTensor
 
-MOST_MODULES = 20_000
-MOST_TENSORS = 50_000
+MAX_MODULES = 20_000
+MAX_TENSORS = 50_000
 DEEPEST = 64
 LONGEST_TENSOR_NAME = 512
 _PERSISTENT = "_reconstruct_persistent_obj"
@@ -120,7 +120,7 @@ def network_of(module: StoredModule) -> StoredNetwork:
             if not isinstance(value, StoredTensor):
                 raise UserError(f"in place of the tensor {full} stands {kind_of(value)}")
             tensors[full] = value
-        if len(tensors) > MOST_TENSORS:
+        if len(tensors) > MAX_TENSORS:
             raise UserError("a network in the file has more tensors than any checkpoint")
     return StoredNetwork(module, tensors, sources)
 
@@ -131,7 +131,7 @@ def _parts(module: StoredModule) -> Iterator[tuple[str, StoredModule]]:
     while waiting:
         prefix, part, depth = waiting.pop()
         count += 1
-        if count > MOST_MODULES or depth > DEEPEST:
+        if count > MAX_MODULES or depth > DEEPEST:
             raise UserError("a network in the file has more parts than any checkpoint")
         yield prefix, part
         for name, child in reversed(list(part.table("_modules").items())):
@@ -142,13 +142,13 @@ def _parts(module: StoredModule) -> Iterator[tuple[str, StoredModule]]:
             if found is None:
                 raise UserError(f"in place of the part {full} stands {kind_of(child)}")
             waiting.append((full + ".", found, depth + 1))
-            if len(waiting) > MOST_MODULES:
+            if len(waiting) > MAX_MODULES:
                 raise UserError("a network in the file has more parts than any checkpoint")
 
 
 def tensor_table(value: Any) -> dict[str, StoredTensor] | None:
     """Return a value of the file as a plain table of tensors; None if it is something else."""
-    if type(value) is not dict or not value or len(value) > MOST_TENSORS:
+    if type(value) is not dict or not value or len(value) > MAX_TENSORS:
         return None
     for name, tensor in value.items():
         if type(name) is not str or not isinstance(tensor, StoredTensor):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from triptych.errors import UserError
 
-MOST_MEMBERS = 100_000
+MAX_MEMBERS = 100_000
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _ENTRY, _MEMBER = b"PK\x01\x02", b"PK\x03\x04"
 _END_BYTES, _LOCATOR_BYTES, _END_64_BYTES = 22, 20, 56
@@ -46,7 +46,7 @@ class StoredZip:
         self._data = data
         self._entries: dict[str, _Entry] = {}
         count, position = _find_directory(data)
-        if count > MOST_MEMBERS:
+        if count > MAX_MEMBERS:
             raise UserError(f"the archive has {count:,} members, more than any checkpoint")
         for _ in range(count):
             entry, position = _read_entry(data, position)

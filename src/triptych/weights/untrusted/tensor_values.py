@@ -12,7 +12,7 @@ from torch import Tensor
 
 from triptych.errors import UserError
 from triptych.weights.untrusted.inert import GlobalName, kind_of
-from triptych.weights.untrusted.limits import MOST_DIMENSIONS, is_size
+from triptych.weights.untrusted.limits import MAX_DIMENSIONS, is_size
 from triptych.weights.untrusted.pickle_state import NOT_ANSWERED, KnownCall, PickleContext
 
 _DTYPES: dict[str, torch.dtype] = {
@@ -50,7 +50,7 @@ class Storage:
 
     @property
     def num_bytes(self) -> int:
-        """How long the content must be."""
+        """Length of the content."""
         return self.num_elements * self.dtype.itemsize
 
     def fill(self, content: memoryview) -> None:
@@ -66,7 +66,7 @@ class Storage:
         self.content = content
 
     def read(self) -> memoryview:
-        """Return the bytes; their checksum is only looked at now, because that takes time.
+        """Return the bytes and check their checksum, which is slow and therefore done only here.
 
         Raises:
             UserError: They are not in the file, or were damaged.
@@ -103,7 +103,7 @@ class StoredTensor:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def check(self) -> None:
-        """See that the tensor lies within its storage and does not show numbers twice.
+        """Check that the tensor lies within its storage and does not repeat numbers.
 
         Raises:
             UserError: It does not.
@@ -170,7 +170,7 @@ def _tensor(arguments: tuple[Any, ...], dtype: torch.dtype | None) -> Any:
         return NOT_ANSWERED
     if type(shape) is not tuple or type(strides) is not tuple:
         return NOT_ANSWERED
-    if len(shape) != len(strides) or len(shape) > MOST_DIMENSIONS:
+    if len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
         raise UserError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
     if not all(is_size(number) for number in (offset, *shape, *strides)):
         raise UserError("a tensor has an impossible size, stride or offset")

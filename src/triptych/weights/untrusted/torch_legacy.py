@@ -1,4 +1,4 @@
-"""What torch.save wrote before it wrote zip archives, and still writes inside plain pickles.
+"""The format of torch.save before zip archives, which plain pickles still contain.
 
 Five pickles (a magic number, a version, facts about the machine, the object, the keys of its
 storages), then for each key the number of elements and the elements.

@@ -1,4 +1,4 @@
-"""What torch.save writes today: a zip archive with one pickle and one member per storage."""
+"""The current format of torch.save: a zip archive with one pickle and one member per storage."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_torch_zip(data: memoryview, context: PickleContext) -> Any:
 
 
 def _root_of(archive: StoredZip) -> str:
-    """Return the folder of the archive in which everything is, with its slash."""
+    """Return the top folder of the archive, with its slash."""
     pickles = [name for name in archive.names if name.split("/")[-1] == _PICKLE]
     if len(pickles) != 1:
         raise UserError("a zip archive that torch did not write; expected a checkpoint")

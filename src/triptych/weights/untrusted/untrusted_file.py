@@ -1,4 +1,4 @@
-"""A checkpoint of another program, opened without running anything that is in it."""
+"""Opens checkpoints of other programs without running anything in them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SLACK_BYTES = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class UntrustedFile:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
         path: The file.
@@ -54,7 +54,7 @@ class UntrustedFile:
         return sha256_of(self.path)
 
     def refuse_dangerous_names(self) -> None:
-        """See that the file does not name functions that no checkpoint needs.
+        """Check that the file names no functions that no checkpoint needs.
 
         Raises:
             UserError: It does. They were not run; but a file made to run them is not to be trusted.
@@ -134,7 +134,7 @@ def _refuse_dangerous_names(path: Path, names: Iterable[GlobalName]) -> None:
 
 @contextmanager
 def _without_collecting_garbage() -> Iterator[None]:
-    """Reading makes many containers and no garbage; looking for some takes longer than reading."""
+    """Pause the garbage collector: with so many containers it is slower than the reading."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -153,7 +153,7 @@ def _read(data: memoryview, context: PickleContext) -> tuple[Form, Any]:
 
 
 def _mapped(file: Path) -> memoryview:
-    """Return the bytes of a file; those that are never looked at are never loaded.
+    """Map the bytes of a file; those that are never read are never loaded.
 
     The mapping is private and writable because tensors want writable memory; nothing is written.
     """
