@@ -74,7 +74,7 @@ class Avatar:
         Raises:
             UserError: A size or the camera is out of range.
         """
-        from triptych.avatars.shading.deferred import shade
+        from triptych.avatars.shading.deferred import Samples, Surface, shade
         from triptych.avatars.shading.raster import rasterise, resolve
 
         camera = _checked_camera(cam2world, size, supersampling)
@@ -89,11 +89,11 @@ class Avatar:
         )  # fmt: skip
         colour = np.zeros((samples, samples, 3), np.float32)
         region = np.zeros((samples, samples), np.uint8)
-        shade(
-            owner, first, second, self.triangles, self.materials, self.triangle_regions,
-            self.rest, self.irradiance, self.highlight, self.masks, self.uv, self.appearance,
-            colour, region,
+        surface = Surface(
+            self.triangles, self.materials, self.triangle_regions, self.rest, self.irradiance,
+            self.highlight, self.masks, self.uv,
         )  # fmt: skip
+        shade(Samples(owner, first, second), surface, self.appearance, colour, region)
         image = AvatarImage(
             np.empty((size, size, 3), np.uint8),
             np.empty((size, size), np.float32),

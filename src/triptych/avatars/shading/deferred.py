@@ -1,10 +1,17 @@
-"""Compiled deferred shading: the colour and region of every sample of the z-buffer."""
+"""Compiled deferred shading: the colour and region of every sample of the z-buffer.
+
+Under a statue material, skin, eyes, hair and cloth return their relief in white, which the material
+then colours.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from triptych.avatars.geometry.materials import (
     BEARD,
@@ -35,140 +42,207 @@ _RIDGES = 60.0  # of a horn, radians from root to tip
 _LASH_RGB = (0.020, 0.015, 0.012)
 
 
-@njit(cache=True, fastmath=True)
-def shade(
-    owner,
-    bary_first,
-    bary_second,
-    triangles,
-    materials,
-    triangle_regions,
-    rest,
-    irradiance,
-    highlight,
-    masks,
-    uv,
-    appearance,
-    colour,
-    region,
-):
-    """Shade every covered sample.
+class Samples(NamedTuple):
+    """What the z-buffer knows of every sample.
 
-    Under a statue material, skin, eyes, hair and cloth return their relief in white, which the
-    material then colours.
-
-    Args:
+    Attributes:
         owner: Triangle of each sample [h, w], -1 where empty.
         bary_first: Weight of its first corner [h, w].
         bary_second: Weight of its second corner [h, w].
+    """
+
+    owner: NDArray[np.int32]
+    bary_first: NDArray[np.float32]
+    bary_second: NDArray[np.float32]
+
+
+class Surface(NamedTuple):
+    """The geometry and baked light that are shaded.
+
+    Attributes:
         triangles: Vertex ids [m, 3].
         materials: Material of each triangle [m].
-        triangle_regions: Region of each triangle [m]; skin finds its own.
+        triangle_regions: Region of each triangle [m]; skin derives its own per sample.
         rest: Rest position of each vertex [n, 3]; for eyes the direction in the gaze frame.
         irradiance: Light at each vertex [n, 3].
         highlight: Gloss light at each vertex [n].
         masks: Skin masks of the first vertices [k, 7].
         uv: Texture coordinates [n, 3]; for cloth the first is the number of the piece.
-        look: `ShadeParams`.
+    """
+
+    triangles: NDArray[np.int32]
+    materials: NDArray[np.int32]
+    triangle_regions: NDArray[np.uint8]
+    rest: NDArray[np.float32]
+    irradiance: NDArray[np.float32]
+    highlight: NDArray[np.float32]
+    masks: NDArray[np.float32]
+    uv: NDArray[np.float32]
+
+
+@njit(cache=True, fastmath=True)
+def shade(samples, surface, appearance, colour, region):
+    """Shade every covered sample.
+
+    Args:
+        samples: `Samples`.
+        surface: `Surface`.
+        appearance: `ShadeParams`.
         colour: Linear light [h, w, 3], written.
         region: Region [h, w], written.
     """
-    height, width = owner.shape
+    height, width = samples.owner.shape
     for row in range(height):
         for column in range(width):
-            t = owner[row, column]
-            if t < 0:
+            triangle = samples.owner[row, column]
+            if triangle < 0:
                 continue
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            p = bary_first[row, column]
-            q = bary_second[row, column]
-            r = 1 - p - q
-            x = p * rest[a, 0] + q * rest[b, 0] + r * rest[c, 0]
-            y = p * rest[a, 1] + q * rest[b, 1] + r * rest[c, 1]
-            z = p * rest[a, 2] + q * rest[b, 2] + r * rest[c, 2]
-            light_red = p * irradiance[a, 0] + q * irradiance[b, 0] + r * irradiance[c, 0]
-            light_green = p * irradiance[a, 1] + q * irradiance[b, 1] + r * irradiance[c, 1]
-            light_blue = p * irradiance[a, 2] + q * irradiance[b, 2] + r * irradiance[c, 2]
-            shine = p * highlight[a] + q * highlight[b] + r * highlight[c]
-            material = materials[t]
-            region[row, column] = triangle_regions[t]
-            tint_red = tint_green = tint_blue = 1.0
-            glow = 0.0
-            if material == SKIN:
-                red, green, blue, gloss, where = skin_sample(
-                    x,
-                    y,
-                    z,
-                    p * masks[a, SCALP] + q * masks[b, SCALP] + r * masks[c, SCALP],
-                    p * masks[a, LID] + q * masks[b, LID] + r * masks[c, LID],
-                    p * masks[a, MOUTH_INSIDE]
-                    + q * masks[b, MOUTH_INSIDE]
-                    + r * masks[c, MOUTH_INSIDE],
-                    p * masks[a, EAR] + q * masks[b, EAR] + r * masks[c, EAR],
-                    p * masks[a, BEARD] + q * masks[b, BEARD] + r * masks[c, BEARD],
-                    p * masks[a, NOSE_MASK] + q * masks[b, NOSE_MASK] + r * masks[c, NOSE_MASK],
-                    p * masks[a, BELOW_JAW] + q * masks[b, BELOW_JAW] + r * masks[c, BELOW_JAW],
-                    appearance,
-                )
-                region[row, column] = where
-            elif material == EYE:
-                red, green, blue, glow = _eye(x, y, z, appearance)
-                gloss = 0.0
-                glow *= 0.25 + 0.75 * min(1.0, light_green)
-            elif material == HAIR_CARDS or material == HAIR_SHELL:  # noqa: SIM109
-                u = p * uv[a, 0] + q * uv[b, 0] + r * uv[c, 0]
-                v = p * uv[a, 1] + q * uv[b, 1] + r * uv[c, 1]
-                red, green, blue, gloss = _hair(u, v, appearance)
-                if not appearance.material.enabled:
-                    brightest = max(red, max(green, blue)) + 1e-4
-                    tint_red = 0.4 + 0.6 * red / brightest
-                    tint_green = 0.4 + 0.6 * green / brightest
-                    tint_blue = 0.4 + 0.6 * blue / brightest
-            elif material == CLOTH:
-                red, green, blue, gloss = _cloth(x, y, z, int(uv[a, 0]), appearance)
-            elif material == LASHES:
-                red, green, blue = _LASH_RGB
-                gloss = 0.0
-                if appearance.material.enabled:
-                    red = green = blue = 0.7
-            elif material == HORN:
-                along = p * uv[a, 0] + q * uv[b, 0] + r * uv[c, 0]
-                ridges = 0.85 + 0.3 * math.sin(_RIDGES * along)
-                red = appearance.horn_rgb[0] * ridges
-                green = appearance.horn_rgb[1] * ridges
-                blue = appearance.horn_rgb[2] * ridges
-                gloss = 0.35
-                if appearance.material.enabled:
-                    red = green = blue = ridges
-            else:
-                # Towards the corners of the mouth teeth lie in shadow; between them are gaps.
-                tooth = 1 - 0.6 * step(0.08, 0.24, abs(x))
-                tooth *= 0.88 + 0.12 * step(0.0, 0.35, abs(math.sin(x * _TEETH)))
-                red = appearance.teeth_rgb[0] * tooth
-                green = appearance.teeth_rgb[1] * tooth
-                blue = appearance.teeth_rgb[2] * tooth
-                gloss = 0.08
-                if appearance.material.enabled:
-                    red = green = blue = 1.0
-            if appearance.material.enabled:
-                if material == EYE:  # eyes know directions, not places
-                    x, y, z = 0.15 * x, 0.15 * y, 0.15 * z
-                own_red, own_green, own_blue = material_colour(
-                    x, y, z, light_green, appearance.material
-                )
-                red *= own_red
-                green *= own_green
-                blue *= own_blue
-                light_red = material_light(light_red, appearance.material)
-                light_green = material_light(light_green, appearance.material)
-                light_blue = material_light(light_blue, appearance.material)
-                dullest = appearance.material.metallic / (max(red, max(green, blue)) + 1e-4)
-                tint_red = 1 - appearance.material.metallic + dullest * red
-                tint_green = 1 - appearance.material.metallic + dullest * green
-                tint_blue = 1 - appearance.material.metallic + dullest * blue
-            colour[row, column, 0] = red * light_red + shine * gloss * tint_red + glow
-            colour[row, column, 1] = green * light_green + shine * gloss * tint_green + glow
-            colour[row, column, 2] = blue * light_blue + shine * gloss * tint_blue + glow
+            p = samples.bary_first[row, column]
+            q = samples.bary_second[row, column]
+            red, green, blue, where = _sample(triangle, (p, q, 1 - p - q), surface, appearance)
+            colour[row, column, 0] = red
+            colour[row, column, 1] = green
+            colour[row, column, 2] = blue
+            region[row, column] = where
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _sample(triangle, weights, surface, appearance):
+    """Return (red, green, blue, region) of a point of a triangle, in linear light."""
+    corners = (
+        surface.triangles[triangle, 0],
+        surface.triangles[triangle, 1],
+        surface.triangles[triangle, 2],
+    )
+    x, y, z = _interpolate3(surface.rest, corners, weights)
+    light_red, light_green, light_blue = _interpolate3(surface.irradiance, corners, weights)
+    a, b, c = corners
+    p, q, r = weights
+    shine = p * surface.highlight[a] + q * surface.highlight[b] + r * surface.highlight[c]
+    material = surface.materials[triangle]
+    where = surface.triangle_regions[triangle]
+    glow = 0.0
+    tint_red = tint_green = tint_blue = 1.0
+    if material == SKIN:
+        red, green, blue, gloss, where = _skin(x, y, z, corners, weights, surface, appearance)
+    elif material == EYE:
+        red, green, blue, glow = _eye(x, y, z, appearance)
+        gloss = 0.0
+        glow *= 0.25 + 0.75 * min(1.0, light_green)
+    elif material == HAIR_CARDS or material == HAIR_SHELL:  # noqa: SIM109
+        u = _interpolate(surface.uv, 0, corners, weights)
+        v = _interpolate(surface.uv, 1, corners, weights)
+        red, green, blue, gloss = _hair(u, v, appearance)
+        tint_red, tint_green, tint_blue = _hair_tint(red, green, blue)
+    elif material == CLOTH:
+        red, green, blue, gloss = _cloth(x, y, z, int(surface.uv[a, 0]), appearance)
+    elif material == LASHES:
+        red, green, blue, gloss = _lash(appearance)
+    elif material == HORN:
+        along = _interpolate(surface.uv, 0, corners, weights)
+        red, green, blue, gloss = _horn(along, appearance)
+    else:
+        red, green, blue, gloss = _tooth(x, appearance)
+    if appearance.material.enabled:
+        if material == EYE:  # eyes have directions, not places
+            x, y, z = 0.15 * x, 0.15 * y, 0.15 * z
+        own_red, own_green, own_blue = material_colour(x, y, z, light_green, appearance.material)
+        red *= own_red
+        green *= own_green
+        blue *= own_blue
+        light_red = material_light(light_red, appearance.material)
+        light_green = material_light(light_green, appearance.material)
+        light_blue = material_light(light_blue, appearance.material)
+        tint_red, tint_green, tint_blue = _metal_tint(red, green, blue, appearance.material)
+    return (
+        red * light_red + shine * gloss * tint_red + glow,
+        green * light_green + shine * gloss * tint_green + glow,
+        blue * light_blue + shine * gloss * tint_blue + glow,
+        where,
+    )
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _interpolate(values, column, corners, weights):
+    a, b, c = corners
+    p, q, r = weights
+    return p * values[a, column] + q * values[b, column] + r * values[c, column]
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _interpolate3(values, corners, weights):
+    return (
+        _interpolate(values, 0, corners, weights),
+        _interpolate(values, 1, corners, weights),
+        _interpolate(values, 2, corners, weights),
+    )
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _skin(x, y, z, corners, weights, surface, appearance):
+    """Return (red, green, blue, gloss, region); under a statue material a white relief."""
+    return skin_sample(
+        x,
+        y,
+        z,
+        _interpolate(surface.masks, SCALP, corners, weights),
+        _interpolate(surface.masks, LID, corners, weights),
+        _interpolate(surface.masks, MOUTH_INSIDE, corners, weights),
+        _interpolate(surface.masks, EAR, corners, weights),
+        _interpolate(surface.masks, BEARD, corners, weights),
+        _interpolate(surface.masks, NOSE_MASK, corners, weights),
+        _interpolate(surface.masks, BELOW_JAW, corners, weights),
+        appearance,
+    )
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _hair_tint(red, green, blue):
+    """Return the colour of hair's highlights: partly that of the strand."""
+    brightest = max(red, max(green, blue)) + 1e-4
+    return 0.4 + 0.6 * red / brightest, 0.4 + 0.6 * green / brightest, 0.4 + 0.6 * blue / brightest
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _metal_tint(red, green, blue, material):
+    """Return the colour of a statue's highlights: that of the albedo as far as it is metallic."""
+    dullest = material.metallic / (max(red, max(green, blue)) + 1e-4)
+    white = 1 - material.metallic
+    return white + dullest * red, white + dullest * green, white + dullest * blue
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _lash(appearance):
+    """Return (red, green, blue, gloss) of lashes."""
+    red, green, blue = _LASH_RGB
+    if appearance.material.enabled:
+        red = green = blue = 0.7
+    return red, green, blue, 0.0
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _horn(along, appearance):
+    """Return (red, green, blue, gloss) of a horn; `along` runs from 0 at the root to 1."""
+    ridges = 0.85 + 0.3 * math.sin(_RIDGES * along)
+    red = appearance.horn_rgb[0] * ridges
+    green = appearance.horn_rgb[1] * ridges
+    blue = appearance.horn_rgb[2] * ridges
+    if appearance.material.enabled:
+        red = green = blue = ridges
+    return red, green, blue, 0.35
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _tooth(x, appearance):
+    """Return (red, green, blue, gloss) of teeth: shaded at the corners of the mouth, with gaps."""
+    tooth = 1 - 0.6 * step(0.08, 0.24, abs(x))
+    tooth *= 0.88 + 0.12 * step(0.0, 0.35, abs(math.sin(x * _TEETH)))
+    red = appearance.teeth_rgb[0] * tooth
+    green = appearance.teeth_rgb[1] * tooth
+    blue = appearance.teeth_rgb[2] * tooth
+    if appearance.material.enabled:
+        red = green = blue = 1.0
+    return red, green, blue, 0.08
 
 
 @njit(cache=True, fastmath=True)
