@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from triptych.fields.base import GeometryKind
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.sample_planes import AXES
 
@@ -44,6 +45,11 @@ class FoldedTriPlane:
     colour_weight: Tensor
     colour_bias: Tensor
     empty_beyond: bool
+
+    @property
+    def geometry_kind(self) -> GeometryKind:
+        """Raw densities."""
+        return "density"
 
     @property
     def num_features(self) -> int:

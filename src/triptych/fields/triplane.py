@@ -36,7 +36,7 @@ class _EqualisedLinear(nn.Module):
 
 
 class TriPlaneDecoder(nn.Module):
-    """Turns averaged plane features into raw density and features; the view does not matter.
+    """Turns averaged plane features into raw density and features; the same from all sides.
 
     Args:
         num_channels: Channels of each plane.

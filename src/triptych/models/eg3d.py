@@ -196,7 +196,7 @@ class TriPlaneGenerator(nn.Module):
         )
 
     def occupancy(self, planes: Tensor, *, size: int = 64) -> OccupancyGrid:
-        """Find where one portrait [1, 3, c, h, w] has matter, once, to render it faster often."""
+        """Find where one portrait [1, 3, c, h, w] is occupied, once, to render it faster often."""
         if planes.shape[0] != 1:
             raise UserError(
                 f"an occupancy grid belongs to one portrait: got planes of {planes.shape[0]}"

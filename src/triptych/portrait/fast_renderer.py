@@ -48,7 +48,7 @@ class FastRenderer:
 
     @cached_property
     def occupancy(self) -> OccupancyGrid:
-        """Where the portrait has matter, in cells of two plane pixels: enough for thin hair."""
+        """Where the portrait is occupied, in cells of two plane pixels: enough for thin hair."""
         if self._on_cpu:
             return fast_occupancy_grid(self.field, self.sampling, self._grid_size)
         device = self.field.planes.device

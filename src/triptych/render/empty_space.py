@@ -1,4 +1,4 @@
-"""Empty space stays empty: matter far from a head as it was costs, seen by a view or not."""
+"""A loss on density far from a head as it was, seen by a view or not: empty space stays empty."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from torch import Tensor
 
 from triptych.fields.triplane import TriPlaneField
 from triptych.render.occupancy import (
+    EMPTY_BELOW,
     OccupancyGrid,
     largest_around,
     lattice_line,
-    lowest_occupied,
 )
 from triptych.render.renderer import RenderConfig
 
 
 class EmptySpace:
-    """What is farther from a head's matter than its fitting may reach, in its cube and beyond.
+    """Space farther from a head than its fitting may reach, in its cube and beyond.
 
     A reconstruction loss cannot see specks between or outside the views that it fits, and FF3D's
     density regularisation (Eq. 6), being a slope of raw densities, draws empty and full together.
 
     Attributes:
         places: Centres of the empty cells [n, 3]; none where the head fills its cube.
-        limit: Raw density from which on there is matter; see `render.occupancy`.
+        limit: Raw density from which on space is occupied; see `render.occupancy`.
     """
 
     def __init__(self, grid: OccupancyGrid, config: RenderConfig, margin: float) -> None:
         """Take stock of a head.
 
         Args:
-            grid: Where the head before the fitting has matter.
+            grid: Where the head is before the fitting.
             config: How that head is rendered.
-            margin: How far from its matter a fitting may put some, in world units.
+            margin: How far from it a fitting may add density, in world units.
         """
         cells = grid.size - 2
-        self.limit = lowest_occupied(config)
+        self.limit = config.rule.lowest_occupied(EMPTY_BELOW)
         self._cell = grid.box_size / cells
-        occupied = _continued(grid.density.reshape([grid.size] * 3) > self.limit)
+        occupied = _continued(grid.geometry.reshape([grid.size] * 3) > self.limit)
         empty = ~largest_around(occupied, max(1, round(margin / self._cell)))
-        line = lattice_line(grid.box_size, cells, grid.density.device)
+        line = lattice_line(grid.box_size, cells, grid.geometry.device)
         self.places = line[empty.nonzero().flip(-1)]
 
     @classmethod
@@ -54,7 +54,7 @@ class EmptySpace:
     def empty_space_loss(
         self, field: TriPlaneField, count: int, generator: torch.Generator
     ) -> Tensor:
-        """Return the mean matter [] at points drawn evenly from the empty cells."""
+        """Return the mean excess density [] at points drawn evenly from the empty cells."""
         return self.occupied(field, self.draw(count, generator))
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
@@ -71,7 +71,7 @@ class EmptySpace:
 def _continued(occupied: Tensor) -> Tensor:
     """Let the cells beyond the cube [z, y, x] hold what the outermost ones in it hold.
 
-    There a tri-plane field reads one or two planes only, which may be taken for matter of its own.
+    There a tri-plane field reads one or two planes only, which may look occupied without being so.
     """
     inner = occupied[None, None, 1:-1, 1:-1, 1:-1].float()
     return F.pad(inner, [1] * 6, mode="replicate")[0, 0] > 0

@@ -14,6 +14,7 @@ from torch import Tensor
 from triptych.fields.folded_triplane import FoldedTriPlane
 from triptych.fields.triplane import COLOUR_OVERSHOOT
 from triptych.ops.parallel import in_parallel
+from triptych.render.marching_rules import check_geometry
 from triptych.render.occupancy import OccupancyGrid
 from triptych.render.rays import Rays
 from triptych.render.renderer import (
@@ -41,19 +42,20 @@ def render_rays_fast(
 ) -> RenderedRays:
     """Render as `renderer.render_rays` does, several times faster and without gradients.
 
-    Depth agrees where something is seen; rays that pass no matter get the largest sampled depth.
+    Depth agrees where something is seen; rays through empty space get the largest sampled depth.
 
     Args:
         field: The folded field of one portrait.
         rays: Rays [b, r, 3] of any number of views of it.
         config: Sampling and compositing.
-        grid: Where the field has matter.
+        grid: Where the field is occupied.
         generator: See `render_rays`.
         draws: See `render_rays`.
     """
     from triptych.render.ray_kernels import Gathered, RayArrays, render_part
 
     grid.check_box(field.box_size)
+    check_geometry(field.geometry_kind, config.rule)
     views, num_rays = rays.origins.shape[:2]
     depths, uniform = _sorted_samples(rays, config, field.box_size, generator, draws)
     ray_arrays = RayArrays(
@@ -133,7 +135,7 @@ def _field_arrays(field: FoldedTriPlane):  # type: ignore[no-untyped-def]
 
 
 def _grid_arrays(grid: OccupancyGrid):  # type: ignore[no-untyped-def]
-    from triptych.render.ray_kernels import MATTER, NEARBY, GridArrays
+    from triptych.render.ray_kernels import NEARBY, OCCUPIED, GridArrays
 
-    marks = grid.nearby.byte() * int(NEARBY) + grid.occupied.byte() * int(MATTER)
-    return GridArrays(marks.numpy(), grid.density.numpy(), grid.size, np.float32(grid.box_size))
+    marks = grid.nearby.byte() * int(NEARBY) + grid.occupied.byte() * int(OCCUPIED)
+    return GridArrays(marks.numpy(), grid.geometry.numpy(), grid.size, np.float32(grid.box_size))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from triptych.fields.base import Field
 from triptych.render.marcher import march
+from triptych.render.marching_rules import check_geometry
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig
 
@@ -53,13 +54,14 @@ def surface_colours(field: Field, config: RenderConfig, points: Tensor, normals:
 
     Args:
         field: A field of batch 1.
-        config: Its density gain is used.
+        config: Its marching rule is used.
         points: Points on the surface [n, 3].
         normals: Unit normals to the outside [n, 3].
 
     Returns:
         Colours [n, 3] in [-1, 1].
     """
+    check_geometry(field.geometry_kind, config.rule)
     reach = _COLOUR_REACH * field.box_size
     depths = torch.linspace(0, 2 * reach, _COLOUR_SAMPLES, device=points.device)
     pieces = []
@@ -67,13 +69,15 @@ def surface_colours(field: Field, config: RenderConfig, points: Tensor, normals:
     for some, facing in zip(points.split(at_once), normals.split(at_once), strict=True):
         rays = Rays((some + reach * facing)[None], -facing[None])
         along = depths.expand(1, len(some), -1)
-        sample = field.query(rays.points(along).flatten(1, 2))
+        points = rays.points(along)
+        towards = rays.directions[:, :, None].expand_as(points)
+        sample = field.query(points.flatten(1, 2), towards.flatten(1, 2))
         shape = (1, len(some), _COLOUR_SAMPLES, -1)
         marched = march(
             sample.features[..., :3].reshape(shape),
             sample.geometry.reshape(shape),
             along[..., None],
-            density_gain=config.density_gain,
+            config.rule,
         )
-        pieces.append((marched.features / marched.alpha.clamp_min(1e-6))[0])
+        pieces.append((marched.features / marched.total.clamp_min(1e-6))[0])
     return torch.cat(pieces) * 2 - 1

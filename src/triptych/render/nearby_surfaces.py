@@ -1,7 +1,7 @@
 """Which surfaces a ray passes close by: its own, and those that its neighbours meet.
 
 A ray that just misses a head passes through the thin space in front of the outline. Unless samples
-lie there, matter in it costs a training nothing, and the head swells by a pixel or two.
+lie there, density in it costs a training nothing, and the head swells by a pixel or two.
 """
 
 from __future__ import annotations

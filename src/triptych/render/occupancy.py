@@ -1,4 +1,4 @@
-"""Where one portrait has matter: a lattice of densities, taken once, that spares empty space."""
+"""Where one portrait is not empty: a lattice of its geometry, taken once, that spares the rest."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import torch
 from torch import Tensor
 
 from triptych.errors import UserError
-from triptych.fields.base import Field
+from triptych.fields.base import Field, GeometryKind, inwards
+from triptych.render.marching_rules import check_geometry
 from triptych.render.renderer import RenderConfig
 
+EMPTY_BELOW = 0.02
+"""Density per world unit, after activation, below which space counts as empty."""
 _POINTS_PER_QUERY = 2**16
 
 
 @dataclass(frozen=True, eq=False)
 class OccupancyGrid:
-    """Where one portrait has matter, on a lattice over its cube and one cell beyond.
+    """Where one portrait is occupied, on a lattice over its cube and one cell beyond.
 
     A point outside the cube belongs to the outermost cell in that direction: there a tri-plane
     field no longer changes along that direction. Cells are stored flat, x fastest, then y, then z.
@@ -26,25 +29,28 @@ class OccupancyGrid:
     Attributes:
         size: Cells along each side, the two beyond the cube included.
         box_size: Side of the cube.
-        matter: Whether matter is in the cell or the next one [size ** 3], bool.
-        nearby: Whether a ray with a sample in the cell may meet matter [size ** 3], bool.
-        density: Raw density of the cell [size ** 3], for samples that are not decoded.
+        occupied: Whether something is in the cell or the next one [size ** 3], bool.
+        nearby: Whether a ray with a sample in the cell may meet something [size ** 3], bool.
+        geometry: Geometry of the cell [size ** 3], for samples that are not decoded.
+        geometry_kind: Whether that is raw density or signed distance.
     """
 
     size: int
     box_size: float
     occupied: Tensor
     nearby: Tensor
-    density: Tensor
+    geometry: Tensor
+    geometry_kind: GeometryKind = "density"
 
     @cached_property
     def solid(self) -> Tensor:
-        """Smallest raw density around each cell [size ** 3]: it never hides too much."""
-        return -largest_around(-self.density.reshape([self.size] * 3), 1).reshape(-1)
+        """Geometry around each cell that hides least [size ** 3]: it never hides too much."""
+        solid = inwards(self.geometry, self.geometry_kind).reshape([self.size] * 3)
+        return inwards(-largest_around(-solid, 1).reshape(-1), self.geometry_kind)
 
     @property
     def occupancy(self) -> float:
-        """Fraction of the cells that hold matter or touch one that does."""
+        """Fraction of the cells that are occupied or touch one that is."""
         return float(self.occupied.float().mean())
 
     def check_box(self, box_size: float) -> None:
@@ -64,9 +70,9 @@ class OccupancyGrid:
 
 
 def everywhere(box_size: float) -> OccupancyGrid:
-    """Return the grid that leaves nothing out: matter all over a cube of that side and beyond."""
+    """Return the grid that leaves nothing out: a cube of that side is occupied, and all beyond."""
     marks, zeros = torch.ones(27, dtype=torch.bool), torch.zeros(27)
-    return OccupancyGrid(3, box_size, occupied=marks, nearby=marks, density=zeros)
+    return OccupancyGrid(3, box_size, occupied=marks, nearby=marks, geometry=zeros)
 
 
 def lattice_line(box_size: float, size: int, device: torch.device | str = "cpu") -> Tensor:
@@ -82,10 +88,10 @@ def occupancy_grid(
     config: RenderConfig,
     *,
     size: int = 64,
-    empty_below: float = 0.02,
+    empty_below: float = EMPTY_BELOW,
     device: torch.device | str = "cpu",
 ) -> OccupancyGrid:
-    """Ask a field for its density on a lattice and mark where rays must look.
+    """Ask a field for its geometry on a lattice and mark where rays must look.
 
     Args:
         field: A field of batch 1.
@@ -94,28 +100,34 @@ def occupancy_grid(
         empty_below: See `marked_grid`.
         device: Where the field lives.
     """
+    check_geometry(field.geometry_kind, config.rule)
     line = lattice_line(field.box_size, size, device)
     z, y, x = torch.meshgrid(line, line, line, indexing="ij")
     points = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3)
-    raw = torch.cat([field.query(p).geometry for p in points.split(_POINTS_PER_QUERY, dim=1)], 1)
-    return marked_grid(raw.reshape(z.shape), field.box_size, config, empty_below=empty_below)
+    asked = [field.query(some).geometry for some in points.split(_POINTS_PER_QUERY, dim=1)]
+    return marked_grid(
+        torch.cat(asked, dim=1).reshape(z.shape), field.box_size, config, empty_below=empty_below
+    )
 
 
 @torch.no_grad()
 def marked_grid(
-    density: Tensor, box_size: float, config: RenderConfig, *, empty_below: float = 0.02
+    geometry: Tensor, box_size: float, config: RenderConfig, *, empty_below: float = EMPTY_BELOW
 ) -> OccupancyGrid:
-    """Mark where rays must look, given raw densities.
+    """Mark where rays must look, given a field's geometry.
 
     Args:
-        density: Raw densities at the points of `lattice_line` along each axis, indexed z, y, x.
+        geometry: Raw densities or signed distances at the points of `lattice_line` along each
+            axis, indexed z, y, x.
         box_size: Side of the cube.
         config: How the field is rendered; its first sampling step sets how far marks reach.
         empty_below: Activated density, per world unit, below which a cell is empty. A ray through
             the whole cube loses at most about this much alpha.
     """
-    size = density.shape[0] - 2
-    is_occupied = density > lowest_occupied(config, empty_below)
+    rule = config.rule
+    size = geometry.shape[0] - 2
+    solid = inwards(geometry, rule.geometry_kind)
+    is_occupied = solid > rule.lowest_occupied(empty_below)
     # Marks reach half a sampling step, so that no first pass steps over them, and one cell more
     # for what lies between lattice points.
     reach = math.ceil(_sampling_step(config, box_size) / 2 / (box_size / size))
@@ -126,13 +138,9 @@ def marked_grid(
         box_size,
         occupied=occupied.reshape(-1),
         nearby=nearby.reshape(-1),
-        density=density.reshape(-1),
+        geometry=geometry.reshape(-1),
+        geometry_kind=rule.geometry_kind,
     )
-
-
-def lowest_occupied(config: RenderConfig, empty_below: float = 0.02) -> float:
-    """Return the raw density at which softplus(raw - 1) * gain is `empty_below`."""
-    return 1 + math.log(math.expm1(empty_below / config.density_gain))
 
 
 def largest_around(lattice: Tensor, reach: int) -> Tensor:

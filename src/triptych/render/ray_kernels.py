@@ -1,8 +1,8 @@
 """Compiled kernel of the fast renderer: one ray after another, from its samples to its colour.
 
 All that belongs to a ray stays in the processor's nearest caches. A sample is decoded only where
-the portrait's grid says that matter is near and light still gets there; the others keep the grid's
-density.
+the portrait's grid says that something is near and light still gets there; the others keep the
+grid's density.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from triptych.fields.folded_kernels import decode_hidden
 from triptych.ops.kernel_cache import kernel
 from triptych.ops.kernel_math import exp_of_minus, sigmoid, softplus
 
-NEARBY, MATTER = np.uint8(1), np.uint8(2)
-"""Bits of a grid cell: a ray with a sample in it may meet matter; matter is in or beside it."""
+NEARBY, OCCUPIED = np.uint8(1), np.uint8(2)
+"""Bits of a grid cell: a ray with a sample in it may meet something; something is in or by it."""
 
 ROWS_PER_PRODUCT = 64
 """Samples whose colours are one matrix product: too small for libraries to start threads."""
@@ -135,7 +135,7 @@ def _in_cells(grid, origin, direction):
 
 @njit(fastmath=True, error_model="numpy")
 def _look_up(grid, start, step, samples, i):
-    """Fill in what the grid says about a sample; returns whether matter is nearby."""
+    """Fill in what the grid says about a sample; returns whether something is nearby."""
     depth, last = samples.depth[i], np.float32(grid.size - 1)
     x = np.int64(min(max(start[0] + depth * step[0], _ZERO), last))
     y = np.int64(min(max(start[1] + depth * step[1], _ZERO), last))
@@ -143,7 +143,7 @@ def _look_up(grid, start, step, samples, i):
     cell = (z * grid.size + y) * grid.size + x
     mark = grid.marks[cell]
     samples.density[i] = grid.density[cell]
-    samples.occupied[i] = (mark & MATTER) != 0
+    samples.occupied[i] = (mark & OCCUPIED) != 0
     samples.row[i] = -1
     return (mark & NEARBY) != 0
 
@@ -152,7 +152,7 @@ def _look_up(grid, start, step, samples, i):
 def _reveal(samples, num_rows, origin, direction, field, density_gain, hidden):
     """Decode the samples that can show, front to back; returns how many rows are used.
 
-    A sample can show if it ends an interval with matter and light still gets there. Activated
+    A sample can show if it ends an occupied interval and light still gets there. Activated
     density is softplus(x), which is at least x: so dark is known without exponentials.
     """
     pixels, axes, size = field.pixels, field.axes, field.size
@@ -198,7 +198,7 @@ def _is_beyond(position, centre):
 
 @njit(fastmath=True, error_model="numpy")
 def _weigh(samples, density_gain):
-    """Fill in how much each interval contributes; see `marcher.interval_weights`."""
+    """Fill in how much each interval contributes; see `marching_rules.MidpointRule`."""
     depth, density, weight = samples.depth, samples.density, samples.weight
     last = len(depth) - 1
     for i in range(last):

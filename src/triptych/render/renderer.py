@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from triptych.errors import UserError
-from triptych.fields.base import Field
+from triptych.fields.base import Field, FieldSample
 from triptych.render.depth_samplers import importance_depths, stratified_depths
-from triptych.render.marcher import interval_weights, march
+from triptych.render.marcher import MarchedRays, march
+from triptych.render.marching_rules import MarchingRule, MidpointRule, SdfRule, check_geometry
 from triptych.render.ray_limits import MissedRays, Scope, automatic_limits
 from triptych.render.rays import Rays
 
@@ -31,7 +32,10 @@ class RenderConfig:
         disparity_sampling: Spread the first samples evenly in 1 / depth.
         background: Value in [-1, 1] of all features behind the field: -1 in EG3D's faces, 1 in its
             cars, 0.5 (light grey) in the avatar models.
-        density_gain: Scale of the activated density: 1 in EG3D, 30 in the avatar models.
+        density_gain: Scale of the activated density: 1 in EG3D, 30 in the avatar models; see
+            `marching_rules.MidpointRule`.
+        sdf: For fields of signed distances, how these become weights; see
+            `marching_rules.SdfRule`. None is for raw densities, by EG3D's midpoint rule.
         missed_rays: With automatic limits, how far rays that miss the cube reach; see
             `ray_limits.automatic_limits`. "legacy" is EG3D's rule.
         scope: EG3D takes two extremes over the whole batch: the limits of rays that miss the cube
@@ -46,6 +50,7 @@ class RenderConfig:
     disparity_sampling: bool = False
     background: float = -1.0
     density_gain: float = 1.0
+    sdf: SdfRule | None = None
     missed_rays: MissedRays = "legacy"
     scope: Scope = "image"
 
@@ -65,6 +70,11 @@ class RenderConfig:
                 )
             if self.disparity_sampling and self.ray_start == 0:
                 raise UserError("disparity sampling needs ray_start above 0")
+
+    @property
+    def rule(self) -> MarchingRule:
+        """What turns samples into weights."""
+        return self.sdf or MidpointRule(self.density_gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,16 +140,16 @@ def render_rays(
 
     Reference: Chan et al., EG3D (2022), section 4.3.
     """
+    check_geometry(field.geometry_kind, config.rule)
     depths, uniform = plan_samples(rays, config, field.box_size, generator, draws)
     pieces = [
         _render_two_passes(field, rays.slice(part), depths[:, part], uniform[:, part], config)
         for part in _chunks(rays, config, points_per_chunk)
     ]
-    features, depth, alpha, nearest, farthest = (
-        torch.cat(tensors, dim=1) for tensors in zip(*pieces, strict=True)
-    )
-    depth = clamp_depth(depth, nearest, farthest, config.scope)
-    return RenderedRays(over_background(features, alpha, config.background), depth, alpha)
+    marched = _joined([marched for marched, _, _ in pieces])
+    nearest = torch.cat([nearest for _, nearest, _ in pieces], dim=1)
+    farthest = torch.cat([farthest for _, _, farthest in pieces], dim=1)
+    return _finished(marched, nearest, farthest, config)
 
 
 def render_at_depths(
@@ -151,47 +161,84 @@ def render_at_depths(
         field: Answers at points.
         rays: Rays [b, r, 3].
         depths: Depths along the unit rays [b, r, s], in any order.
-        config: Background, density gain and scope; the sampling fields are not used.
+        config: Marching rule, background and scope; the sampling fields are not used.
     """
-    densities, features = _query_along(field, rays, depths)
-    marched = march(features, densities, depths[..., None], density_gain=config.density_gain)
-    depth = clamp_depth(
-        marched.depth,
-        depths.amin(dim=-1, keepdim=True),
-        depths.amax(dim=-1, keepdim=True),
-        config.scope,
-    )
-    shown = over_background(marched.features, marched.alpha, config.background)
-    return RenderedRays(shown, depth, marched.alpha)
+    check_geometry(field.geometry_kind, config.rule)
+    marched = _march(_query_along(field, rays, depths), depths, config)
+    return _finished(marched, *_extent(depths), config)
 
 
 def _render_two_passes(
     field: Field, rays: Rays, depths: Tensor, uniform: Tensor, config: RenderConfig
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return features, depth and alpha of a chunk, and its smallest and largest depths."""
-    densities, features = _query_along(field, rays, depths)
+) -> tuple[MarchedRays, Tensor, Tensor]:
+    """Return what a chunk of rays gathers, and the extent of its samples."""
+    sample = _query_along(field, rays, depths)
     if config.num_fine:
         with torch.no_grad():
-            weights = interval_weights(
-                densities.squeeze(-1), depths, density_gain=config.density_gain
-            )
+            weights = config.rule.interval_weights(sample.geometry.squeeze(-1), depths)
             fine_depths = importance_depths(depths, weights, uniform)
-        fine_densities, fine_features = _query_along(field, rays, fine_depths)
+        sample = _both(sample, _query_along(field, rays, fine_depths))
         depths = torch.cat([depths, fine_depths], dim=2)
-        densities = torch.cat([densities, fine_densities], dim=2)
-        features = torch.cat([features, fine_features], dim=2)
-    marched = march(features, densities, depths[..., None], density_gain=config.density_gain)
-    nearest, farthest = depths.amin(dim=2, keepdim=True), depths.amax(dim=2, keepdim=True)
-    return marched.features, marched.depth, marched.alpha, nearest, farthest
+    return _march(sample, depths, config), *_extent(depths)
 
 
-def _query_along(field: Field, rays: Rays, depths: Tensor) -> tuple[Tensor, Tensor]:
-    """Return raw densities [b, r, s, 1] and features [b, r, s, c] at depths [b, r, s]."""
+def _query_along(field: Field, rays: Rays, depths: Tensor) -> FieldSample:
+    """Return what a field says at depths [b, r, s]; its tensors are [b, r, s, ...]."""
     points = rays.points(depths)
-    sample = field.query(points.flatten(1, 2))
-    num_rays_samples = points.shape[1:3]
-    return sample.geometry.unflatten(1, num_rays_samples), sample.features.unflatten(
-        1, num_rays_samples
+    directions = rays.directions[:, :, None].expand_as(points)
+    sample = field.query(points.flatten(1, 2), directions.flatten(1, 2))
+    shape = points.shape[1:3]
+    return FieldSample(
+        sample.geometry.unflatten(1, shape),
+        sample.features.unflatten(1, shape),
+        None if sample.regions is None else sample.regions.unflatten(1, shape),
+    )
+
+
+def _both(one: FieldSample, other: FieldSample) -> FieldSample:
+    """Put the samples of two passes behind each other."""
+    regions = None
+    if one.regions is not None and other.regions is not None:
+        regions = torch.cat([one.regions, other.regions], dim=2)
+    return FieldSample(
+        torch.cat([one.geometry, other.geometry], dim=2),
+        torch.cat([one.features, other.features], dim=2),
+        regions,
+    )
+
+
+def _march(sample: FieldSample, depths: Tensor, config: RenderConfig) -> MarchedRays:
+    return march(
+        sample.features, sample.geometry, depths[..., None], config.rule, regions=sample.regions
+    )
+
+
+def _joined(pieces: Sequence[MarchedRays]) -> MarchedRays:
+    """Put chunks of rays behind each other."""
+    regions = [piece.regions for piece in pieces if piece.regions is not None]
+    return MarchedRays(
+        torch.cat([piece.features for piece in pieces], dim=1),
+        torch.cat([piece.depth for piece in pieces], dim=1),
+        torch.cat([piece.alpha for piece in pieces], dim=1),
+        torch.cat([piece.total for piece in pieces], dim=1),
+        torch.cat(regions, dim=1) if regions else None,
+    )
+
+
+def _extent(depths: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the smallest and the largest depth of each ray's samples [b, r, s], both [b, r, 1]."""
+    return depths.amin(dim=2, keepdim=True), depths.amax(dim=2, keepdim=True)
+
+
+def _finished(
+    marched: MarchedRays, nearest: Tensor, farthest: Tensor, config: RenderConfig
+) -> RenderedRays:
+    """Add the background and limit depth to what was sampled."""
+    return RenderedRays(
+        over_background(marched.features, marched.total, config.background),
+        clamp_depth(marched.depth, nearest, farthest, config.scope),
+        marched.alpha,
+        marched.regions,
     )
 
 
@@ -244,7 +291,7 @@ def clamp_depth(depth: Tensor, nearest: Tensor, farthest: Tensor, scope: Scope) 
     return torch.minimum(torch.maximum(depth, low), high)
 
 
-def over_background(features: Tensor, alpha: Tensor, background: float) -> Tensor:
-    """Composite features in [0, 1] over a background in [-1, 1] and return them in [-1, 1]."""
+def over_background(features: Tensor, total: Tensor, background: float) -> Tensor:
+    """Composite features in [0, 1], of that total weight, over a background; all in [-1, 1]."""
     behind = (background + 1) / 2
-    return (features + (1 - alpha) * behind) * 2 - 1
+    return (features + (1 - total) * behind) * 2 - 1

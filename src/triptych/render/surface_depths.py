@@ -8,7 +8,6 @@ from torch import Tensor
 from triptych.errors import UserError
 from triptych.fields.base import Field
 from triptych.render.depth_samplers import importance_depths, stratified_depths
-from triptych.render.marcher import interval_weights
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig
 
@@ -31,7 +30,7 @@ def surface_depths(
     Args:
         field: Whose surface.
         rays: Rays [b, r, 3].
-        config: Fixed ray limits and the density gain.
+        config: Fixed ray limits and the marching rule.
         jitter: Offsets of the spread samples in their bins [b, r, s], in [0, 1).
         uniform: Positions of the samples round the surface on the cdf [b, r, f], in [0, 1].
         keep_every: Every so many spread samples are looked at again.
@@ -45,7 +44,7 @@ def surface_depths(
     if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
         raise UserError("training through patches needs fixed ray limits; ray_start is 'auto'")
     spread = stratified_depths(config.ray_start, config.ray_end, jitter.shape[-1], jitter=jitter)
-    density = field.geometry(rays.points(spread).flatten(1, 2)).reshape(spread.shape).float()
-    weights = interval_weights(density, spread, density_gain=config.density_gain)
+    geometry = field.geometry(rays.points(spread).flatten(1, 2)).reshape(spread.shape).float()
+    weights = config.rule.interval_weights(geometry, spread)
     close = importance_depths(spread, weights, uniform)
     return torch.cat([spread[..., ::keep_every], close], dim=-1).sort(dim=-1).values

@@ -47,7 +47,7 @@ def test_occupancy_grids(axes, beyond_box):
     config = RenderConfig(density_gain=2.0)
     exact = occupancy_grid(field, config, size=24)
     fast = fast_occupancy_grid(field, config, 24)
-    torch.testing.assert_close(fast.density, exact.density, rtol=0, atol=1e-5)
+    torch.testing.assert_close(fast.geometry, exact.geometry, rtol=0, atol=1e-5)
     assert (fast.size, fast.box_size) == (exact.size, exact.box_size)
     assert torch.equal(fast.occupied, exact.occupied)
     assert torch.equal(fast.nearby, exact.nearby)

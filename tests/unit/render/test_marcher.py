@@ -6,7 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from triptych.render.marcher import interval_weights, march
+from triptych.render.marcher import march
+from triptych.render.marching_rules import MidpointRule
+
+EG3D = MidpointRule()
 
 
 def raw(density: float) -> float:
@@ -18,7 +21,7 @@ def raw(density: float) -> float:
 def test_constant_density_hides_by_beers_law(gain):
     depths = torch.linspace(2, 3.5, 40)[None, None]
     densities = torch.full((1, 1, 40), raw(0.06))
-    weights = interval_weights(densities, depths, density_gain=gain)
+    weights = MidpointRule(gain).interval_weights(densities, depths)
     assert weights.sum().item() == pytest.approx(1 - math.exp(-0.06 * gain * 1.5), abs=1e-5)
 
 
@@ -28,7 +31,7 @@ def test_two_slabs():
     # Interval means: (a + b) / 2 of raw values, so each slab has two equal ends.
     depths = torch.tensor([[[0.0, 1.0, 1.0, 2.0, 2.0, 3.0]]])
     densities = torch.tensor([[[one, one, none, none, two, two]]])
-    weights = interval_weights(densities, depths)[0, 0]
+    weights = EG3D.interval_weights(densities, depths)[0, 0]
     first = 1 - math.exp(-1)
     second = math.exp(-1) * (1 - math.exp(-2))
     torch.testing.assert_close(weights, torch.tensor([first, 0, 0, 0, second]), atol=1e-6, rtol=0)
@@ -38,7 +41,7 @@ def test_weights_and_transmittance_sum_to_one():
     rng = torch.Generator().manual_seed(11)
     depths = torch.rand(2, 5, 12, generator=rng).sort(dim=-1).values
     densities = torch.randn(2, 5, 12, generator=rng) * 3
-    weights = interval_weights(densities, depths)
+    weights = EG3D.interval_weights(densities, depths)
     middle = F.softplus((densities[..., 1:] + densities[..., :-1]) / 2 - 1)
     optical_depth = (middle * (depths[..., 1:] - depths[..., :-1])).sum(dim=-1)
     torch.testing.assert_close(weights.sum(dim=-1) + torch.exp(-optical_depth), torch.ones(2, 5))
@@ -52,8 +55,8 @@ def random_samples():
 
 def test_features_and_depth_are_taken_at_interval_middles():
     features, densities, depths = random_samples()
-    marched = march(features, densities, depths)
-    weights = interval_weights(densities[..., 0], depths[..., 0])[..., None]
+    marched = march(features, densities, depths, EG3D)
+    weights = EG3D.interval_weights(densities[..., 0], depths[..., 0])[..., None]
     middle = (features[:, :, 1:] + features[:, :, :-1]) / 2
     torch.testing.assert_close(marched.features, (weights * middle).sum(dim=2))
     middle_depth = (depths[:, :, 1:] + depths[:, :, :-1]) / 2
@@ -65,15 +68,16 @@ def test_features_and_depth_are_taken_at_interval_middles():
 def test_samples_may_come_in_any_order():
     features, densities, depths = random_samples()
     shuffle = torch.tensor([3, 0, 8, 5, 1, 7, 2, 6, 4])
-    marched = march(features, densities, depths)
-    shuffled = march(features[:, :, shuffle], densities[:, :, shuffle], depths[:, :, shuffle])
+    marched = march(features, densities, depths, EG3D)
+    shuffled = march(features[:, :, shuffle], densities[:, :, shuffle], depths[:, :, shuffle], EG3D)
     torch.testing.assert_close(shuffled.features, marched.features)
     torch.testing.assert_close(shuffled.depth, marched.depth)
-    torch.testing.assert_close(shuffled.weights, marched.weights)
+    torch.testing.assert_close(shuffled.alpha, marched.alpha)
     known = march(
         features[:, :, shuffle],
         densities[:, :, shuffle],
         depths[:, :, shuffle],
+        EG3D,
         order=shuffle.argsort().expand(2, 3, 9),
     )
     assert torch.equal(known.features, shuffled.features)
@@ -82,7 +86,7 @@ def test_samples_may_come_in_any_order():
 def test_nothing_seen_has_infinite_depth_and_finite_gradients():
     densities = torch.full((1, 1, 4, 1), -1e4, requires_grad=True)
     depths = torch.linspace(1, 2, 4).reshape(1, 1, 4, 1)
-    marched = march(torch.ones(1, 1, 4, 3), densities, depths)
+    marched = march(torch.ones(1, 1, 4, 3), densities, depths, EG3D)
     assert marched.depth.item() == math.inf
     assert marched.alpha.item() == 0
     marched.features.sum().backward()
@@ -94,6 +98,6 @@ def test_gradients_in_float64():
     densities.requires_grad_()
     features.requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda f, d: (march(f, d, depths).features, march(f, d, depths).depth),
+        lambda f, d: (march(f, d, depths, EG3D).features, march(f, d, depths, EG3D).depth),
         (features, densities),
     )

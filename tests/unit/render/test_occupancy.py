@@ -9,9 +9,10 @@ import torch.nn.functional as F
 
 from triptych.camera import orbit
 from triptych.errors import UserError
-from triptych.fields.base import FieldSample
+from triptych.fields.base import FieldSample, GeometryKind
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
-from triptych.render.occupancy import lowest_occupied, occupancy_grid
+from triptych.render.marching_rules import MidpointRule
+from triptych.render.occupancy import occupancy_grid
 from triptych.render.occupied_rays import render_rays_with_occupancy
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import RenderConfig, render_rays
@@ -32,9 +33,10 @@ class Ball:
     centre: tuple[float, float, float] = (0.05, 0.1, 0.0)
     radius: float = 0.28
     box_size: float = 1.0
+    geometry_kind: GeometryKind = "density"
     asked: list[int] = field(default_factory=list)
 
-    def query(self, points: torch.Tensor) -> FieldSample:
+    def query(self, points: torch.Tensor, directions: torch.Tensor | None = None) -> FieldSample:
         self.asked.append(points.shape[0] * points.shape[1])
         offset = points - points.new_tensor(self.centre)
         density = (self.radius - offset.norm(dim=-1, keepdim=True)) * 150
@@ -46,8 +48,9 @@ class Wall:
     """Matter only outside the cube, behind it; constant along z there, as in a tri-plane field."""
 
     box_size: float = 1.0
+    geometry_kind: GeometryKind = "density"
 
-    def query(self, points: torch.Tensor) -> FieldSample:
+    def query(self, points: torch.Tensor, directions: torch.Tensor | None = None) -> FieldSample:
         shown = points[..., :1].square() + points[..., 1:2].square() < 0.04
         behind = points[..., 2:] < -0.5
         density = torch.where(shown & behind, 20.0, -12.0)
@@ -57,8 +60,9 @@ class Wall:
 @dataclass(frozen=True)
 class Nothing:
     box_size: float = 1.0
+    geometry_kind: GeometryKind = "density"
 
-    def query(self, points: torch.Tensor) -> FieldSample:
+    def query(self, points: torch.Tensor, directions: torch.Tensor | None = None) -> FieldSample:
         return FieldSample(torch.full_like(points[..., :1], -12.0), torch.ones_like(points))
 
 
@@ -183,6 +187,6 @@ def test_grids_belong_to_one_portrait_and_one_box():
 
 
 @pytest.mark.parametrize("gain", [1.0, 30.0])
-def test_lowest_matter_has_the_activated_density_that_was_asked_for(gain):
-    raw = lowest_occupied(replace(CONFIG, density_gain=gain), 0.05)
+def test_lowest_occupied_raw_density_has_the_activated_density_that_was_asked_for(gain):
+    raw = MidpointRule(gain).lowest_occupied(0.05)
     assert F.softplus(torch.tensor(raw - 1)).item() * gain == pytest.approx(0.05, rel=1e-4)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from triptych.camera import look_at_camera
 from triptych.errors import UserError
-from triptych.fields.base import FieldSample
+from triptych.fields.base import FieldSample, GeometryKind
 from triptych.render.rays import Rays, camera_rays
 from triptych.render.renderer import Draws, RenderConfig, render_at_depths, render_rays
 
@@ -23,8 +23,9 @@ class Ball:
     radius: float = 0.3
     steepness: float = 400_000.0
     box_size: float = 1.0
+    geometry_kind: GeometryKind = "density"
 
-    def query(self, points: torch.Tensor) -> FieldSample:
+    def query(self, points: torch.Tensor, directions: torch.Tensor | None = None) -> FieldSample:
         distance = points.norm(dim=-1, keepdim=True)
         return FieldSample(self.steepness * (self.radius - distance), points + 0.5)
 
@@ -34,8 +35,9 @@ class Wave:
     """Something everywhere, different everywhere."""
 
     box_size: float = 1.0
+    geometry_kind: GeometryKind = "density"
 
-    def query(self, points: torch.Tensor) -> FieldSample:
+    def query(self, points: torch.Tensor, directions: torch.Tensor | None = None) -> FieldSample:
         density = 4 * torch.sin(9 * points.sum(dim=-1, keepdim=True)) - 1
         return FieldSample(density, torch.sigmoid(5 * points))
 
@@ -43,8 +45,9 @@ class Wave:
 @dataclass(frozen=True)
 class Nothing:
     box_size: float = 1.0
+    geometry_kind: GeometryKind = "density"
 
-    def query(self, points: torch.Tensor) -> FieldSample:
+    def query(self, points: torch.Tensor, directions: torch.Tensor | None = None) -> FieldSample:
         return FieldSample(torch.full_like(points[..., :1], -1e4), torch.rand_like(points))
 
 
@@ -185,8 +188,9 @@ def test_gradients_reach_the_field_through_both_passes():
     class Tunable:
         level: torch.Tensor
         box_size: float = 1.0
+        geometry_kind: GeometryKind = "density"
 
-        def query(self, points):
+        def query(self, points, directions=None):
             sample = Wave().query(points)
             return FieldSample(sample.geometry + self.level, sample.features)
 
@@ -224,8 +228,9 @@ def test_disparity_puts_more_samples_near():
     class Recorder:
         seen: list[torch.Tensor]
         box_size: float = 1.0
+        geometry_kind: GeometryKind = "density"
 
-        def query(self, points):
+        def query(self, points, directions=None):
             self.seen.append(points)
             return Wave().query(points)
 

@@ -19,7 +19,7 @@ class LinearField:
     slope: Tensor
     box_size: float = 1.0
 
-    def query(self, points: Tensor) -> FieldSample:
+    def query(self, points: Tensor, directions: Tensor | None = None) -> FieldSample:
         return FieldSample(points @ self.slope[:, None], torch.zeros(*points.shape[:2], 3))
 
 
