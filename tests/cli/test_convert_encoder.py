@@ -13,7 +13,7 @@ from threedpsp_checkpoints import TINY, checkpoint_of
 from toy_inversion import CAMERA
 
 from triptych.export.pictures import colour_picture, save_png
-from triptych.portrait.portrait import Portrait
+from triptych.portrait import Portrait
 from triptych.systems.invert.checks import load_encoder
 
 
