@@ -19,8 +19,7 @@ from triptych.camera import frontal_camera
 from triptych.models.eg3d import TriPlaneGenerator, ffhq512_128_config
 from triptych.systems.invert.encoder import PspEncoder, official_config
 from triptych.systems.invert.fast_encoder import fast_encoder
-from triptych.systems.invert.restyle import GeneratorSynthesis, restyle_steps
-from triptych.systems.invert.synthesis import FastSynthesis
+from triptych.systems.invert.restyle import FastSynthesis, GeneratorSynthesis, restyle_steps
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from toy_inversion import CAMERA
 
 from triptych.export.pictures import colour_picture, save_png
 from triptych.portrait import Portrait
-from triptych.systems.invert.checks import load_encoder
+from triptych.systems.invert.loading import load_encoder
 
 
 @pytest.fixture

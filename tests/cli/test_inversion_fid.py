@@ -16,7 +16,7 @@ from triptych.cli.evaluate_inversion import Inversion
 from triptych.export.pictures import colour_picture, save_png
 from triptych.files import sha256_of
 from triptych.metrics.frechet import INCEPTION_FILE
-from triptych.systems.invert import evaluation_methods as inversion_methods
+from triptych.systems.invert.evaluation import methods as inversion_methods
 
 COLUMN = "FID (Inception)"
 

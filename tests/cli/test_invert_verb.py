@@ -19,8 +19,7 @@ from triptych.camera import look_at_camera
 from triptych.export.pictures import colour_picture, save_png
 from triptych.portrait import Portrait
 from triptych.systems.generate.pipeline import GeneratePipeline
-from triptych.systems.invert.job import InvertJob
-from triptych.systems.invert.sources import folder_names, sources_of
+from triptych.systems.invert.job import InvertJob, folder_names, sources_of
 from triptych.weights import save_module
 
 RESULTS = [

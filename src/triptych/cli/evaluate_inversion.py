@@ -16,8 +16,8 @@ from triptych.runs import console
 
 if TYPE_CHECKING:
     from triptych.metrics.frechet import PublishedInception
-    from triptych.systems.invert.evaluation_heads import HeadsToInvert
-    from triptych.systems.invert.evaluation_scores import HeadScores
+    from triptych.systems.invert.evaluation.heads import HeadsToInvert
+    from triptych.systems.invert.evaluation.scores import HeadScores
     from triptych.systems.invert.pipeline import InvertPipeline
     from triptych.systems.invert.settings import InvertSettings
 
@@ -89,7 +89,7 @@ class Inversion:
     @property
     def baseline(self) -> str | None:
         """Which pSp encoder answers; None for one step of the 3DpSp encoder."""
-        from triptych.systems.invert.checks import DEFAULT_BASELINE, DEFAULT_ENCODER
+        from triptych.systems.invert.loading import DEFAULT_BASELINE, DEFAULT_ENCODER
 
         if self.psp_baseline is None and self.encoder == DEFAULT_ENCODER:
             return DEFAULT_BASELINE
@@ -108,7 +108,7 @@ class Inversion:
         return pipeline, {record["name"]: record["sha256"] for record in records}
 
     def _heads(self, pipeline: InvertPipeline) -> HeadsToInvert:
-        from triptych.systems.invert.evaluation_heads import AlignedPhotos, UnseenAvatars
+        from triptych.systems.invert.evaluation.heads import AlignedPhotos, UnseenAvatars
 
         if self.photos is not None:
             from triptych.photos.labelled_images import LabelledImages
@@ -132,9 +132,9 @@ class Inversion:
         inception: PublishedInception | None,
     ) -> list[HeadScores]:
         """Measure every head, or read what an earlier run measured."""
-        from triptych.systems.invert.checks import check_fit, load_encoder
-        from triptych.systems.invert.evaluation_methods import all_answers
-        from triptych.systems.invert.evaluation_scores import HeadScores, score_answers
+        from triptych.systems.invert.evaluation.methods import all_answers
+        from triptych.systems.invert.evaluation.scores import HeadScores, score_answers
+        from triptych.systems.invert.loading import check_fit, load_encoder
         from triptych.weights import load_features
 
         baseline = None if self.baseline is None else load_encoder(self.baseline).eval()
@@ -194,8 +194,11 @@ class Inversion:
         from triptych.cli import evaluation_models as models
         from triptych.cli.evaluation_sheets import save_inversion_sheet
         from triptych.config import to_dict
-        from triptych.systems.invert.evaluation import figures_by_method, inversion_report
-        from triptych.systems.invert.evaluation_plot import save_inversion_plot
+        from triptych.systems.invert.evaluation.report import (
+            figures_by_method,
+            inversion_report,
+            save_inversion_plot,
+        )
 
         trained = f"{self.baseline}, trained for one step"
         stand_in = "no trained baseline was given: one step of the 3DpSp encoder, camera frontal"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from triptych.systems.invert.evaluation_scores import HeadScores
+    from triptych.systems.invert.evaluation.scores import HeadScores
     from triptych.systems.stylize.ablation import AblationScore
     from triptych.systems.stylize.evaluation import Verdict
 

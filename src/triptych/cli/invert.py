@@ -60,8 +60,7 @@ class Invert:
         check_range("--face", self.face, 1, 100)
         settings = self._settings()
         from triptych.systems.invert.folder import invert_folder
-        from triptych.systems.invert.job import InvertJob
-        from triptych.systems.invert.sources import sources_of
+        from triptych.systems.invert.job import InvertJob, sources_of
 
         sources = sources_of(self.photo)
         job = InvertJob(self.model, self.encoder, self.detector, self.face, settings)

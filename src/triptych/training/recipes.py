@@ -21,7 +21,7 @@ RECIPES = {
     "editor": "triptych.training.editor.recipe",
     "i2t": "triptych.systems.stylize.recipe",
     "landmarks": "triptych.training.landmarks.recipe",
-    "psp": "triptych.systems.invert.recipe",
+    "psp": "triptych.systems.invert.training.recipe",
 }
 
 

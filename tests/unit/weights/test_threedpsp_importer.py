@@ -13,8 +13,8 @@ from threedpsp_checkpoints import TINY, checkpoint_of
 
 from triptych.camera import frontal_camera
 from triptych.errors import UserError
-from triptych.systems.invert.checks import load_encoder
 from triptych.systems.invert.encoder import PspEncoder, RestyleConfig, official_config
+from triptych.systems.invert.loading import load_encoder
 from triptych.weights import open_checkpoint, read_header, save_converted
 from triptych.weights.converted import ConversionOptions
 from triptych.weights.tensor_fit import shapes_of

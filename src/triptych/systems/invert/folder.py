@@ -19,9 +19,8 @@ from triptych.files import PLAN_FILE, atomic_write, enter_planned_folder, read_j
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder, holds_run
 from triptych.runs.record import file_record
-from triptych.systems.invert.job import InvertJob
+from triptych.systems.invert.job import InvertJob, Source, folder_names
 from triptych.systems.invert.pipeline import InvertPipeline
-from triptych.systems.invert.sources import Source, folder_names
 
 REPORT_FILE, TABLE_FILE, SHEET_FILE = "report.json", "report.md", "sheet.png"
 MOST_ROWS = 60

@@ -22,16 +22,20 @@ from triptych.photos.aligner import Detector, PhotoAligner
 from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.invert.camera_refinement import refined_camera
-from triptych.systems.invert.checks import DEFAULT_ENCODER, check_encoder, check_fit, load_encoder
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.fast_encoder import fast_encoder
-from triptych.systems.invert.refiner import InversionRefiner, Progress
-from triptych.systems.invert.restyle import restyle_steps
+from triptych.systems.invert.loading import DEFAULT_ENCODER, check_encoder, check_fit, load_encoder
+from triptych.systems.invert.refinement.camera import refined_camera
+from triptych.systems.invert.refinement.refiner import InversionRefiner, Progress
+from triptych.systems.invert.restyle import FastSynthesis, restyle_steps
 from triptych.systems.invert.settings import InvertSettings
-from triptych.systems.invert.stages import InversionStage, stage_of
-from triptych.systems.invert.synthesis import FastSynthesis
-from triptych.systems.invert.target import InversionTarget, target_of, target_of_photo
+from triptych.systems.invert.target import (
+    InversionStage,
+    InversionTarget,
+    stage_of,
+    target_of,
+    target_of_photo,
+)
 from triptych.weights import load_generator
 
 __all__ = ["DEFAULT_ENCODER", "InvertPipeline", "InvertSettings", "Inverted"]

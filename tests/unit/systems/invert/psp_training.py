@@ -12,8 +12,8 @@ from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.systems.invert.encoder import PspConfig, PspEncoder, RestyleConfig
 from triptych.systems.invert.head_views import ViewSettings
-from triptych.systems.invert.latent_statistics import latent_statistics, normal_latents
-from triptych.systems.invert.recipe import Options
+from triptych.systems.invert.training.recipe import Options
+from triptych.systems.invert.training.setup import latent_statistics, normal_latents
 from triptych.weights import save_module
 
 SIZE = 32

@@ -14,7 +14,7 @@ from triptych.avatars.sets.shards import ShardSet
 from triptych.camera import look_at_camera
 from triptych.errors import UserError
 from triptych.photos.labelled_images import LabelledImages
-from triptych.systems.invert.recipe_targets import (
+from triptych.systems.invert.training.targets import (
     AvatarTargets,
     MixedTargets,
     OwnTargets,

@@ -23,20 +23,20 @@ from triptych.models.latents import latent_from_seed
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.photos.labelled_images import LabelledImages
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.invert.evaluation import (
-    figures_by_method,
-    inversion_report,
-    step_figures,
-)
-from triptych.systems.invert.evaluation_heads import (
+from triptych.systems.invert.evaluation.heads import (
     AlignedPhotos,
     HeadToInvert,
     UnseenAvatars,
     shifted_cameras,
 )
-from triptych.systems.invert.evaluation_methods import Answer, all_answers
-from triptych.systems.invert.evaluation_plot import save_inversion_plot
-from triptych.systems.invert.evaluation_scores import HeadScores, score_answers
+from triptych.systems.invert.evaluation.methods import Answer, all_answers
+from triptych.systems.invert.evaluation.report import (
+    figures_by_method,
+    inversion_report,
+    save_inversion_plot,
+    step_figures,
+)
+from triptych.systems.invert.evaluation.scores import HeadScores, score_answers
 from triptych.systems.invert.target import target_of
 
 METHODS = [

@@ -11,8 +11,8 @@ from toy_portraits import tiny_generator
 
 from triptych.config import from_dict, to_dict
 from triptych.errors import UserError
-from triptych.systems.invert.latent import fit_latent, nearest_head
 from triptych.systems.invert.pipeline import InvertPipeline
+from triptych.systems.invert.refinement.latent import fit_latent, nearest_head
 from triptych.systems.invert.settings import InvertSettings, LatentSettings, schedule
 from triptych.systems.invert.target import InversionTarget
 

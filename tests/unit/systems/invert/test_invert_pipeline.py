@@ -24,19 +24,18 @@ from triptych.camera import look_at_camera
 from triptych.errors import UserError
 from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.latents import latent_from_seed
-from triptych.photos.camera_refinement import RefinedCamera
 from triptych.photos.five_point_crop import CROP
 from triptych.portrait import TriPlanePortrait
 from triptych.render.empty_space import EmptySpace
 from triptych.systems.invert import pipeline as invert
-from triptych.systems.invert import refiner as invert_refiner
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.pipeline import InvertPipeline
-from triptych.systems.invert.restyle import GeneratorSynthesis, restyle
+from triptych.systems.invert.refinement import refiner as invert_refiner
+from triptych.systems.invert.refinement.camera import RefinedCamera
+from triptych.systems.invert.refinement.tuning import tune_generator
+from triptych.systems.invert.restyle import FastSynthesis, GeneratorSynthesis, restyle
 from triptych.systems.invert.settings import TuningSettings, schedule
-from triptych.systems.invert.synthesis import FastSynthesis
 from triptych.systems.invert.target import target_of
-from triptych.systems.invert.tuning import tune_generator
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,15 @@ from toy_portraits import tiny_generator as make_generator
 
 from triptych.config import from_dict, to_dict
 from triptych.errors import UserError
-from triptych.systems.invert.codes import from_the_mean, noise_strength, ramp, refine_codes
-from triptych.systems.invert.latent_prior import CodePrior
-from triptych.systems.invert.objective import InversionObjective
+from triptych.systems.invert.refinement.codes import (
+    CodePrior,
+    from_the_mean,
+    noise_strength,
+    ramp,
+    refine_codes,
+)
+from triptych.systems.invert.refinement.objective import InversionObjective
+from triptych.systems.invert.refinement.tuning import tune_generator
 from triptych.systems.invert.settings import (
     PUBLISHED_CODES,
     PUBLISHED_TUNING,
@@ -24,7 +30,6 @@ from triptych.systems.invert.settings import (
     schedule,
 )
 from triptych.systems.invert.target import target_of
-from triptych.systems.invert.tuning import tune_generator
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from triptych.errors import UserError
-from triptych.systems.invert.latent_prior import CodePrior
+from triptych.systems.invert.refinement.codes import CodePrior
 
 
 def _codes(number: int, seed: int) -> torch.Tensor:

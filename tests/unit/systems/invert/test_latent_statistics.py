@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from triptych.systems.invert.latent_statistics import latent_statistics, normal_latents
+from triptych.systems.invert.training.setup import latent_statistics, normal_latents
 
 
 def test_mean_and_spread_of_style_codes(toy_generator):

@@ -11,8 +11,8 @@ from psp_training import encoder_config
 from triptych.camera import frontal_camera, look_at_camera
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.head_views import HeadViews, ViewSettings
-from triptych.systems.invert.mean_views import MeanViews
 from triptych.systems.invert.restyle import GeneratorSynthesis, mean_picture
+from triptych.systems.invert.training.slots import MeanViews
 
 
 def views_of(generator, **changes):

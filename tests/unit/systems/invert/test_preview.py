@@ -8,7 +8,7 @@ from triptych.camera import look_at_camera
 from triptych.portrait.fast_renderer import FastRenderer
 from triptych.render.occupancy import everywhere
 from triptych.render.rays import camera_rays
-from triptych.systems.invert.preview import preview_image
+from triptych.systems.invert.restyle import preview_image
 
 CAMERA = look_at_camera(0.3, 0.1)
 

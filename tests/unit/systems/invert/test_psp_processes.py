@@ -12,7 +12,7 @@ import pytest
 import torch
 from psp_training import write_options
 
-from triptych.systems.invert.checks import load_encoder
+from triptych.systems.invert.loading import load_encoder
 from triptych.weights import read_header
 
 _STEPS = 6

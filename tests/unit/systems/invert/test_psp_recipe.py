@@ -14,13 +14,17 @@ from psp_training import encoder_config, write_options
 from triptych.camera import random_views
 from triptych.errors import UserError
 from triptych.models.eg3d import ffhq512_128_config
-from triptych.systems.invert import recipe as recipe_module
-from triptych.systems.invert.checks import load_encoder
 from triptych.systems.invert.encoder import PspConfig, RestyleConfig, official_config
-from triptych.systems.invert.latent_statistics import latent_statistics, normal_latents
+from triptych.systems.invert.loading import load_encoder
 from triptych.systems.invert.losses import InversionWeights
-from triptych.systems.invert.recipe_options import published_options
-from triptych.systems.invert.recipe_setup import encoder_config_for, encoder_for
+from triptych.systems.invert.training import recipe as recipe_module
+from triptych.systems.invert.training.setup import (
+    encoder_config_for,
+    encoder_for,
+    latent_statistics,
+    normal_latents,
+    published_options,
+)
 from triptych.training.loop import LoopConfig, Progress, TrainingResult, train
 from triptych.weights import read_header
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from triptych.camera import look_at_camera
-from triptych.systems.invert.recipe_targets import Target
-from triptych.systems.invert.restyle_slots import RestyleSlots, stacked
+from triptych.systems.invert.training.slots import RestyleSlots, stacked
+from triptych.systems.invert.training.targets import Target
 
 MEAN = torch.full((2, 3), 0.25)
 CAMERA = look_at_camera(0.1, 0.0)

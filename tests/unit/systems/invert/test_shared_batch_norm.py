@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from triptych.systems.invert.shared_batch_norm import SharedBatchNorm2d, share_batch_statistics
+from triptych.systems.invert.training.shared_batch_norm import (
+    SharedBatchNorm2d,
+    share_batch_statistics,
+)
 
 
 def test_layers_are_exchanged_in_place_and_answer_alike():
@@ -28,7 +31,7 @@ def test_layers_are_exchanged_in_place_and_answer_alike():
 _TWO_PROCESSES = """
 import sys, torch
 from torch import nn
-from triptych.systems.invert.shared_batch_norm import share_batch_statistics
+from triptych.systems.invert.training.shared_batch_norm import share_batch_statistics
 
 torch.distributed.init_process_group("gloo")
 rank = torch.distributed.get_rank()

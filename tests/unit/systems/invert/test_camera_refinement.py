@@ -9,7 +9,7 @@ import torch
 
 from triptych.camera import Camera, look_at_camera
 from triptych.errors import UserError
-from triptych.photos.camera_refinement import RefinementConfig, refine_camera
+from triptych.systems.invert.refinement.camera import RefinementConfig, refine_camera
 
 SIZE = 32
 BLOBS = torch.tensor(

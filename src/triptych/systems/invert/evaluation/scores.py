@@ -17,8 +17,8 @@ from triptych.nn.feature_network import AvatarFeatures
 from triptych.nn.inception import InceptionFeatures
 from triptych.ops.resize import fit_size
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.invert.evaluation_heads import HeadToInvert
-from triptych.systems.invert.evaluation_methods import Answer
+from triptych.systems.invert.evaluation.heads import HeadToInvert
+from triptych.systems.invert.evaluation.methods import Answer
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 _CLASS = "InversionScores"

@@ -10,9 +10,9 @@ from torch import Tensor
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.render.empty_space import EmptySpace
-from triptych.systems.invert.codes import Step
 from triptych.systems.invert.losses import InversionWeights
-from triptych.systems.invert.objective import InversionObjective
+from triptych.systems.invert.refinement.codes import Step
+from triptych.systems.invert.refinement.objective import InversionObjective
 from triptych.systems.invert.settings import InvertSettings
 from triptych.systems.invert.target import InversionTarget
 

@@ -12,6 +12,10 @@ from torch.nn import functional
 
 from triptych.camera import Camera
 from triptych.errors import UserError
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.systems.invert.head_views import HeadViews
+from triptych.systems.invert.settings import InvertSettings
+from triptych.systems.invert.target import InversionTarget
 
 Render = Callable[[Camera], Tensor]
 """Shows a head from a camera: an image [1, 3, s, s] in [-1, 1], differentiable in the camera."""
@@ -147,3 +151,26 @@ def _multiscale_difference(first: Tensor, second: Tensor) -> Tensor:
         first, second = functional.avg_pool2d(first, 2), functional.avg_pool2d(second, 2)
         total = total + (first - second).abs().mean()
     return total / _LEVELS
+
+
+def refined_camera(
+    generator: TriPlaneGenerator,
+    target: InversionTarget,
+    ws: Tensor,
+    settings: InvertSettings,
+) -> RefinedCamera:
+    """Return the camera from which the head of style codes [1, k, d] looks most like the picture.
+
+    Models whose photos are turned upright never saw a rolled head; for them the roll stays.
+    """
+    views = HeadViews(generator, settings.views)
+    draw = views.draw(1, True, torch.Generator().manual_seed(settings.seed))
+    with torch.no_grad():
+        planes = generator.planes(ws).float()
+
+    def render(camera: Camera) -> Tensor:
+        return views.pair(planes, ws, camera, target.image, draw).pred
+
+    framing = generator.config.photo_framing()
+    config = RefinementConfig(steps=settings.camera_steps, roll=not framing.upright)
+    return refine_camera(render, views.cut(target.image, draw), target.camera, config)

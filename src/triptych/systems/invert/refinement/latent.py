@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,11 +11,47 @@ from torch import Tensor
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.invert.codes import Step
-from triptych.systems.invert.known_heads import KnownHeads
-from triptych.systems.invert.objective import InversionObjective
+from triptych.systems.invert.refinement.codes import Step
+from triptych.systems.invert.refinement.objective import InversionObjective
 from triptych.systems.invert.settings import LatentSettings
 from triptych.systems.invert.target import InversionTarget
+
+_SEEDS = 6000
+_SEEDS_PER_CODE_ENTRY = 4
+
+
+@dataclass(frozen=True, eq=False)
+class KnownHeads:
+    """Seeds of a generator, from 0 up.
+
+    Attributes:
+        latents: Latents [n, z_dim].
+        codes: Style codes of the frontal camera [n, w_dim].
+    """
+
+    latents: Tensor
+    codes: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, generator: TriPlaneGenerator) -> KnownHeads:
+        """Return enough heads of a generator to say what is usual for it."""
+        config = generator.config
+        seeds = range(max(_SEEDS, _SEEDS_PER_CODE_ENTRY * config.w_dim))
+        latents = torch.cat([generator.latent(seed) for seed in seeds])
+        return cls(latents, generator.mapping(latents)[:, 0])
+
+    def nearest(self, code: Tensor, unit: Tensor, count: int) -> Tensor:
+        """Return the numbers of the heads nearest to a style code, nearest first.
+
+        Args:
+            code: Style code [d].
+            unit: What each entry's distance counts in [d].
+            count: How many heads.
+        """
+        distance = ((self.codes - code) / unit).square().mean(dim=1)
+        return distance.topk(min(count, len(distance)), largest=False).indices
+
 
 # Entries that hardly differ between heads (a rare garment) still get a unit to move in.
 _LEAST_SPREAD = 1e-4

@@ -15,8 +15,8 @@ from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.preview import preview_render
 from triptych.ops.resize import fit_size
 from triptych.systems.invert.encoder import PspEncoder
-from triptych.systems.invert.recipe_targets import Target
 from triptych.systems.invert.restyle import GeneratorSynthesis, RestyleStep, restyle
+from triptych.systems.invert.training.targets import Target
 
 
 @torch.no_grad()

@@ -23,12 +23,15 @@ from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import fit_size
 from triptych.systems.invert.head_views import HeadViews, ViewDraw
 from triptych.systems.invert.losses import inversion_loss
-from triptych.systems.invert.mean_views import MeanViews
-from triptych.systems.invert.recipe_checks import check_inversion, inversion_rows
-from triptych.systems.invert.recipe_options import Options
-from triptych.systems.invert.recipe_setup import encoder_for, target_sources, unseen_targets
-from triptych.systems.invert.restyle_slots import RestyleSlots, SlotBatch, stacked
-from triptych.systems.invert.shared_batch_norm import share_batch_statistics
+from triptych.systems.invert.training.setup import (
+    Options,
+    encoder_for,
+    target_sources,
+    unseen_targets,
+)
+from triptych.systems.invert.training.shared_batch_norm import share_batch_statistics
+from triptych.systems.invert.training.slots import MeanViews, RestyleSlots, SlotBatch, stacked
+from triptych.systems.invert.training.validation import check_inversion, inversion_rows
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
 from triptych.training.trained_weights import save_trained

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from triptych.errors import import_optional
+from triptych.files import atomic_path
 from triptych.metrics.frechet import INCEPTION_FILE, frechet_distance
 from triptych.runs.report_file import Cell, Report, Table, mean
-from triptych.systems.invert.evaluation_methods import (
+from triptych.systems.invert.evaluation.methods import (
     BASELINE,
     DIRECT,
     MEAN,
@@ -18,7 +21,7 @@ from triptych.systems.invert.evaluation_methods import (
     TUNED,
     steps_name,
 )
-from triptych.systems.invert.evaluation_scores import HeadScores
+from triptych.systems.invert.evaluation.scores import HeadScores
 
 COLUMNS = {
     "l2": "L2",
@@ -182,3 +185,48 @@ def _of(row: Mapping[str, float | None], name: str) -> float:
 
 def _said(true: bool) -> str:
     return "yes" if true else "no"
+
+
+_PANELS = (
+    ("perceptual", "perceptual distance"),
+    ("identity", "identity similarity"),
+    ("psnr", "PSNR (dB)"),
+)
+_LEAST_SECONDS = 0.05  # a logarithmic axis has no zero
+
+
+def save_inversion_plot(
+    path: str | Path, figures: Mapping[str, Mapping[str, float | None]]
+) -> None:
+    """Draw three figures of every method over the time that it takes.
+
+    Args:
+        path: PNG file to be.
+        figures: Mean figures by method.
+
+    Raises:
+        MissingDependency: matplotlib is not installed.
+    """
+    import_optional("matplotlib", "train")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * len(_PANELS) + 2.4, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, (name, heading) in enumerate(_PANELS, start=1):
+        panel: Any = figure.add_subplot(1, len(_PANELS), place)
+        for method, row in figures.items():
+            value, seconds = row[name], row["seconds"] or 0.0
+            if value is None:
+                continue
+            if method in (MEAN, PRIOR):  # take no time: lines to compare with
+                style = ":" if method == MEAN else "--"
+                panel.axhline(value, linestyle=style, color="0.6", label=method)
+            else:
+                panel.plot(max(seconds, _LEAST_SECONDS), value, "o", label=method)
+        panel.set_xscale("log")
+        panel.set_xlabel("seconds")
+        panel.set_title(heading)
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside right center")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.invert.codes import from_the_mean, refine_codes
 from triptych.systems.invert.encoder import PspEncoder
-from triptych.systems.invert.objective import InversionObjective
 from triptych.systems.invert.pipeline import InvertPipeline
-from triptych.systems.invert.restyle import restyle
+from triptych.systems.invert.refinement.codes import from_the_mean, refine_codes
+from triptych.systems.invert.refinement.objective import InversionObjective
+from triptych.systems.invert.restyle import FastSynthesis, restyle
 from triptych.systems.invert.settings import InvertSettings, mirrored_weights
-from triptych.systems.invert.synthesis import FastSynthesis
 from triptych.systems.invert.target import InversionTarget
 
 MEAN, PRIOR, BASELINE, DIRECT = "mean latent", "true latent", "pSp", "direct optimisation"

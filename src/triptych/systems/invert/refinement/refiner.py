@@ -12,15 +12,12 @@ from torch import Tensor
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.invert.codes import refine_codes
-from triptych.systems.invert.known_heads import KnownHeads
-from triptych.systems.invert.latent import fit_latent, nearest_head
-from triptych.systems.invert.latent_prior import CodePrior
-from triptych.systems.invert.objective import InversionObjective
+from triptych.systems.invert.refinement.codes import CodePrior, refine_codes
+from triptych.systems.invert.refinement.latent import KnownHeads, fit_latent, nearest_head
+from triptych.systems.invert.refinement.objective import InversionObjective
+from triptych.systems.invert.refinement.tuning import tune_generator
 from triptych.systems.invert.settings import InvertSettings, mirrored_weights
-from triptych.systems.invert.stages import InversionStage, stage_of
-from triptych.systems.invert.target import InversionTarget
-from triptych.systems.invert.tuning import tune_generator
+from triptych.systems.invert.target import InversionStage, InversionTarget, stage_of
 
 LOOKING, LATENT = "looking for a head like it", "fitting that head"
 REFINING, TUNING = "refining codes", "tuning"

@@ -1,0 +1,1 @@
+"""3DpSp's table: every method on the same pictures."""

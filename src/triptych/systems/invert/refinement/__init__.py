@@ -1,0 +1,1 @@
+"""What follows the encoder: the camera, a latent, style codes, the generator itself."""
