@@ -9,8 +9,7 @@ from typing import Annotated
 import tyro
 
 from triptych.cli.evaluate_inversion import Inversion
-from triptych.cli.options import MaybeFloat, MaybeInt, MaybePath, parse_seeds
-from triptych.runs import console
+from triptych.cli.options import MaybeFloat, MaybeInt, MaybePath, parse_key_values, parse_seeds
 
 TWELVE_STYLES = (
     "bronze",
@@ -50,34 +49,10 @@ class Prior:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.avatars.sets.true_heads import AvatarHeads
-        from triptych.cli import evaluation_models as models
-        from triptych.cli.evaluation_sheets import save_prior_sheet
-        from triptych.runs.record import model_record
-        from triptych.systems.generate.evaluation import PriorSettings, measure_prior
-        from triptych.weights import load_generator
+        from triptych.systems.generate.evaluation import PriorSettings, evaluate_prior
 
         settings = PriorSettings(count=self.count, views=self.views, first_seed=self.seed)
-        models.open_report_folder(self.out, "prior", overwrite=self.overwrite)
-        networks, heads = models.load_style_networks(), AvatarHeads(self.pack)
-        generator = load_generator(self.model)
-        hashes = {self.model: model_record(self.model, "generator")["sha256"], **networks.hashes}
-        with console.stages() as progress:
-            steps = models.counted(progress, "heads", settings.count)
-            findings = measure_prior(
-                generator,
-                heads,
-                networks.distance,
-                networks.identity,
-                settings,
-                models=hashes,
-                step=steps,
-            )
-        models.publish(
-            findings.report,
-            self.out,
-            lambda path: save_prior_sheet(path, findings.pictures, self.seed),
-        )
+        evaluate_prior(self.model, settings, self.out, pack=self.pack, overwrite=self.overwrite)
 
 
 @dataclass(frozen=True)
@@ -92,7 +67,7 @@ class Editor:
     heads: int = 300
     """Number of heads."""
     styles: tuple[str, ...] = ()
-    """Styles to ask for; all that the judge knows by default."""
+    """Styles to ask for; all that the classifier knows by default."""
     styles_per_head: MaybeInt = None
     """Ask each group of heads for this many styles in turn; for all by default."""
     seed: int = 0
@@ -110,12 +85,7 @@ class Editor:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.avatars.sets.true_heads import AvatarHeads
-        from triptych.avatars.styles.catalogue import style_named
-        from triptych.avatars.styles.phrases import sample_phrase
-        from triptych.cli import evaluation_models as models
-        from triptych.cli.evaluation_sheets import save_editor_sheet
-        from triptych.systems.stylize.editor_evaluation import measure_editor, num_edits
+        from triptych.systems.stylize.editor_evaluation import evaluate_editor
         from triptych.systems.stylize.editor_evaluation_groups import EditorSettings
 
         settings = EditorSettings(
@@ -125,34 +95,19 @@ class Editor:
             num_steps=self.steps,
             text_guidance=self.text_guidance,
         )
-        models.open_report_folder(self.out, "editor", overwrite=self.overwrite)
-        # Styles come in turn for all heads of a group: as they are, and as statues.
-        heads = AvatarHeads(self.pack, kept_heads=2 * settings.heads_per_group)
-        networks = models.load_style_networks()
-        styles = models.known_styles(self.styles, networks.classifier)
-        editor, hashes = models.load_editor(self.editor)
-        groups = self.out / "groups"
-        groups.mkdir(exist_ok=True)
-        with console.stages() as progress:
-            findings = measure_editor(
-                editor,
-                heads,
-                networks,
-                {style: style_named(style).kind for style in styles},
-                lambda style, rng: sample_phrase([style], rng),
-                settings,
-                models={**hashes, **networks.hashes},
-                folder=groups,
-                step=models.counted(progress, "edits", num_edits(settings, len(styles))),
-            )
-        models.publish(
-            findings.report, self.out, lambda path: save_editor_sheet(path, findings.pictures)
+        evaluate_editor(
+            self.editor,
+            settings,
+            self.out,
+            styles=self.styles,
+            pack=self.pack,
+            overwrite=self.overwrite,
         )
 
 
 @dataclass(frozen=True)
 class Stylize:
-    """Stylise heads, or take finished runs, and have the results judged from five angles.
+    """Stylise heads, or take finished runs, and measure the results from five angles.
 
     Runs stay in OUT/runs; a stopped evaluation goes on where it was.
     """
@@ -164,7 +119,7 @@ class Stylize:
     identities: str = "0-2"
     """Seeds of the heads: 3, or 0-2, or 1,4,9."""
     runs: tuple[Path, ...] = ()
-    """Folders of finished runs to judge instead."""
+    """Folders of finished runs to measure instead."""
     quality: str = "standard"
     """draft, standard or high."""
     set: tuple[str, ...] = ()
@@ -176,49 +131,21 @@ class Stylize:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.cli import evaluation_models as models
-        from triptych.cli.evaluation_sheets import save_stylize_sheet
-        from triptych.config import to_dict
-        from triptych.systems.stylize.evaluation import EvaluationSettings, evaluate, stylize_report
-        from triptych.systems.stylize.evaluation_heads import (
-            StylisedHead,
-            stylise_or_read,
-        )
+        from triptych.systems.stylize.settings import preset
 
-        settings = models.stylize_settings(self.quality, self.set)
-        identities, judging = parse_seeds(self.identities), EvaluationSettings()
-        models.open_report_folder(self.out, "stylize", overwrite=self.overwrite)
-        networks = models.load_style_networks()
-        pipeline = models.load_pipeline(self.model)
-        verdicts = []
-        with console.stages() as progress:
-            if self.runs:
-                for done, folder in enumerate(self.runs):
-                    progress("runs", done, len(self.runs))
-                    head = StylisedHead.from_run(folder, pipeline.subject)
-                    verdicts.append(evaluate(head, networks.classifier, networks.identity, judging))
-            else:
-                styles = models.known_styles(self.styles, networks.classifier)
-                pairs = [(style, identity) for style in styles for identity in identities]
-                for done, (style, identity) in enumerate(pairs):
-                    progress("heads", done, len(pairs))
-                    head = stylise_or_read(
-                        pipeline,
-                        style,
-                        identity,
-                        settings,
-                        models.run_folder(self.out, style, identity),
-                        prompt=models.plain_prompt(style),
-                        progress=progress,
-                    )
-                    verdicts.append(evaluate(head, networks.classifier, networks.identity, judging))
-        report = stylize_report(
-            verdicts,
-            judging,
-            run_settings=to_dict(settings) if not self.runs else {"runs": [*map(str, self.runs)]},
-            models={**pipeline.hashes, **networks.hashes},
+        settings = preset(self.quality, parse_key_values(self.set))
+        identities = parse_seeds(self.identities)
+        from triptych.systems.stylize.evaluation import evaluate_styles
+
+        evaluate_styles(
+            self.model,
+            self.styles,
+            identities,
+            settings,
+            self.out,
+            runs=self.runs,
+            overwrite=self.overwrite,
         )
-        models.publish(report, self.out, lambda path: save_stylize_sheet(path, verdicts))
 
 
 @dataclass(frozen=True)
@@ -247,46 +174,21 @@ class Ablation:
 
     def run(self) -> None:
         """Do the work."""
-        from triptych.cli import evaluation_models as models
-        from triptych.cli.evaluation_sheets import save_ablation_sheet
-        from triptych.config import to_dict
-        from triptych.systems.stylize import ablation as ablation
+        from triptych.systems.stylize.settings import preset
 
-        settings = models.stylize_settings(self.quality, self.set)
-        identities, looking = parse_seeds(self.identities), ablation.AblationSettings()
-        models.open_report_folder(self.out, "ablation", overwrite=self.overwrite)
-        networks, truth = models.load_style_networks(), models.truth_if_present(self.pack)
-        styles = models.known_styles(self.styles, networks.classifier)
-        pipeline = models.load_pipeline(self.model)
-        scores, fronts = [], []
-        pairs = [(style, identity) for style in styles for identity in identities]
-        with console.stages() as progress:
-            for done, (style, identity) in enumerate(pairs):
-                progress("heads", done, len(pairs))
-                heads = ablation.fit_variants(
-                    pipeline,
-                    style,
-                    identity,
-                    settings,
-                    models.run_folder(self.out, style, identity),
-                    prompt=models.plain_prompt(style),
-                    progress=progress,
-                )
-                for variant, head in heads.items():
-                    scores.append(
-                        ablation.score_variant(
-                            variant, head, networks.classifier, networks.distance, truth, looking
-                        )
-                    )
-                variants = [head.portrait.render().image[0] for head in heads.values()]
-                fronts.append([heads["full"].edited[0], *variants])
-        report = ablation.ablation_report(
-            scores,
-            looking,
-            run_settings=to_dict(settings),
-            models={**pipeline.hashes, **networks.hashes},
+        settings = preset(self.quality, parse_key_values(self.set))
+        identities = parse_seeds(self.identities)
+        from triptych.systems.stylize.ablation import evaluate_ablation
+
+        evaluate_ablation(
+            self.model,
+            self.styles,
+            identities,
+            settings,
+            self.out,
+            pack=self.pack,
+            overwrite=self.overwrite,
         )
-        models.publish(report, self.out, lambda path: save_ablation_sheet(path, fronts, scores))
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,10 @@ class Inversion:
         check_range("--heads", self.heads, 2, 10_000)
         check_range("--direct-steps", self.direct_steps, 0, 100_000)
         settings = self._settings()
-        from triptych.cli import evaluation_models as models
         from triptych.metrics.frechet import INCEPTION_FILE, find_inception
+        from triptych.runs.report_file import open_report_folder
 
-        models.open_report_folder(self.out, "inversion", overwrite=self.overwrite)
+        open_report_folder(self.out, "inversion", overwrite=self.overwrite)
         pipeline, hashes = self._pipeline()
         hashes["avatar-features"] = _features_hash()
         inception = find_inception()
@@ -191,9 +191,8 @@ class Inversion:
         pipeline: InvertPipeline,
         inception: PublishedInception | None,
     ) -> None:
-        from triptych.cli import evaluation_models as models
-        from triptych.cli.evaluation_sheets import save_inversion_sheet
         from triptych.config import to_dict
+        from triptych.runs.report_file import publish
         from triptych.systems.invert.evaluation.report import (
             figures_by_method,
             inversion_report,
@@ -220,7 +219,18 @@ class Inversion:
             save_inversion_plot(self.out / "inversion-plot.png", figures_by_method(scores))
         except MissingDependency as missing:
             console.warn(f"no plot: {missing}")
-        models.publish(report, self.out, lambda path: save_inversion_sheet(path, scores))
+        save_inversion_sheet(self.out / "inversion.png", scores)
+        publish(report, self.out)
+
+
+def save_inversion_sheet(path: Path, scores: list[HeadScores]) -> None:
+    """Save a row per pictured head: the picture, then what every method made of it."""
+    from triptych.export.sheets import save_image_rows
+
+    shown = [(score, score.pictures) for score in scores if score.pictures is not None]
+    columns = ("picture", *shown[0][0].rows) if shown else None
+    labels = [f"head {score.name}" for score, _ in shown]
+    save_image_rows(path, [list(pictures) for _, pictures in shown], labels, columns)
 
 
 def _fingerprint(plan: dict[str, Any]) -> str:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from triptych.errors import UserError
+from triptych.export.pictures import colour_picture, save_png
+
+MOST_ROWS = 80
+"""Rows beyond it are not on a sheet of image rows."""
 
 _PAPER = (255, 255, 255)
 _INK = (40, 40, 40)
@@ -75,6 +81,27 @@ def wrapped(
         [picture for row in rows[start : start + together] for picture in row] for start in starts
     ]
     return joined, [", ".join(labels[start : start + together]) for start in starts]
+
+
+def save_image_rows(
+    path: str | Path,
+    rows: Sequence[Sequence[Tensor]],
+    labels: Sequence[str],
+    column_labels: Sequence[str] | None = None,
+) -> None:
+    """Save a sheet of images, at most 80 rows; nothing when there are none.
+
+    Args:
+        path: File to be (.png).
+        rows: Images [3, h, h] in [-1, 1]; rows may differ in length.
+        labels: One text per row.
+        column_labels: One text per column.
+    """
+    if not rows:
+        return
+    pictures = [[colour_picture(image) for image in row] for row in rows[:MOST_ROWS]]
+    labels = list(labels[:MOST_ROWS])
+    save_png(path, picture_sheet(pictures, row_labels=labels, column_labels=column_labels))
 
 
 def _resized(picture: np.ndarray, side: int):  # type: ignore[no-untyped-def]

@@ -15,8 +15,11 @@ from triptych.files import user_cache_folder
 from triptych.metrics.identity import ArcFaceIdentity, AvatarIdentity, IdentityFeatures
 from triptych.metrics.lpips import LpipsDistance, LpipsStack
 from triptych.metrics.perceptual import AvatarPerceptualDistance, PerceptualDistance
-from triptych.metrics.style_classifier import StyleClassifier
+from triptych.metrics.style_classifier import AvatarStyleClassifier, StyleClassifier
 from triptych.nn.ir_se import Squeeze
+
+FEATURES, STYLE_CLASSIFIER = "avatar-features", "avatar-classifier"
+"""The embedded networks of the perceptual distance, and of styles and identities."""
 
 NetworkOrigin = Literal["auto", "published", "embedded"]
 
@@ -59,6 +62,20 @@ class StyleNetworks:
     identity: IdentityFeatures
     distance: PerceptualDistance
     hashes: dict[str, str] = field(default_factory=dict)
+
+
+def load_style_networks() -> StyleNetworks:
+    """Return the embedded networks: a classifier that no system trains with, and the features."""
+    from triptych.weights import load_features
+    from triptych.weights.registry import MODELS
+
+    classifier = load_features(STYLE_CLASSIFIER)
+    return StyleNetworks(
+        AvatarStyleClassifier(classifier),
+        AvatarIdentity(classifier),
+        AvatarPerceptualDistance(load_features(FEATURES)),
+        {name: MODELS[name].sha256() for name in (FEATURES, STYLE_CLASSIFIER)},
+    )
 
 
 def metric_networks_folder(folder: str | Path | None = None) -> Path:

@@ -14,7 +14,9 @@ from typing import Any
 
 import torch
 
-from triptych.files import atomic_write, write_json
+from triptych.errors import UserError
+from triptych.files import atomic_write, make_writable_folder, write_json
+from triptych.runs import console
 
 Cell = str | int | float | None
 
@@ -55,6 +57,27 @@ class Report:
     models: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_report_folder(folder: Path, name: str, *, overwrite: bool) -> None:
+    """Make the folder of a report and see that nothing in it would be lost.
+
+    Raises:
+        UserError: The folder cannot be written or holds such a report.
+    """
+    if (folder / f"{name}.json").exists() and not overwrite:
+        raise UserError(
+            f"{folder} holds a report '{name}' already; choose another folder or add --overwrite"
+        )
+    make_writable_folder(folder)
+
+
+def publish(report: Report, folder: Path) -> None:
+    """Write a report and show its summary and the path of its JSON file."""
+    json_path, _ = write_report(report, folder)
+    shown = [(name, _text(value)) for name, value in report.summary.items()]
+    console.table(("measure", "value"), shown)
+    console.result(str(json_path))
 
 
 def write_report(report: Report, folder: str | Path) -> tuple[Path, Path]:

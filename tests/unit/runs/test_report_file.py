@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import UserError
-from triptych.runs.report_file import Report, Table, command_line, mean, write_report
+from triptych.runs.report_file import (
+    Report,
+    Table,
+    command_line,
+    mean,
+    open_report_folder,
+    publish,
+    write_report,
+)
 
 REPORT = Report(
     name="prior",
@@ -62,3 +70,22 @@ def test_mean_leaves_out_what_is_not_a_number() -> None:
 )
 def test_the_command_is_what_a_user_would_type_again(arguments, shown) -> None:
     assert command_line(arguments) == shown
+
+
+def test_an_earlier_report_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> None:
+    open_report_folder(tmp_path / "new", "prior", overwrite=False)
+    (tmp_path / "new" / "prior.json").write_text("{}")
+    open_report_folder(tmp_path / "new", "editor", overwrite=False)
+    open_report_folder(tmp_path / "new", "prior", overwrite=True)
+    with pytest.raises(UserError, match="--overwrite"):
+        open_report_folder(tmp_path / "new", "prior", overwrite=False)
+
+
+def test_a_published_report_is_written_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(REPORT, tmp_path)
+    assert json.loads((tmp_path / "prior.json").read_text())["summary"] == dict(REPORT.summary)
+    shown = capsys.readouterr().out
+    assert "23.457" in shown
+    assert shown.splitlines()[-1] == str(tmp_path / "prior.json")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera, frontal_camera, random_views
+from triptych.errors import UserError
 from triptych.ops.colour import from_uint8
 
 if TYPE_CHECKING:
@@ -56,6 +57,20 @@ class AvatarHeads:
 
         self._assets = load_assets(pack)
         self._builder = AvatarBuilder(self._assets, kept_heads=kept_heads)
+
+    @classmethod
+    def if_present(cls, pack: str | Path | None = None) -> AvatarHeads | None:
+        """Return the heads; None when no pack was asked for and none is here.
+
+        Raises:
+            UserError: The pack that was asked for cannot be read.
+        """
+        try:
+            return cls(pack)
+        except UserError:
+            if pack is not None:
+                raise
+            return None
 
     def views(self, seed: int, style: str | None, camera: Camera, size: int) -> TrueViews:
         """Render a seed's head in a style (None: as it is) from v cameras."""

@@ -1,22 +1,36 @@
-"""How well a generator draws heads it has never seen: its pictures against the avatars' renders."""
+"""The avatar prior on unseen heads: its images against the renders of the same avatars."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from triptych.avatars.sets.true_heads import TrueHeads, TrueViews, unseen_cameras
+from triptych.avatars.sets.true_heads import AvatarHeads, TrueHeads, TrueViews, unseen_cameras
 from triptych.camera import Camera
 from triptych.errors import UserError
+from triptych.export.sheets import save_image_rows
 from triptych.metrics.identity import IdentityFeatures, identity_similarity
 from triptych.metrics.image_metrics import iou, masked_psnr, psnr
+from triptych.metrics.metric_networks import load_style_networks
 from triptych.metrics.perceptual import PerceptualDistance
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.progress import Step, no_progress
 from triptych.render.rendering import Rendering
-from triptych.runs.report_file import Cell, Report, Table, mean
+from triptych.runs import console
+from triptych.runs.record import model_record
+from triptych.runs.report_file import (
+    Cell,
+    Report,
+    Table,
+    mean,
+    open_report_folder,
+    publish,
+)
+from triptych.weights import load_generator
 
 REGION_NAMES = (
     "background",
@@ -34,7 +48,7 @@ _FACE = (1, 2, 3, 4, 5)
 
 @dataclass(frozen=True)
 class PriorSettings:
-    """Which heads are looked at.
+    """Which heads are measured.
 
     Attributes:
         count: Number of heads.
@@ -43,6 +57,9 @@ class PriorSettings:
         yaw_range: Largest yaw in radians.
         pitch_range: Largest pitch in radians.
         pictured: Heads that are shown on the sheet.
+
+    Raises:
+        UserError: There is nothing to measure.
     """
 
     count: int = 200
@@ -57,6 +74,52 @@ class PriorSettings:
             raise UserError(
                 f"count and views: got {self.count} and {self.views}; expected 1 or more of each"
             )
+
+
+def evaluate_prior(
+    model: str,
+    settings: PriorSettings,
+    out: Path,
+    *,
+    pack: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Measure a generator and write prior.json, prior.md and the sheet prior.png.
+
+    Args:
+        model: Name from the registry, or a file.
+        settings: Which heads.
+        out: Folder of the report.
+        pack: Head asset pack; the default places when None.
+        overwrite: Replace an earlier report.
+
+    Raises:
+        UserError: The model or the asset pack is missing, or the folder holds such a report.
+    """
+    open_report_folder(out, "prior", overwrite=overwrite)
+    networks, heads = load_style_networks(), AvatarHeads(pack)
+    generator = load_generator(model)
+    with console.progress("heads", settings.count) as step:
+        findings = measure_prior(
+            generator,
+            heads,
+            networks.distance,
+            networks.identity,
+            settings,
+            models={model: model_record(model, "generator")["sha256"], **networks.hashes},
+            step=step,
+        )
+    save_prior_sheet(out / "prior.png", findings.pictures, settings.first_seed)
+    publish(findings.report, out)
+
+
+def save_prior_sheet(path: Path, pairs: Sequence[Tensor], first_seed: int) -> None:
+    """Save heads [2, v, 3, h, h]: in each row the renders, then the generator's images."""
+    labels = [
+        f"seed {first_seed + index}: {len(pair[0])} renders, then the generator's pictures"
+        for index, pair in enumerate(pairs)
+    ]
+    save_image_rows(path, [[*pair[0], *pair[1]] for pair in pairs], labels)
 
 
 @dataclass
@@ -101,35 +164,35 @@ def measure_prior(
     for index in range(settings.count):
         seed = settings.first_seed + index
         camera = unseen_cameras(seed, settings.views, settings.yaw_range, settings.pitch_range)
-        made = _generated(generator, seed, camera)
-        true = heads.views(seed, None, camera, made.image.shape[-1])
+        pred = _rendered(generator, seed, camera)
+        true = heads.views(seed, None, camera, pred.image.shape[-1])
         found = {
-            **_fidelity(made, true),
-            "perceptual": distance(made.image, true.image),
-            "identity": identity_similarity(identity, made.image, true.image),
+            **_fidelity(pred, true),
+            "perceptual": distance(pred.image, true.image),
+            "identity": identity_similarity(identity, pred.image, true.image),
         }
         for name, values in found.items():
             figures.setdefault(name, []).extend(values.tolist())
         for number, name in enumerate(REGION_NAMES):
             inside = (true.regions == number)[:, None]
-            by_region[name].extend(masked_psnr(made.image, true.image, inside).tolist())
+            by_region[name].extend(masked_psnr(pred.image, true.image, inside).tolist())
         if index < settings.pictured:
-            pictures.append(torch.stack([true.image, made.image]))
+            pictures.append(torch.stack([true.image, pred.image]))
         step()
     return PriorFindings(_report(figures, by_region, settings, models or {}), pictures)
 
 
-def _generated(generator: TriPlaneGenerator, seed: int, camera: Camera) -> Rendering:
+def _rendered(generator: TriPlaneGenerator, seed: int, camera: Camera) -> Rendering:
     return generator.synthesis(generator.mapping(generator.latent(seed)), camera)
 
 
-def _fidelity(made: Rendering, true: TrueViews) -> dict[str, Tensor]:
+def _fidelity(pred: Rendering, true: TrueViews) -> dict[str, Tensor]:
     face = torch.isin(true.regions, torch.tensor(_FACE))[:, None]
     return {
-        "psnr": psnr(made.image, true.image),
-        "psnr_head": masked_psnr(made.image, true.image, true.alpha > 0.5),
-        "psnr_face": masked_psnr(made.image, true.image, face),
-        "iou": iou(made.alpha, true.alpha),
+        "psnr": psnr(pred.image, true.image),
+        "psnr_head": masked_psnr(pred.image, true.image, true.alpha > 0.5),
+        "psnr_face": masked_psnr(pred.image, true.image, face),
+        "iou": iou(pred.alpha, true.alpha),
     }
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from triptych.avatars.sets.true_heads import TrueHeads
+from triptych.avatars.sets.true_heads import AvatarHeads, TrueHeads
+from triptych.config import to_dict
+from triptych.export.sheets import save_image_rows
 from triptych.metrics.image_metrics import sharpness
+from triptych.metrics.metric_networks import load_style_networks
 from triptych.metrics.perceptual import PerceptualDistance
 from triptych.metrics.style_classifier import (
     StyleClassifier,
@@ -21,8 +25,22 @@ from triptych.metrics.style_classifier import (
 from triptych.ops.resize import resize
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress, no_progress
-from triptych.runs.report_file import Cell, Report, Table, mean
-from triptych.systems.stylize.evaluation_heads import StylisedHead, with_planes
+from triptych.runs import console
+from triptych.runs.report_file import (
+    Cell,
+    Report,
+    Table,
+    mean,
+    open_report_folder,
+    publish,
+)
+from triptych.systems.stylize.evaluation_heads import (
+    StylisedHead,
+    known_styles,
+    plain_prompt,
+    run_folder,
+    with_planes,
+)
 from triptych.systems.stylize.fitting import fit
 from triptych.systems.stylize.pipeline import Stylized, StylizePipeline
 from triptych.systems.stylize.plane_source import trainable_plane_source
@@ -46,7 +64,7 @@ PUBLISHED: dict[PlaneSource, float] = {
 
 @dataclass(frozen=True)
 class AblationSettings:
-    """From where the variants are looked at.
+    """The cameras from which the variants are measured.
 
     Attributes:
         num_yaw: Cameras from one side to the other.
@@ -59,6 +77,63 @@ class AblationSettings:
     num_pitch: int = 3
     yaw_range: float = math.radians(30)
     pitch_range: float = math.radians(15)
+
+
+def evaluate_ablation(
+    model: str,
+    styles: Sequence[str],
+    identities: Sequence[int],
+    settings: StylizeSettings,
+    out: Path,
+    *,
+    pack: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Fit all variants and write ablation.json, ablation.md and the sheet ablation.png.
+
+    Runs stay in OUT/runs; a stopped evaluation goes on where it was.
+
+    Args:
+        model: "avatar", or a folder of models.
+        styles: Styles to ask for.
+        identities: Seeds of the heads.
+        settings: Views and fitting.
+        out: Folder of the report.
+        pack: Head asset pack for the distance to the true style; left out when there is none.
+        overwrite: Replace an earlier report; finished fits are kept.
+
+    Raises:
+        UserError: A model is missing, a style is unknown, or the folder holds such a report.
+    """
+    open_report_folder(out, "ablation", overwrite=overwrite)
+    networks, truth = load_style_networks(), AvatarHeads.if_present(pack)
+    protocol = AblationSettings()
+    pairs = list(product(known_styles(styles, networks.classifier), identities))
+    pipeline = StylizePipeline.from_pretrained(model)
+    scores: list[AblationScore] = []
+    fronts: list[list[Tensor]] = []
+    with console.stages() as progress:
+        for done, (style, identity) in enumerate(pairs):
+            progress("heads", done, len(pairs))
+            folder, prompt = run_folder(out, style, identity), plain_prompt(style)
+            heads = fit_variants(
+                pipeline, style, identity, settings, folder, prompt=prompt, progress=progress
+            )
+            scores += [
+                score_variant(name, head, networks.classifier, networks.distance, truth, protocol)
+                for name, head in heads.items()
+            ]
+            shown = [head.portrait.render().image[0] for head in heads.values()]
+            fronts.append([heads["full"].edited[0], *shown])
+    report = ablation_report(
+        scores,
+        protocol,
+        run_settings=to_dict(settings),
+        models={**pipeline.hashes, **networks.hashes},
+    )
+    labels = [f"{style}, head {identity}" for style, identity in pairs]
+    save_image_rows(out / "ablation.png", fronts, labels, ("edited", *VARIANTS.values()))
+    publish(report, out)
 
 
 @dataclass(frozen=True)
@@ -218,7 +293,7 @@ def ablation_report(
             "By variant": Table(_COLUMNS, rows),
             "By style": Table(("style", *VARIANTS.values()), _by_style(scores)),
         },
-        settings={"look": asdict(settings), "runs": run_settings or {}},
+        settings={"cameras": asdict(settings), "runs": run_settings or {}},
         models=models or {},
         notes=(
             "Probability: the classifier's probability of the asked style, mean over all pictures; "

@@ -11,23 +11,93 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from triptych.avatars.sets.true_heads import TrueHeads, unseen_cameras
+from triptych.avatars.sets.true_heads import AvatarHeads, TrueHeads, unseen_cameras
+from triptych.avatars.styles.catalogue import style_named
+from triptych.avatars.styles.phrases import sample_phrase
 from triptych.camera import Camera
 from triptych.editors.image_editor import EditRequest, ImageEditor
+from triptych.editors.loading import editor_hash, load_editor
+from triptych.export.sheets import save_image_rows
 from triptych.metrics.identity import identity_kept
 from triptych.metrics.image_metrics import psnr
-from triptych.metrics.metric_networks import StyleNetworks
+from triptych.metrics.metric_networks import StyleNetworks, load_style_networks
 from triptych.metrics.style_classifier import style_recognised
 from triptych.progress import Step, no_progress
-from triptych.runs.report_file import Cell, Report, Table, mean
+from triptych.runs import console
+from triptych.runs.report_file import (
+    Cell,
+    Report,
+    Table,
+    mean,
+    open_report_folder,
+    publish,
+)
 from triptych.systems.stylize.editor_evaluation_groups import (
     MEASURES,
     EditorGroup,
     EditorSettings,
     stacked_figures,
 )
+from triptych.systems.stylize.evaluation_heads import known_styles
 
 PhraseOf = Callable[[str, np.random.Generator], str]
+
+
+def evaluate_editor(
+    editor: str,
+    settings: EditorSettings,
+    out: Path,
+    *,
+    styles: Sequence[str] = (),
+    pack: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Measure an editor and write editor.json, editor.md and the sheet editor.png.
+
+    Groups of finished heads stay in OUT/groups; a stopped evaluation goes on where it was.
+
+    Args:
+        editor: Name from the registry, or a folder in diffusers' format.
+        settings: Which heads and how they are edited.
+        out: Folder of the report.
+        styles: Styles to ask for; all that the classifier knows when empty.
+        pack: Head asset pack; the default places when None.
+        overwrite: Replace an earlier report; finished groups are kept.
+
+    Raises:
+        UserError: The editor or the asset pack is missing, a style is unknown, or the folder holds
+            such a report.
+    """
+    open_report_folder(out, "editor", overwrite=overwrite)
+    # Styles come in turn for all heads of a group: as they are, and as statues.
+    heads = AvatarHeads(pack, kept_heads=2 * settings.heads_per_group)
+    networks = load_style_networks()
+    styles = known_styles(styles, networks.classifier)
+    groups = out / "groups"
+    groups.mkdir(exist_ok=True)
+    with console.progress("edits", num_edits(settings, len(styles))) as step:
+        findings = measure_editor(
+            load_editor(editor),
+            heads,
+            networks,
+            {style: style_named(style).kind for style in styles},
+            lambda style, rng: sample_phrase([style], rng),
+            settings,
+            models={editor: editor_hash(editor), **networks.hashes},
+            folder=groups,
+            step=step,
+        )
+    save_editor_sheet(out / "editor.png", findings.pictures)
+    publish(findings.report, out)
+
+
+def save_editor_sheet(path: Path, pictures: Sequence[tuple[str, Tensor, Tensor, Tensor]]) -> None:
+    """Save triples of source, edit and truth, one row per style."""
+    rows: dict[str, list[Tensor]] = {}
+    for style, *triple in pictures:
+        rows.setdefault(style, []).extend(triple)
+    labels = [f"{style}: source, edit, truth" for style in rows]
+    save_image_rows(path, list(rows.values()), labels)
 
 
 @dataclass
@@ -60,7 +130,7 @@ def measure_editor(
     Args:
         editor: The editor.
         heads: The truth.
-        judges: Who looks.
+        networks: Classifier, identity encoder and perceptual distance.
         kinds: Kind of each style asked for ("material", "creature", "people", "picture").
         phrase_of: Draws a phrase that asks for a style.
         settings: How much.

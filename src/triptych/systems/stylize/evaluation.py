@@ -1,27 +1,49 @@
-"""How well a line of text becomes a 3D portrait: recognised, consistent, still the same person."""
+"""How well a prompt becomes a 3D portrait: style recognised, views consistent, identity kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from triptych.config import to_dict
+from triptych.export.sheets import save_image_rows
 from triptych.metrics.identity import IdentityFeatures
 from triptych.metrics.image_metrics import sharpness
+from triptych.metrics.metric_networks import load_style_networks
 from triptych.metrics.reprojection import PosedViews, view_consistency_error
 from triptych.metrics.style_classifier import StyleClassifier, style_index
 from triptych.ops.resize import resize
 from triptych.portrait import View
-from triptych.runs.report_file import Cell, Report, Table, mean
-from triptych.systems.stylize.evaluation_heads import StylisedHead
+from triptych.progress import Progress
+from triptych.runs import console
+from triptych.runs.report_file import (
+    Cell,
+    Report,
+    Table,
+    mean,
+    open_report_folder,
+    publish,
+)
+from triptych.systems.stylize.evaluation_heads import (
+    StylisedHead,
+    known_styles,
+    plain_prompt,
+    run_folder,
+    stylise_or_read,
+)
+from triptych.systems.stylize.pipeline import StylizePipeline
+from triptych.systems.stylize.settings import StylizeSettings
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How stylised heads are looked at.
+    """The cameras from which stylised heads are measured, and when a style counts.
 
     Attributes:
         angles: Cameras in a row from one side to the other.
@@ -37,8 +59,8 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
-    """What the judges say about one stylised head.
+class HeadScores:
+    """What the metric networks find on one stylised head.
 
     Attributes:
         style: The style that was asked for.
@@ -69,14 +91,105 @@ class Verdict:
     pictures: Tensor = field(repr=False)
 
 
+def evaluate_styles(
+    model: str,
+    styles: Sequence[str],
+    identities: Sequence[int],
+    settings: StylizeSettings,
+    out: Path,
+    *,
+    runs: Sequence[Path] = (),
+    overwrite: bool = False,
+) -> None:
+    """Stylise heads, measure them and write stylize.json, stylize.md and the sheet stylize.png.
+
+    Runs stay in OUT/runs; a stopped evaluation goes on where it was.
+
+    Args:
+        model: "avatar", or a folder of models.
+        styles: Styles to ask for.
+        identities: Seeds of the heads.
+        settings: Views and fitting.
+        out: Folder of the report.
+        runs: Folders of finished runs to measure instead.
+        overwrite: Replace an earlier report; finished runs are kept.
+
+    Raises:
+        UserError: A model is missing, a style is unknown, a run is not finished, or the folder
+            holds such a report.
+    """
+    open_report_folder(out, "stylize", overwrite=overwrite)
+    networks, protocol = load_style_networks(), EvaluationSettings()
+    pipeline = StylizePipeline.from_pretrained(model)
+    with console.stages() as progress:
+        heads = (
+            _finished_heads(pipeline, runs, progress)
+            if runs
+            else _stylised_heads(
+                pipeline,
+                known_styles(styles, networks.classifier),
+                identities,
+                settings,
+                out,
+                progress,
+            )
+        )
+        scores = [
+            measure_head(head, networks.classifier, networks.identity, protocol) for head in heads
+        ]
+    report = stylize_report(
+        scores,
+        protocol,
+        run_settings={"runs": [*map(str, runs)]} if runs else to_dict(settings),
+        models={**pipeline.hashes, **networks.hashes},
+    )
+    save_stylize_sheet(out / "stylize.png", scores)
+    publish(report, out)
+
+
+def _finished_heads(
+    pipeline: StylizePipeline, runs: Sequence[Path], progress: Progress
+) -> Iterator[StylisedHead]:
+    for done, folder in enumerate(runs):
+        progress("runs", done, len(runs))
+        yield StylisedHead.from_run(folder, pipeline.subject)
+
+
+def _stylised_heads(
+    pipeline: StylizePipeline,
+    styles: Sequence[str],
+    identities: Sequence[int],
+    settings: StylizeSettings,
+    out: Path,
+    progress: Progress,
+) -> Iterator[StylisedHead]:
+    pairs = list(product(styles, identities))
+    for done, (style, identity) in enumerate(pairs):
+        progress("heads", done, len(pairs))
+        folder, prompt = run_folder(out, style, identity), plain_prompt(style)
+        yield stylise_or_read(
+            pipeline, style, identity, settings, folder, prompt=prompt, progress=progress
+        )
+
+
+def save_stylize_sheet(path: Path, scores: Sequence[HeadScores]) -> None:
+    """Save a row per stylised head: before, the edited front, then the result from all angles."""
+    labels = [
+        f"{score.style}, head {score.identity}: {sum(score.recognised)} of "
+        f"{len(score.recognised)} recognised; before, edited front, result"
+        for score in scores
+    ]
+    save_image_rows(path, [list(score.pictures) for score in scores], labels)
+
+
 @torch.no_grad()
-def evaluate(
+def measure_head(
     head: StylisedHead,
     classifier: StyleClassifier,
     identity: IdentityFeatures,
     settings: EvaluationSettings,
-) -> Verdict:
-    """Look at a stylised head from all angles of the protocol."""
+) -> HeadScores:
+    """Measure a stylised head from all angles of the protocol."""
     yaws = torch.linspace(-settings.yaw_range, settings.yaw_range, settings.angles)
     angles = head.portrait.config.view.camera(yaws)
     result = head.portrait.render(angles)
@@ -87,7 +200,7 @@ def evaluate(
     seen = head.portrait.render(head.cameras[chosen])
     edited = head.edited[chosen]
     front, before = head.portrait.render(), head.original.render()
-    return Verdict(
+    return HeadScores(
         style=head.style,
         identity=head.identity,
         recognised=recognised,
@@ -142,27 +255,27 @@ def _named(
 
 
 def stylize_report(
-    verdicts: Iterable[Verdict],
+    scores: Iterable[HeadScores],
     settings: EvaluationSettings,
     *,
     run_settings: dict[str, object] | None = None,
     models: dict[str, str] | None = None,
 ) -> Report:
-    """Summarise verdicts by style.
+    """Summarise scores by style.
 
     Args:
-        verdicts: One per style and head.
-        settings: How they were judged.
+        scores: One per style and head.
+        settings: How they were measured.
         run_settings: How the heads were stylised.
         models: Hashes of the models.
     """
-    by_style: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        by_style.setdefault(verdict.style, []).append(verdict)
+    by_style: dict[str, list[HeadScores]] = {}
+    for score in scores:
+        by_style.setdefault(score.style, []).append(score)
     rows = tuple(_row(style, members, settings) for style, members in by_style.items())
-    everyone = [verdict for members in by_style.values() for verdict in members]
-    consistency = mean([verdict.consistency for verdict in everyone])
-    edited_consistency = mean([verdict.edited_consistency for verdict in everyone])
+    everyone = [score for members in by_style.values() for score in members]
+    consistency = mean([score.consistency for score in everyone])
+    edited_consistency = mean([score.edited_consistency for score in everyone])
     summary: dict[str, Cell] = {
         "styles recognised": sum(row[1] == "yes" for row in rows),
         "styles recognised in the edited views": sum(row[2] == "yes" for row in rows),
@@ -173,16 +286,16 @@ def stylize_report(
         "re-projection error": consistency,
         "re-projection error of the edited views": edited_consistency,
         "times more consistent": _ratio(edited_consistency, consistency),
-        "sharpness": mean([verdict.sharpness for verdict in everyone]),
-        "sharpness of the edited views": mean([verdict.edited_sharpness for verdict in everyone]),
-        "identity similarity": mean([verdict.identity_similarity for verdict in everyone]),
+        "sharpness": mean([score.sharpness for score in everyone]),
+        "sharpness of the edited views": mean([score.edited_sharpness for score in everyone]),
+        "identity similarity": mean([score.identity_similarity for score in everyone]),
     }
     return Report(
         name="stylize",
         title="From a line of text to a 3D portrait",
         summary=summary,
         tables={"By style": Table(_COLUMNS, rows)},
-        settings={"networks": asdict(settings), "runs": run_settings or {}},
+        settings={"measurement": asdict(settings), "runs": run_settings or {}},
         models=models or {},
         notes=(
             f"A style counts as recognised when at least {settings.majority:.0%} of its pictures, "
@@ -211,26 +324,26 @@ _COLUMNS = (
 )
 
 
-def _row(style: str, members: list[Verdict], settings: EvaluationSettings) -> tuple[Cell, ...]:
+def _row(style: str, members: list[HeadScores], settings: EvaluationSettings) -> tuple[Cell, ...]:
     share, edited_share = _share(members, "recognised"), _share(members, "edited_recognised")
-    consistency = mean([verdict.consistency for verdict in members])
-    edited = mean([verdict.edited_consistency for verdict in members])
+    consistency = mean([score.consistency for score in members])
+    edited = mean([score.edited_consistency for score in members])
     return (
         style,
         "yes" if (share or 0.0) >= settings.majority else "no",
         "yes" if (edited_share or 0.0) >= settings.majority else "no",
         share,
         edited_share,
-        mean([value for verdict in members for value in verdict.probability]),
+        mean([value for score in members for value in score.probability]),
         consistency,
         edited,
         _ratio(edited, consistency),
-        mean([verdict.identity_similarity for verdict in members]),
+        mean([score.identity_similarity for score in members]),
     )
 
 
-def _share(verdicts: Sequence[Verdict], name: str) -> float | None:
-    return mean([float(value) for verdict in verdicts for value in getattr(verdict, name)])
+def _share(scores: Sequence[HeadScores], name: str) -> float | None:
+    return mean([float(value) for score in scores for value in getattr(score, name)])
 
 
 def _ratio(numerator: float | None, denominator: float | None) -> float | None:

@@ -1,10 +1,10 @@
-"""Stylised heads to be judged: fresh from the pipeline, or read from a finished run's folder."""
+"""Stylised heads to measure: fresh from the pipeline, or read from a finished run's folder."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.files import read_json
+from triptych.metrics.style_classifier import StyleClassifier, style_index
 from triptych.ops.colour import from_uint8
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress, no_progress
@@ -28,7 +29,7 @@ HeadOf = Callable[[int], TriPlanePortrait]
 
 @dataclass(frozen=True, eq=False)
 class StylisedHead:
-    """One style on one head, with everything its judges look at.
+    """One style on one head, with everything that is measured.
 
     Attributes:
         style: Name of the style that was asked for.
@@ -86,6 +87,33 @@ class StylisedHead:
             cameras=Camera.from_label25(labels),
             edited=torch.stack([read_picture(file) for file in files]),
         )
+
+
+def known_styles(asked: Sequence[str], classifier: StyleClassifier) -> list[str]:
+    """Return the styles asked for, or all; the classifier must know every one.
+
+    Raises:
+        UserError: A style is unknown.
+    """
+    from triptych.avatars.styles.catalogue import STYLES, style_named
+
+    chosen = list(asked) or [name for name in STYLES if name in classifier.names]
+    for style in chosen:
+        style_named(style)
+        style_index(classifier, style)
+    return chosen
+
+
+def plain_prompt(style: str) -> str:
+    """Return the plainest prompt for a style: "a bronze statue"."""
+    from triptych.avatars.styles.phrases import phrases_for
+
+    return phrases_for(style)[0]
+
+
+def run_folder(out: Path, style: str, identity: int) -> Path:
+    """Return where an evaluation keeps the run of one style and head."""
+    return out / "runs" / f"{style.replace(' ', '-')}-{identity:05d}"
 
 
 def style_in(prompt: str) -> str:

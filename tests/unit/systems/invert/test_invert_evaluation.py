@@ -16,7 +16,7 @@ from toy_portraits import tiny_generator as make_generator
 
 from triptych.avatars.sets.true_heads import TrueViews
 from triptych.camera import Camera, look_at_camera
-from triptych.cli.evaluation_sheets import save_inversion_sheet
+from triptych.cli.evaluate_inversion import save_inversion_sheet
 from triptych.errors import UserError
 from triptych.export.pictures import colour_picture, save_png
 from triptych.models.latents import latent_from_seed

@@ -1,4 +1,4 @@
-"""Stylised heads for the judges: the pipeline in miniature, run, read again, fitted four ways."""
+"""Stylised heads to measure: the pipeline in miniature, run, read again, fitted four ways."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from triptych.systems.stylize.ablation import (
     fit_variants,
     score_variant,
 )
-from triptych.systems.stylize.evaluation_heads import StylisedHead, stylise_or_read
+from triptych.systems.stylize.evaluation_heads import (
+    StylisedHead,
+    known_styles,
+    plain_prompt,
+    run_folder,
+    stylise_or_read,
+)
 from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
 from triptych.systems.stylize.work_folder import RESUME_FOLDER
@@ -113,3 +119,18 @@ def test_variants_share_the_edited_views_and_differ_in_the_fit(
     assert score.recognised == 1.0
     without = score_variant("full", heads["full"], _Blueness(), _MeanDifference(), None, variant)
     assert without.to_truth is None
+
+
+def test_styles_are_checked_against_the_classifier() -> None:
+    class _Classifier:
+        names = ("original", "bronze", "elf")
+
+    assert known_styles((), _Classifier()) == ["bronze", "elf"]  # type: ignore[arg-type]
+    assert known_styles(["elf"], _Classifier()) == ["elf"]  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="gold"):
+        known_styles(["gold"], _Classifier())  # type: ignore[arg-type]
+
+
+def test_prompts_and_folders_of_runs() -> None:
+    assert plain_prompt("bronze") == "a bronze statue"
+    assert run_folder(Path("out"), "blue stone", 3) == Path("out/runs/blue-stone-00003")

@@ -1,4 +1,4 @@
-"""The judges of stylised heads, on painted planes instead of heads."""
+"""The measurement of stylised heads, on coloured planes instead of heads."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from triptych.render.rays import camera_rays
 from triptych.runs.report_file import Report
 from triptych.systems.stylize.evaluation import (
     EvaluationSettings,
-    Verdict,
-    evaluate,
+    HeadScores,
+    measure_head,
     stylize_report,
     views_at_eye_level,
 )
@@ -27,7 +27,7 @@ from triptych.systems.stylize.evaluation_heads import StylisedHead
 SIZE = 32
 
 
-class _PaintedPlane:
+class _ColouredPlane:
     """Stands for a portrait: the plane z = 0.2 in one colour with smooth waves on it."""
 
     config = SimpleNamespace(view=ViewConfig())
@@ -61,25 +61,25 @@ class _MeanColour:
 def head() -> StylisedHead:
     """A plane turned red; the edits are red in all but the views from the right, and noisy."""
     cameras = Camera.stack([frontal_camera(), grid_of_views(6, 3)])
-    result = _PaintedPlane(0.5, 0.0, 0.0)
+    result = _ColouredPlane(0.5, 0.0, 0.0)
     edited = result.render(cameras).image
     from_right = cameras.yaw > 0.2
     edited[from_right] = edited[from_right].flip(1)
     generator = torch.Generator().manual_seed(0)
     edited = edited + 0.1 * torch.randn(edited.shape, generator=generator)
-    return StylisedHead("red", 7, result, _PaintedPlane(0.5, 0.5, 0.0), cameras, edited)  # type: ignore[arg-type]
+    return StylisedHead("red", 7, result, _ColouredPlane(0.5, 0.5, 0.0), cameras, edited)  # type: ignore[arg-type]
 
 
-def test_verdict_on_a_painted_plane(head: StylisedHead) -> None:
-    verdict = evaluate(head, _RedOrBlue(), _MeanColour(), EvaluationSettings(consistency_views=6))
-    assert verdict.recognised == (True,) * 5
-    assert verdict.edited_recognised == (True, True, True, False, False)
-    assert min(verdict.probability) > 0.99
-    assert verdict.consistency < 0.002
-    assert verdict.edited_consistency > 0.03
-    assert verdict.edited_sharpness > verdict.sharpness
-    assert verdict.identity_similarity == pytest.approx(math.sqrt(0.5), abs=0.01)
-    assert verdict.pictures.shape == (1 + 1 + 5, 3, SIZE, SIZE)
+def test_scores_of_a_coloured_plane(head: StylisedHead) -> None:
+    score = measure_head(head, _RedOrBlue(), _MeanColour(), EvaluationSettings(consistency_views=6))
+    assert score.recognised == (True,) * 5
+    assert score.edited_recognised == (True, True, True, False, False)
+    assert min(score.probability) > 0.99
+    assert score.consistency < 0.002
+    assert score.edited_consistency > 0.03
+    assert score.edited_sharpness > score.sharpness
+    assert score.identity_similarity == pytest.approx(math.sqrt(0.5), abs=0.01)
+    assert score.pictures.shape == (1 + 1 + 5, 3, SIZE, SIZE)
 
 
 def test_consistency_is_measured_at_eye_level_without_the_extra_front(head: StylisedHead) -> None:
@@ -88,7 +88,7 @@ def test_consistency_is_measured_at_eye_level_without_the_extra_front(head: Styl
 
 
 def test_the_kinder_depth_counts_for_the_edits(head: StylisedHead) -> None:
-    class _TooNear(_PaintedPlane):
+    class _TooNear(_ColouredPlane):
         def render(self, camera: Camera | None = None) -> View:
             view = super().render(camera)
             return replace(view, depth=view.depth - 0.3)
@@ -99,14 +99,14 @@ def test_the_kinder_depth_counts_for_the_edits(head: StylisedHead) -> None:
     wrong_head = replace(plain, original=_TooNear(0.5, 0.5, 0.0))  # type: ignore[arg-type]
     wrong_result = replace(plain, portrait=_TooNear(0.5, 0.0, 0.0))  # type: ignore[arg-type]
     networks = (_RedOrBlue(), _MeanColour(), settings)
-    assert evaluate(wrong_head, *networks).edited_consistency < 0.002
-    assert evaluate(wrong_result, *networks).edited_consistency < 0.002
+    assert measure_head(wrong_head, *networks).edited_consistency < 0.002
+    assert measure_head(wrong_result, *networks).edited_consistency < 0.002
     wrong_both = replace(wrong_head, portrait=_TooNear(0.5, 0.0, 0.0))  # type: ignore[arg-type]
-    assert evaluate(wrong_both, *networks).edited_consistency > 0.005
+    assert measure_head(wrong_both, *networks).edited_consistency > 0.005
 
 
-def _verdict(style: str, right: int, edited_right: int, error: float) -> Verdict:
-    return Verdict(
+def _scores(style: str, right: int, edited_right: int, error: float) -> HeadScores:
+    return HeadScores(
         style=style,
         identity=0,
         recognised=tuple(index < right for index in range(5)),
@@ -123,12 +123,12 @@ def _verdict(style: str, right: int, edited_right: int, error: float) -> Verdict
 
 
 def test_report_counts_styles_by_the_majority_of_their_pictures() -> None:
-    verdicts = [
-        _verdict("bronze", 5, 3, 0.01),
-        _verdict("bronze", 1, 1, 0.03),  # 6 of 10: recognised; its edits 4 of 10: not
-        _verdict("elf", 2, 5, 0.02),  # 2 of 5: not recognised; its edits: yes
+    scores = [
+        _scores("bronze", 5, 3, 0.01),
+        _scores("bronze", 1, 1, 0.03),  # 6 of 10: recognised; its edits 4 of 10: not
+        _scores("elf", 2, 5, 0.02),  # 2 of 5: not recognised; its edits: yes
     ]
-    report: Report = stylize_report(verdicts, EvaluationSettings())
+    report: Report = stylize_report(scores, EvaluationSettings())
     summary = report.summary
     assert (summary["styles recognised"], summary["styles"]) == (1, 2)
     assert summary["styles recognised in the edited views"] == 1
