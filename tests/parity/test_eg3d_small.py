@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from dataclasses import replace
@@ -61,6 +62,17 @@ def generator(eg3d_small):
 @pytest.fixture(scope="module")
 def planes(generator, inputs):
     return generator.planes(inputs["ws_plus"])
+
+
+@pytest.fixture(scope="module")
+def exact_planes(generator, inputs):
+    """Planes without the rounding of their own stage, which steep random planes amplify.
+
+    Importance samples follow the densities and the planes change by their full range between two
+    pixels, so a rounding error of 1e-6 in the planes is one of 5e-5 in a feature.
+    """
+    double = copy.deepcopy(generator).double()
+    return double.planes(inputs["ws_plus"].double()).float()
 
 
 @pytest.fixture(scope="module")
@@ -136,17 +148,17 @@ def check_rays(rendered: RenderedRays, outputs, name):
 
 
 @pytest.mark.parametrize("mode", ["rand", "det"])
-def test_rendered_rays(generator, planes, camera, stored_draws, outputs, mode):
+def test_rendered_rays(generator, exact_planes, camera, stored_draws, outputs, mode):
     draws = stored_draws if mode == "rand" else None
     rays = camera_rays(camera, 24)
-    rendered = render_rays(generator.field(planes), rays, SMALL.rendering, draws=draws)
+    rendered = render_rays(generator.field(exact_planes), rays, SMALL.rendering, draws=draws)
     check_rays(rendered, outputs, f"render_{mode}")
 
 
 @pytest.mark.parametrize("name", list(VARIANTS))
-def test_rendering_variants(generator, planes, camera, outputs, name):
+def test_rendering_variants(generator, exact_planes, camera, outputs, name):
     changes, box_size = VARIANTS[name]
-    field = replace(generator.field(planes[:1]), box_size=box_size)
+    field = replace(generator.field(exact_planes[:1]), box_size=box_size)
     rays = camera_rays(camera[0], 16)
     rendered = render_rays(field, rays, replace(SMALL.rendering, **changes))
     check_rays(rendered, outputs, f"variant_{name}")

@@ -20,6 +20,7 @@ Squeeze = Literal["mean", "max"]
 
 IR_SE50_WIDTHS = (64, 128, 256, 512)
 IR_SE50_UNITS = (3, 4, 14, 3)
+_WIDEST_BLOCK = 16  # channels that oneDNN processes at once, on any processor
 
 
 class SqueezeExcite(nn.Module):
@@ -57,6 +58,30 @@ class EveryNth(nn.Module):
         return x if self.n == 1 else x[..., :: self.n, :: self.n]
 
 
+class ShortcutConv2d(nn.Conv2d):
+    """A 1x1 convolution with a stride and no bias, safe to train with few channels.
+
+    oneDNN (3.12 and earlier) writes past a buffer when it computes the gradient of the weights of
+    a strided 1x1 convolution on a channels-last image whose channels do not fill one vector block
+    (8 with AVX2, 16 with AVX-512): threads hang, the heap is damaged or the gradient is wrong
+    (uxlfoundation/oneDNN issue 6035). Taking every n-th pixel first is the same function.
+
+    Args:
+        in_channels: Channels in.
+        channels: Channels out.
+        stride: Of the rows and columns.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__(in_channels, channels, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.in_channels >= _WIDEST_BLOCK:
+            return super().forward(x)
+        rows, columns = self.stride
+        return functional.conv2d(x[..., ::rows, ::columns], self.weight, self.bias)
+
+
 class ResidualUnit(nn.Module):
     """Batch norm, 3x3, PReLU, strided 3x3, batch norm, gate; beside it the shortcut; no rectifier.
 
@@ -83,7 +108,7 @@ class ResidualUnit(nn.Module):
             self.shortcut_layer = EveryNth(stride)
         else:
             self.shortcut_layer = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+                ShortcutConv2d(in_channels, channels, stride), nn.BatchNorm2d(channels)
             )
         layers: list[nn.Module] = [
             nn.BatchNorm2d(in_channels),

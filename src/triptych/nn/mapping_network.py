@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from triptych.nn.fully_connected import FullyConnectedLayer
+from triptych.ops.precision import at_least_float32
 
 
 def normalise_second_moment(x: Tensor, epsilon: float = 1e-8) -> Tensor:
@@ -78,11 +79,11 @@ class MappingNetwork(nn.Module):
         inputs = []
         if self.z_dim:
             assert z is not None
-            z = z.float()
+            z = at_least_float32(z)
             inputs.append(normalise_second_moment(z) if self.normalize_z else z)
         if self.label_dim:
             assert label is not None
-            inputs.append(normalise_second_moment(self.embed(label.float())))
+            inputs.append(normalise_second_moment(self.embed(at_least_float32(label))))
         x = torch.cat(inputs, dim=1)
         for layer in self.layers:
             x = layer(x)

@@ -12,6 +12,7 @@ from triptych.errors import UserError
 from triptych.nn.synthesis_block import SynthesisBlock
 from triptych.nn.synthesis_layers import LayerOptions, NoiseMode
 from triptych.ops.modulated_conv import Modulation
+from triptych.ops.precision import at_least_float32
 from triptych.ops.resize import resize
 from triptych.ops.upfirdn2d import fir_kernel
 
@@ -140,7 +141,7 @@ class SuperResolution(nn.Module):
         """
         x = self.at_input_size(features)
         image: Tensor | None = x[:, :3]
-        codes = ws[:, -1:].float().repeat(1, 3, 1)
+        codes = at_least_float32(ws[:, -1:]).repeat(1, 3, 1)
         mode = noise_mode or self.config.noise_mode
         for block in (self.block0, self.block1):
             x, image = block(

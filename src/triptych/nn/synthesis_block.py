@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from triptych.nn.synthesis_layers import LayerOptions, NoiseMode, SynthesisLayer, ToRGBLayer
 from triptych.ops.modulated_conv import Modulation
+from triptych.ops.precision import at_least_float32
 from triptych.ops.upfirdn2d import fir_kernel, upsample2d
 
 Architecture = Literal["skip", "orig"]
@@ -99,7 +100,7 @@ class SynthesisBlock(nn.Module):
         if image is not None and self.up:
             image = upsample2d(image, self.resample_filter)
         if self.reads_image:
-            shown = self.torgb(x, next(codes), modulation=modulation).float()
+            shown = at_least_float32(self.torgb(x, next(codes), modulation=modulation))
             image = shown if image is None else image + shown
         return x, image
 

@@ -13,6 +13,7 @@ from triptych.errors import UserError
 from triptych.nn.fully_connected import FullyConnectedLayer
 from triptych.ops.bias_act import bias_act
 from triptych.ops.modulated_conv import Modulation, UpConvolution, demodulation, modulated_conv2d
+from triptych.ops.precision import at_least_float32
 from triptych.ops.upfirdn2d import fir_kernel
 
 NoiseMode = Literal["none", "const", "random"]
@@ -180,4 +181,4 @@ class ToRGBLayer(nn.Module):
 def styles_from(affine: FullyConnectedLayer, w: Tensor) -> Tensor:
     """Return channel scales [b, i] in float32, whatever the autocast mode."""
     with torch.autocast(w.device.type, enabled=False):
-        return affine(w.float())
+        return affine(at_least_float32(w))

@@ -12,6 +12,7 @@ from triptych.errors import UserError
 from triptych.nn.synthesis_block import Architecture, SynthesisBlock
 from triptych.nn.synthesis_layers import LayerOptions, NoiseMode
 from triptych.ops.modulated_conv import Modulation
+from triptych.ops.precision import at_least_float32
 
 _FIRST_SIZE = 4
 
@@ -87,7 +88,7 @@ class SynthesisNetwork(nn.Module):
         """Return images [b, image_channels, size, size] from style codes [b, num_ws, w_dim]."""
         x: Tensor | None = None
         image: Tensor | None = None
-        for block, codes in self.blocks_with_codes(ws.float()):
+        for block, codes in self.blocks_with_codes(at_least_float32(ws)):
             x, image = block(
                 x, image, codes, noise_mode=noise_mode, generator=generator, modulation=modulation
             )

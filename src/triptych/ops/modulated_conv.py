@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from triptych.errors import UserError
+from triptych.ops.precision import at_least_float32
 from triptych.ops.upfirdn2d import upfirdn2d
 
 Modulation = Literal["weights", "activations"]
@@ -70,8 +71,8 @@ def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
         styles: Scale of each input channel [b, i].
     """
     with torch.autocast(weight.device.type, enabled=False):
-        energy = weight.float().square().sum(dim=(2, 3))  # [o, i]
-        return torch.rsqrt(styles.float().square() @ energy.t() + EPSILON)
+        energy = at_least_float32(weight).square().sum(dim=(2, 3))  # [o, i]
+        return torch.rsqrt(at_least_float32(styles).square() @ energy.t() + EPSILON)
 
 
 def _convolve(

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 RenderPath = Literal["fast", "fast-float32", "exact"]
 """How pictures are computed: as published ("exact"); up to rounding and what cannot show, faster
@@ -33,6 +34,11 @@ def has_fast_bfloat16(device: torch.device | str) -> bool:
         return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
     backend = getattr(torch, device.type, None)
     return bool(getattr(backend, "is_bf16_supported", lambda: False)())
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return a tensor in float32 if its dtype is narrower or an integer, else in its own dtype."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def half_precision_where_fast(

@@ -7,6 +7,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+from triptych.ops.precision import at_least_float32
 from triptych.ops.upfirdn2d import downsample2d, fir_kernel, upsample2d
 
 ResizeFilter = Literal["antialiased", "none", "classic"]
@@ -29,9 +30,11 @@ def resize(x: Tensor, size: int, *, filter_mode: ResizeFilter = "antialiased") -
     if filter_mode == "classic":
         kernel = fir_kernel(_CLASSIC_TAPS).to(x.device)
         upsampled = upsample2d(x, kernel)
-        doubled = resize_bilinear(upsampled.float(), 2 * size + 2).to(x.dtype)
+        doubled = resize_bilinear(at_least_float32(upsampled), 2 * size + 2).to(x.dtype)
         return downsample2d(doubled, kernel, crop=1)
-    return resize_bilinear(x.float(), size, antialias=filter_mode == "antialiased").to(x.dtype)
+    return resize_bilinear(at_least_float32(x), size, antialias=filter_mode == "antialiased").to(
+        x.dtype
+    )
 
 
 def resize_bilinear(x: Tensor, size: int | tuple[int, int], *, antialias: bool = False) -> Tensor:

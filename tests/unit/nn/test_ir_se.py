@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from triptych.errors import UserError
 from triptych.nn.ir_se import (
@@ -13,6 +14,7 @@ from triptych.nn.ir_se import (
     IR_SE50_WIDTHS,
     EveryNth,
     ResidualUnit,
+    ShortcutConv2d,
     SqueezeExcite,
     initialise_for_rectifiers,
     residual_body,
@@ -45,6 +47,50 @@ def test_a_unit_whose_last_norm_is_silent_is_its_shortcut():
         nn.init.zeros_(unit.res_layer[-1].weight)
         torch.testing.assert_close(unit(x), unit.shortcut_layer(x))
     assert isinstance(unit.shortcut_layer, nn.Sequential)
+
+
+class ConvolutionGradients(TorchDispatchMode):
+    """Records the strides and input channels of every convolution whose gradient is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[list[int], int]] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten.convolution_backward.default:
+            self.seen.append((list(args[4]), args[1].shape[1]))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("channels", [4, 15, 16])
+def test_a_shortcut_is_a_strided_convolution(channels):
+    shortcut = ShortcutConv2d(channels, 6, 2)
+    x = torch.rand(2, channels, 7, 8).to(memory_format=torch.channels_last).requires_grad_()
+    y = shortcut(x)
+    torch.testing.assert_close(y, functional.conv2d(x, shortcut.weight, stride=2))
+    towards = torch.rand_like(y)
+    of_x, of_weight = torch.autograd.grad(y, [x, shortcut.weight], towards)
+    kept = x.detach()[:, :, ::2, ::2]
+    expected = torch.einsum("bohw,bihw->oi", towards, kept)
+    torch.testing.assert_close(of_weight[:, :, 0, 0], expected)
+    expected = torch.einsum("bohw,oi->bihw", towards, shortcut.weight[:, :, 0, 0].detach())
+    torch.testing.assert_close(of_x[:, :, ::2, ::2], expected)
+    assert not of_x[:, :, 1::2].any()
+    assert not of_x[:, :, :, 1::2].any()
+
+
+def test_no_gradient_of_a_strided_shortcut_with_few_channels_reaches_onednn():
+    """It would write past a buffer: see `ShortcutConv2d`."""
+    body = residual_body((4, 6, 20, 24), (1, 1, 1, 1)).to(memory_format=torch.channels_last)
+    x = torch.rand(4, 4, 32, 32).contiguous(memory_format=torch.channels_last)
+    loss = body(x).sum()
+    with ConvolutionGradients() as gradients:
+        loss.backward()
+    pointwise = [body[index].shortcut_layer[0] for index in (1, 2, 3)]
+    assert [layer.weight.grad is not None for layer in pointwise] == [True] * 3
+    strided = [channels for stride, channels in gradients.seen if stride == [2, 2]]
+    # The strided 3x3 convolutions of the four units, and the only shortcut with enough channels.
+    assert sorted(strided) == [4, 6, 20, 20, 24]
 
 
 def test_every_group_halves_the_size_once():
