@@ -9,13 +9,17 @@ from source_tree import FILES, module_name
 
 import triptych
 
-MODULES = [module_name(file) for file in FILES if file.stem != "__main__"]
 
-
-@pytest.mark.parametrize("name", MODULES)
-def test_module_imports_and_its_public_names_resolve(name):
-    module = importlib.import_module(name)
-    missing = [public for public in getattr(module, "__all__", ()) if not hasattr(module, public)]
+def test_modules_import_and_their_public_names_resolve():
+    modules = [
+        importlib.import_module(module_name(file)) for file in FILES if file.stem != "__main__"
+    ]
+    missing = [
+        f"{module.__name__}.{name}"
+        for module in modules
+        for name in getattr(module, "__all__", ())
+        if not hasattr(module, name)
+    ]
     assert not missing
 
 
