@@ -6,8 +6,11 @@ libraries write, would show steps in dark hair.
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,17 @@ _FLOAT, _UNSIGNED_INT = 5126, 5125
 _VERTEX_DATA, _INDEX_DATA = 34962, 34963
 _MAGIC, _VERSION = 0x46546C67, 2
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
+
+_PRIMITIVE = {
+    "attributes": {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2},
+    "indices": 3,
+    "material": 0,
+}
+_UNLIT = {
+    "name": "as rendered",
+    "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0},
+    "extensions": {"KHR_materials_unlit": {}},
+}
 
 
 def save_glb(
@@ -43,59 +57,71 @@ def save_glb(
     linear = np.ones((len(vertices), 4))
     linear[:, :3] = linear_from_srgb(np.clip(colours, 0.0, 1.0))
     parts = (
-        (vertices.astype("<f4"), _FLOAT, "VEC3", _VERTEX_DATA),
-        (normals.astype("<f4"), _FLOAT, "VEC3", _VERTEX_DATA),
-        (linear.astype("<f4"), _FLOAT, "VEC4", _VERTEX_DATA),
-        (triangles.astype("<u4").reshape(-1), _UNSIGNED_INT, "SCALAR", _INDEX_DATA),
+        _Part(vertices.astype("<f4"), "VEC3", bounded=True),
+        _Part(normals.astype("<f4"), "VEC3"),
+        _Part(linear.astype("<f4"), "VEC4"),
+        _Part(triangles.astype("<u4").reshape(-1), "SCALAR"),
     )
-    views, accessors, offset = [], [], 0
-    for index, (array, component, kind, target) in enumerate(parts):
-        views.append(
-            {"buffer": 0, "byteOffset": offset, "byteLength": array.nbytes, "target": target}
-        )
-        accessor = {
-            "bufferView": index,
-            "componentType": component,
-            "type": kind,
-            "count": len(array),
-        }
-        accessors.append(accessor)
-        offset += array.nbytes
-    accessors[0] |= {"min": vertices.min(axis=0).tolist(), "max": vertices.max(axis=0).tolist()}
     document = {
         "asset": {"version": "2.0", "generator": "triptych", "extras": extras or {}},
         "extensionsUsed": ["KHR_materials_unlit"],
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": "portrait"}],
-        "meshes": [
-            {
-                "name": "portrait",
-                "primitives": [
-                    {
-                        "attributes": {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2},
-                        "indices": 3,
-                        "material": 0,
-                    }
-                ],
-            }
-        ],
-        "materials": [
-            {
-                "name": "as rendered",
-                "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0},
-                "extensions": {"KHR_materials_unlit": {}},
-            }
-        ],
-        "buffers": [{"byteLength": offset}],
-        "bufferViews": views,
-        "accessors": accessors,
+        "meshes": [{"name": "portrait", "primitives": [_PRIMITIVE]}],
+        "materials": [_UNLIT],
+        **_buffers(parts),
     }
+    _write(path, document, [part.array for part in parts])
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One array of the binary chunk: what it holds, and whether its bounds are said."""
+
+    array: np.ndarray
+    kind: str
+    bounded: bool = False
+
+    def accessor(self, index: int) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "bufferView": index,
+            "componentType": _UNSIGNED_INT if self.kind == "SCALAR" else _FLOAT,
+            "type": self.kind,
+            "count": len(self.array),
+        }
+        if self.bounded:
+            found |= {
+                "min": self.array.min(axis=0).tolist(),
+                "max": self.array.max(axis=0).tolist(),
+            }
+        return found
+
+    def view(self, offset: int) -> dict[str, Any]:
+        target = _INDEX_DATA if self.kind == "SCALAR" else _VERTEX_DATA
+        length = self.array.nbytes
+        return {"buffer": 0, "byteOffset": offset, "byteLength": length, "target": target}
+
+
+def _buffers(parts: Sequence[_Part]) -> dict[str, Any]:
+    """Return the entries that say where in the one binary chunk each part lies."""
+    ends = list(itertools.accumulate(part.array.nbytes for part in parts))
+    starts = [0, *ends[:-1]]
+    return {
+        "buffers": [{"byteLength": ends[-1]}],
+        "bufferViews": [part.view(start) for part, start in zip(parts, starts, strict=True)],
+        "accessors": [part.accessor(index) for index, part in enumerate(parts)],
+    }
+
+
+def _write(path: str | Path, document: dict[str, Any], arrays: Sequence[np.ndarray]) -> None:
+    """Write both chunks behind the header, atomically."""
     text = json.dumps(document).encode()
     text += b" " * (-len(text) % 4)
+    size = sum(array.nbytes for array in arrays)
     with atomic_write(path) as stream:
-        stream.write(struct.pack("<3I", _MAGIC, _VERSION, 12 + 8 + len(text) + 8 + offset))
+        stream.write(struct.pack("<3I", _MAGIC, _VERSION, 12 + 8 + len(text) + 8 + size))
         stream.write(struct.pack("<2I", len(text), _JSON_CHUNK) + text)
-        stream.write(struct.pack("<2I", offset, _BINARY_CHUNK))
-        for array, *_ in parts:
+        stream.write(struct.pack("<2I", size, _BINARY_CHUNK))
+        for array in arrays:
             stream.write(array.tobytes())

@@ -27,7 +27,7 @@ def colour_picture(image: Tensor) -> np.ndarray:
 
 
 def view_pictures(portrait: Portrait, camera: Camera, size: int | None = None) -> list[np.ndarray]:
-    """Look at a portrait from v cameras; returns v pictures uint8 [h, w, 3]."""
+    """Render a portrait from v cameras; returns v pictures uint8 [h, w, 3]."""
     return [colour_picture(image) for image in portrait.render(camera, size).image]
 
 

@@ -1,4 +1,4 @@
-"""Videos: a portrait that turns its head."""
+"""Videos: a camera that swings around a portrait."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from triptych.camera import Camera, look_at_camera
-from triptych.errors import UserError, check_range
+from triptych.camera import Camera
+from triptych.errors import UserError, check_whole
 from triptych.export.pictures import colour_picture
 from triptych.files import atomic_path
 from triptych.portrait import Portrait
@@ -27,21 +28,21 @@ _QUALITY = 18
 """x264's constant rate factor; 18 is hard to tell from the original."""
 
 
-def turntable_cameras(
+def turntable_angles(
     num_frames: int = NUM_FRAMES,
     yaw_swing: float = YAW_SWING,
     pitch_swing: float = PITCH_SWING,
-) -> Camera:
-    """Return cameras that swing once from side to side and end where they began.
+) -> tuple[Tensor, Tensor]:
+    """Return yaw and pitch [n] of a camera that swings once from side to side and comes back.
 
     Args:
-        num_frames: Cameras.
+        num_frames: Angles, n.
         yaw_swing: Largest yaw in radians, to both sides.
         pitch_swing: Largest pitch in radians, up and down, twice per swing.
     """
-    check_range("number of frames", num_frames, 1, 10_000)
+    check_whole("number of frames", num_frames, 1, 10_000)
     phase = torch.arange(num_frames, dtype=torch.float64) * (2 * math.pi / num_frames)
-    return look_at_camera(yaw_swing * phase.sin(), pitch_swing * (2 * phase).sin())
+    return yaw_swing * phase.sin(), pitch_swing * (2 * phase).sin()
 
 
 def save_turntable(
@@ -52,16 +53,16 @@ def save_turntable(
     size: int | None = None,
     step: Step | None = None,
 ) -> None:
-    """Write a video (.mp4) of a portrait that turns from side to side.
+    """Write a video (.mp4) of a camera that swings around a portrait on its own orbit.
 
     Args:
         path: File to be.
-        portrait: What to show.
-        num_frames: Frames of the loop, shown at 30 per second.
+        portrait: The portrait.
+        num_frames: Frames of the loop, 1 to 10,000, at 30 per second.
         size: Side in pixels; the portrait's own by default.
         step: Called after each few frames with how many were added.
     """
-    cameras = turntable_cameras(num_frames)
+    cameras = portrait.orbit(*turntable_angles(num_frames))
     save_video(path, _frames(portrait, cameras, size, step or no_progress))
 
 

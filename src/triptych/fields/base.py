@@ -1,4 +1,4 @@
-"""The one question every 3-D representation answers."""
+"""The protocol of every 3-D representation: geometry, features and regions at points."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Literal, Protocol
 from torch import Tensor
 
 BeyondBox = Literal["decoded", "empty"]
-"""What a field says outside its cube: what its decoder makes of it, or that nothing is there."""
+"""What a field is outside its cube: whatever its decoder returns there, or empty."""
 
 GeometryKind = Literal["density", "sdf"]
 """What a field's geometry is: raw density, or signed distance, which is negative inside."""
 
 NO_DENSITY = -1000.0
-"""Raw density of a place where there surely is nothing: no interval that ends there is seen."""
+"""Raw density of empty space: so low that an interval with one end there has no weight."""
 
 
 @dataclass(frozen=True, eq=False)
 class FieldSample:
-    """What a field says at points.
+    """The values of a field at points.
 
     Attributes:
         geometry: Raw density or signed distance [b, n, 1]; the marching rule turns it into weights.
@@ -33,7 +33,7 @@ class FieldSample:
 
 
 class Field(Protocol):
-    """Something that can be asked at points of a cube around the world origin."""
+    """A 3-D representation that can be queried at points of a cube around the world origin."""
 
     @property
     def geometry_kind(self) -> GeometryKind:
@@ -44,12 +44,12 @@ class Field(Protocol):
         """Side of the cube that holds the field's content."""
 
     def query(self, points: Tensor, directions: Tensor | None = None) -> FieldSample:
-        """Answer at world points [b, n, 3]; a field of batch 1 answers for any b.
+        """Return geometry, features and regions at world points [b, n, 3]; batch 1 serves any b.
 
         Args:
             points: Where.
-            directions: Unit directions in which the points are looked at [b, n, 3], for fields
-                whose answer depends on them; None where nobody looks.
+            directions: Unit viewing directions [b, n, 3], away from the camera, for view-dependent
+                fields; None where there is no camera.
         """
 
     def geometry(self, points: Tensor) -> Tensor:

@@ -146,7 +146,7 @@ class TriPlaneField:
         return mean.transpose(1, 2).flatten(0, 1)
 
     def _only_planes_learn(self, points: Tensor) -> bool:
-        """Say whether the compiled path, which has gradients for planes alone, can be taken."""
+        """Say whether the compiled path, which has gradients for planes alone, applies."""
         planes = self.planes
         learning = torch.is_grad_enabled() and planes.requires_grad and not points.requires_grad
         square = planes.shape[-1] == planes.shape[-2]

@@ -32,7 +32,7 @@ _SMALLEST_GRID = 64
 class FastRenderer:
     """Renders one portrait fast, without gradients.
 
-    What does not depend on the camera is made when it is first needed and kept.
+    What does not depend on the camera is computed when it is first needed and kept.
 
     Attributes:
         field: The portrait's field, of batch 1.
@@ -59,8 +59,8 @@ class FastRenderer:
 
         Args:
             rays: The rays.
-            only_once: No others follow. Then empty space is not looked for, if that takes longer
-                than these rays.
+            only_once: No others follow. Then no occupancy grid is made, if that takes longer than
+                these rays.
         """
         if self._on_cpu:
             skips = not only_once or self._grid_size**3 < self._num_samples(rays)

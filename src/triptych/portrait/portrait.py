@@ -31,14 +31,14 @@ Kind = TypeVar("Kind", bound="Portrait")
 
 
 class Portrait(ABC):
-    """A radiance field of one head with all that is needed to look at it.
+    """A radiance field of one head with all that is needed to render it.
 
     Exporters, front ends and metrics know this class only. A kind of portrait says what its field
     is, how rays through it are composited and where its cameras stand; it may render faster and
     upsample. `portrait_file` knows the codec that writes and reads each kind.
 
     Attributes:
-        camera: The camera from which the portrait is seen best.
+        camera: The default camera.
         provenance: How the portrait was made, as JSON values.
     """
 
@@ -48,7 +48,7 @@ class Portrait(ABC):
     @property
     @abstractmethod
     def field(self) -> Field:
-        """What can be asked at points of space; of batch 1."""
+        """The radiance field, of batch 1."""
 
     @property
     @abstractmethod
@@ -87,7 +87,7 @@ class Portrait(ABC):
         supersampling: int = 1,
         path: RenderPath = "fast",
     ) -> View:
-        """Look at the portrait; deterministic.
+        """Render the portrait; deterministic.
 
         Args:
             camera: v cameras; the portrait's own by default.
@@ -167,7 +167,7 @@ class Portrait(ABC):
         Args:
             path: File to be; its folder must exist.
             exact: Keep float32. By default large tensors are stored in half precision, which halves
-                the file and changes pictures by less than they show.
+                the file and changes pictures by less than is visible.
         """
         save_portrait(path, self, exact=exact)
 

@@ -37,7 +37,7 @@ class TriPlanePortrait(Portrait):
         decoder: Turns plane features into density and colour.
         superresolution: Upsamples rendered features; None where rays are cast at the image size.
         config: Configuration of the generator whose decoder and renderer these are.
-        camera: The camera from which the portrait is seen best.
+        camera: The default camera.
         provenance: How the portrait was made, as JSON values.
     """
 
@@ -86,7 +86,7 @@ class TriPlanePortrait(Portrait):
 
     @property
     def field(self) -> TriPlaneField:
-        """What can be asked at points of space."""
+        """The radiance field."""
         config = self.config
         return TriPlaneField(
             self.planes, self.decoder, config.box_size, config.plane_axes, config.beyond_box

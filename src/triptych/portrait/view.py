@@ -23,7 +23,7 @@ class View:
         depth: Distance along the unit ray [v, 1, h, w].
         alpha: How much of the background is hidden [v, 1, h, w], in [0, 1].
         regions: Share of each region [v, k, H, W] where the portrait has regions, else None.
-        path: Which arithmetic made the pictures.
+        path: Which arithmetic computed the pictures.
     """
 
     image: Tensor
@@ -35,7 +35,7 @@ class View:
 
     @classmethod
     def of(cls, rendering: Rendering, path: PathTaken) -> View:
-        """Return what a rendering shows, without its features."""
+        """Return a rendering without its features."""
         return cls(
             rendering.image,
             rendering.image_raw,
@@ -47,7 +47,7 @@ class View:
 
     @classmethod
     def cat(cls, views: Sequence[View]) -> View:
-        """Join views of one portrait, all made on the same path, in order."""
+        """Join views of one portrait, all computed on the same path, in order."""
         regions = [view.regions for view in views if view.regions is not None]
         return cls(
             torch.cat([view.image for view in views]),

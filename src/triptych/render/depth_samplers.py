@@ -1,4 +1,4 @@
-"""Depths along rays: spread evenly first, then drawn where the first pass saw something."""
+"""Depths along rays: spread evenly first, then drawn where the first pass found weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loss on density far from a head as it was, seen by a view or not: empty space stays empty."""
+"""A loss on density far from a head as it was, visible or not: empty space stays empty."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class EmptySpace:
 def _continued(occupied: Tensor) -> Tensor:
     """Let the cells beyond the cube [z, y, x] hold what the outermost ones in it hold.
 
-    There a tri-plane field reads one or two planes only, which may look occupied without being so.
+    There a tri-plane field reads one or two planes only, which may seem occupied.
     """
     inner = occupied[None, None, 1:-1, 1:-1, 1:-1].float()
     return F.pad(inner, [1] * 6, mode="replicate")[0, 0] > 0

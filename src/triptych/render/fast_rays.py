@@ -1,6 +1,6 @@
 """The fast renderer of tri-plane portraits on a CPU, beside the exact one.
 
-The same samples and the same sums in float32; only what cannot show is left out. No gradients.
+The same samples and sums in float32, without gradients; only samples without weight are skipped.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def render_rays_fast(
 ) -> RenderedRays:
     """Render as `renderer.render_rays` does, several times faster and without gradients.
 
-    Depth agrees where something is seen; rays through empty space get the largest sampled depth.
+    Depth agrees where alpha is not 0; rays through empty space get the largest sampled depth.
 
     Args:
         field: The folded field of one portrait.

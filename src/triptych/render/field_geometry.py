@@ -47,10 +47,10 @@ def geometry_at(geometry: Geometry, points: Tensor) -> Tensor:
 
 
 def surface_colours(field: Field, config: RenderConfig, points: Tensor, normals: Tensor) -> Tensor:
-    """Return the colours that a short look along the normals gathers.
+    """Return the colours that short rays along the normals accumulate.
 
-    A ray starts a little outside of each point and ends a little inside; its samples count as the
-    renderer counts them. So a colour is what is seen, not the feature at one point.
+    A ray starts a little outside of each point and ends a little inside; its samples are
+    composited as the renderer does. So a colour is what is rendered, not the feature at one point.
 
     Args:
         field: A field of batch 1.

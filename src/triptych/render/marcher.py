@@ -12,13 +12,13 @@ from triptych.render.marching_rules import MarchingRule
 
 @dataclass(frozen=True, eq=False)
 class MarchedRays:
-    """What rays gather.
+    """The composited values of rays.
 
     Attributes:
         features: Weighted sum of features [b, r, c]; no background added.
-        depth: Mean depth of what is seen [b, r, 1]; inf where nothing is.
-        alpha: How much is hidden of what lies behind [b, r, 1], in [0, 1].
-        total: Sum of all weights [b, r, 1]; the background shows by the rest.
+        depth: Weighted mean depth [b, r, 1]; inf where the total is 0.
+        alpha: Accumulated opacity [b, r, 1], in [0, 1], without a backdrop; see `marching_rules`.
+        total: Sum of all weights [b, r, 1]; the rest is the background's.
         regions: Weighted sum of regions [b, r, k], or None.
     """
 
@@ -40,7 +40,7 @@ def march(
 ) -> MarchedRays:
     """Composite samples along rays; samples of a ray may come in any order.
 
-    The weighted sum is taken in the order in which the samples came, so features are never sorted.
+    The weighted sum runs over the samples in the order given, so features are never sorted.
 
     Args:
         features: Features at the samples [b, r, s, c].

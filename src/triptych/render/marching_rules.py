@@ -43,7 +43,7 @@ class MarchingRule(Protocol):
 
     @property
     def skips_empty_space(self) -> bool:
-        """Whether samples in empty space may be left out without a trace."""
+        """Whether samples in empty space have no weight, so that they may be skipped."""
 
     def interval_weights(self, geometry: Tensor, depths: Tensor) -> Tensor:
         """Return the weight of each interval between neighbouring samples [..., s - 1]."""
@@ -61,7 +61,7 @@ class MarchingRule(Protocol):
 
 @dataclass(frozen=True)
 class MidpointRule:
-    """EG3D's: each interval shows the mean of its ends.
+    """EG3D's rule: each interval has the mean of its ends.
 
     Raw densities are averaged over the interval's ends first, activated after: alpha is
     1 - exp(-softplus(mean - 1) * density_gain * length). There is no interval behind the last
@@ -106,7 +106,7 @@ class MidpointRule:
 
 @dataclass(frozen=True)
 class SdfRule:
-    """CNeRF's: each sample shows itself over the interval behind it.
+    """CNeRF's rule: each sample stands for the interval behind it.
 
     Density is sigmoid(-distance / beta) / beta, alpha is 1 - exp(-density * length).
 
@@ -134,7 +134,7 @@ class SdfRule:
 
     @property
     def skips_empty_space(self) -> bool:
-        """An endless last sample shows wherever it is."""
+        """An endless last sample has weight in empty space too."""
         return self.last_sample == "ignored"
 
     def interval_weights(self, geometry: Tensor, depths: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where one portrait is not empty: a lattice of its geometry, taken once, that spares the rest."""
+"""Where one portrait is occupied: a lattice of its geometry, so that empty space is skipped."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def occupancy_grid(
     empty_below: float = EMPTY_BELOW,
     device: torch.device | str = "cpu",
 ) -> OccupancyGrid:
-    """Ask a field for its geometry on a lattice and mark where rays must look.
+    """Query a field on a lattice and mark the cells that rays must sample.
 
     Args:
         field: A field of batch 1.
@@ -114,7 +114,7 @@ def occupancy_grid(
 def marked_grid(
     geometry: Tensor, box_size: float, config: RenderConfig, *, empty_below: float = EMPTY_BELOW
 ) -> OccupancyGrid:
-    """Mark where rays must look, given a field's geometry.
+    """Mark the cells that rays must sample, given a field's geometry.
 
     Args:
         geometry: Raw densities or signed distances at the points of `lattice_line` along each

@@ -1,4 +1,4 @@
-"""The fast path beside the exact renderer: samples that cannot show are never decoded.
+"""The fast path beside the exact renderer: samples without weight are never decoded.
 
 Rays through empty space show the background; on the others only samples in or beside occupied cells
 that light still reaches are decoded. The rest keep the lattice's geometry and weigh next to
@@ -42,7 +42,7 @@ def render_rays_with_occupancy(
 ) -> RenderedRays:
     """Render as `renderer.render_rays` does, but faster and without gradients.
 
-    Depth agrees where something is seen; rays through empty space get the largest sampled depth.
+    Depth agrees where alpha is not 0; rays through empty space get the largest sampled depth.
 
     Args:
         field: The field of batch 1 from which the grid was made.
@@ -53,14 +53,14 @@ def render_rays_with_occupancy(
         draws: See `render_rays`.
 
     Raises:
-        UserError: The grid or the marching rule does not fit the field, or the rule shows samples
-            in empty space.
+        UserError: The grid or the marching rule does not fit the field, or the rule gives
+            weight to samples in empty space.
     """
     grid.check_box(field.box_size)
     check_geometry(field.geometry_kind, config.rule)
     if not config.rule.skips_empty_space:
         raise UserError(
-            "the last sample of every ray shows, so that none can be left out; "
+            "empty space cannot be skipped: the last sample of every ray has weight; "
             "use the exact path, or a rule that ignores the last sample"
         )
     depths, uniform = plan_samples(rays, config, field.box_size, generator, draws)
@@ -121,7 +121,7 @@ def _gather(
 
 
 class _Samples:
-    """Samples [r, s] of rays [r, 3], of which those that can show are decoded when added.
+    """Samples [r, s] of rays [r, 3], of which those that can have weight are decoded when added.
 
     Attributes:
         depths: Where the samples are, in the order in which they were added.
@@ -146,7 +146,7 @@ class _Samples:
         self.decoded = torch.cat([self.decoded, torch.zeros_like(cells).bool()], dim=1)
         self._cells = torch.cat([self._cells, cells], dim=1)
         self.order = self.depths.argsort(dim=1, stable=True)
-        self._decode(self._can_show() & ~self.decoded)
+        self._decode(self._can_weigh() & ~self.decoded)
 
     def interval_weights(self, geometry: Tensor | None = None) -> Tensor:
         """Return the weights [r, s - 1] of the intervals in depth order."""
@@ -159,7 +159,7 @@ class _Samples:
         """Return features and regions [r, c + k], depth [r, 1] and alpha [r, 1].
 
         What little weight falls on samples that were not decoded takes the mean values of those
-        that were; rays of which nothing was decoded show nothing.
+        that were; rays without a decoded sample stay empty.
         """
         weighed = self._config.rule.weigh(
             self.geometry.gather(1, self.order), self.depths.gather(1, self.order)
@@ -176,20 +176,20 @@ class _Samples:
         depth = (weights * self.depths).sum(dim=1, keepdim=True) / alpha
         return gathered, torch.where(shown, depth, torch.inf), alpha
 
-    def _decode(self, wanted: Tensor) -> None:
-        ray, sample = wanted.nonzero(as_tuple=True)
+    def _decode(self, chosen: Tensor) -> None:
+        ray, sample = chosen.nonzero(as_tuple=True)
         depths = self.depths[ray, sample, None]
         points = self._rays.origins[ray] + depths * self._rays.directions[ray]
         answer = self._field.query(points[None], self._rays.directions[ray][None])
         self.geometry[ray, sample] = answer.geometry[0, :, 0]
-        self.decoded |= wanted
+        self.decoded |= chosen
         values = answer.features[0]
         if answer.regions is not None:
             self.num_regions = answer.regions.shape[-1]
             values = torch.cat([values, answer.regions[0]], dim=1)
         self._values.append((ray, sample, values))
 
-    def _can_show(self) -> Tensor:
+    def _can_weigh(self) -> Tensor:
         """Return which samples [r, s] lie in or beside occupied cells that light still reaches."""
         occupied = self._grid.occupied[self._cells].gather(1, self.order)
         beside = occupied.clone()

@@ -38,7 +38,7 @@ def rays_of(rays: Rays, pixels: Tensor) -> Rays:
 def corner_round(centre: int, extent: int, size: int) -> int:
     """Return the first row (or column) of a patch round a pixel, moved inside the picture.
 
-    Corners drawn evenly would hardly ever show the outermost pixels; centres drawn evenly do.
+    Corners drawn evenly would hardly ever include the outermost pixels; centres drawn evenly do.
 
     Args:
         centre: Row or column of the pixel, in [0, size).

@@ -55,7 +55,7 @@ class RayArrays(NamedTuple):
 
 
 class Gathered(NamedTuple):
-    """Sums of activated colours [r, c], mean depths [r] and opacities [r]; zeros at first."""
+    """Sums of activated colours [r, c], mean depths [r] and alphas [r]; zeros at first."""
 
     colours: np.ndarray
     depth: np.ndarray
@@ -150,9 +150,9 @@ def _look_up(grid, start, step, samples, i):
 
 @njit(fastmath=True, error_model="numpy")
 def _reveal(samples, num_rows, origin, direction, field, density_gain, hidden):
-    """Decode the samples that can show, front to back; returns how many rows are used.
+    """Decode the samples that can have weight, front to back; returns how many rows are used.
 
-    A sample can show if it ends an occupied interval and light still gets there. Activated
+    A sample can have weight if it ends an occupied interval and light still gets there. Activated
     density is softplus(x), which is at least x: so dark is known without exponentials.
     """
     pixels, axes, size = field.pixels, field.axes, field.size
@@ -259,7 +259,7 @@ def _merge(coarse, fine_depths, samples, grid, start, step):
 def _composite(samples, num_rows, field, hidden, row_weight, decoded, ray, gathered):
     """Weigh the decoded samples into colours, depth and alpha.
 
-    An interval shows the mean of its two ends, so a sample weighs half of the intervals beside it.
+    An interval has the mean of its two ends, so a sample weighs half of the intervals beside it.
     What little weight falls on samples that were not decoded goes to those that were.
     """
     alpha = shown = depth = before = _ZERO

@@ -1,4 +1,4 @@
-"""Where along each ray to look: fixed limits, or where the ray crosses the field's cube."""
+"""Where each ray is sampled: fixed limits, or where the ray crosses the field's cube."""
 
 from __future__ import annotations
 

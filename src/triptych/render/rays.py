@@ -54,7 +54,7 @@ def camera_rays(camera: Camera, size: int) -> Rays:
     y = ((v - centre_y) / focal_y).expand_as(x)
     in_camera = torch.stack([x, y, torch.ones_like(x), torch.ones_like(x)], dim=1)  # [v, 4, r]
     # Points minus position, not rotated directions: the rounding of this detour is EG3D's, and
-    # planes are steep enough for it to show.
+    # planes are steep enough for it to be visible.
     in_world = (cam2world @ in_camera)[:, :3] - camera.positions[:, :, None]
     directions = _normalized(in_world)
     return Rays(camera.positions[:, None].expand_as(directions), directions)

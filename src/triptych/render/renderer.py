@@ -1,4 +1,4 @@
-"""The renderer: rays through any field, in an even pass and one that looks where something is."""
+"""The renderer: rays through any field, in an even pass and an importance pass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RenderConfig:
 
     Attributes:
         num_coarse: Evenly spread samples per ray, at least 4.
-        num_fine: Samples per ray drawn where the first pass saw something; 0 skips that pass.
+        num_fine: Samples per ray drawn where the first pass found weight; 0 skips that pass.
         ray_start: Depth of the first sample, or "auto": where the ray enters the field's cube.
         ray_end: Depth of the last sample, or "auto"; both are "auto" or neither.
         disparity_sampling: Spread the first samples evenly in 1 / depth.
@@ -100,14 +100,14 @@ class Draws:
 
 @dataclass(frozen=True, eq=False)
 class RenderedRays:
-    """What rays show.
+    """The rendered values of rays.
 
     Attributes:
         features: Features over the background [b, r, c], in [-1, 1].
-        depth: Mean distance along the unit ray of what is seen [b, r, 1]; where nothing is seen,
+        depth: Mean distance along the unit ray [b, r, 1], weighted; where nothing has weight,
             the largest depth that was sampled.
-        alpha: How much the field hides of the background [b, r, 1], in [0, 1].
-        regions: Share of each region in what is seen [b, r, k], or None.
+        alpha: Accumulated opacity of the field [b, r, 1], in [0, 1].
+        regions: Share of each region [b, r, k], composited like features; None without regions.
     """
 
     features: Tensor

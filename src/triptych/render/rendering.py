@@ -1,4 +1,4 @@
-"""What a rendered portrait consists of."""
+"""Rendered rays laid out as pictures."""
 
 from __future__ import annotations
 

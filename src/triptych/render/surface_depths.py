@@ -22,7 +22,7 @@ def surface_depths(
     *,
     keep_every: int = 2,
 ) -> Tensor:
-    """Find the surface by densities alone and say where to look closely.
+    """Find the surface by its geometry alone and place samples there.
 
     A renderer that is to be trained through needs no gradient to find the surface; with some of
     the spread samples and some round the surface it costs a fraction of the two passes.
@@ -33,7 +33,7 @@ def surface_depths(
         config: Fixed ray limits and the marching rule.
         jitter: Offsets of the spread samples in their bins [b, r, s], in [0, 1).
         uniform: Positions of the samples round the surface on the cdf [b, r, f], in [0, 1].
-        keep_every: Every so many spread samples are looked at again.
+        keep_every: Every so many spread samples are returned too.
 
     Returns:
         Sorted depths [b, r, ceil(s / keep_every) + f].

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from triptych.errors import UserError
-from triptych.export.video import save_turntable, save_video, turntable_cameras
+from triptych.export.video import save_turntable, save_video, turntable_angles
 
 
 def frames_of(path) -> list[np.ndarray]:
@@ -19,13 +19,13 @@ def frames_of(path) -> list[np.ndarray]:
 
 
 def test_the_camera_swings_to_both_sides_and_comes_back():
-    cameras = turntable_cameras(60)
-    assert len(cameras) == 60
-    assert float(cameras.yaw[0]) == pytest.approx(0.0, abs=1e-6)
-    assert math.degrees(float(cameras.yaw.max())) == pytest.approx(35.0, abs=0.1)
-    assert math.degrees(float(cameras.yaw.min())) == pytest.approx(-35.0, abs=0.1)
-    assert 3.0 < math.degrees(float(cameras.pitch.max())) < 10.0
-    step = (cameras.yaw - cameras.yaw.roll(1)).abs()
+    yaw, pitch = turntable_angles(60)
+    assert yaw.shape == pitch.shape == (60,)
+    assert float(yaw[0]) == pytest.approx(0.0, abs=1e-6)
+    assert math.degrees(float(yaw.max())) == pytest.approx(35.0, abs=0.1)
+    assert math.degrees(float(yaw.min())) == pytest.approx(-35.0, abs=0.1)
+    assert 3.0 < math.degrees(float(pitch.max())) < 10.0
+    step = (yaw - yaw.roll(1)).abs()
     assert float(step[0]) == pytest.approx(float(step.max()), rel=0.02)
 
 
