@@ -9,12 +9,15 @@ import re
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+import torch
 import trimesh
 from PIL import Image
+from two_balls import TwoBallsPortrait
 
 from triptych.cli.options import changed, parse_key_values, parse_seeds
 from triptych.errors import UserError
 from triptych.portrait import Portrait
+from triptych.weights.safetensors_file import FileHeader, save_tensors
 
 
 @pytest.mark.parametrize(
@@ -218,3 +221,37 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert outcome.out == ""
     assert re.search(said, outcome.complaint)
     assert os.listdir(tmp_path) == ["foreign.safetensors"]
+
+
+def test_any_kind_of_portrait_is_rendered_and_exported(run, tmp_path):
+    TwoBallsPortrait("sdf").save(tmp_path / "balls.safetensors")
+    rendered = run("render", "balls.safetensors", "--size", "32", "--depth", "--out", "a.png")
+    assert rendered.code == 0, rendered.err
+    assert "exact path" in rendered.err
+    exported = run(
+        "export", "balls.safetensors", "--mesh", "a.glb", "--video", "a.mp4",
+        "--resolution", "32", "--frames", "2", "--size", "32",
+    )  # fmt: skip
+    assert exported.code == 0, exported.err
+    assert trimesh.load(tmp_path / "a.glb", force="mesh").is_watertight
+    refused = run("stylize", "a bronze statue", "--identity", "balls.safetensors", "--out", "x")
+    assert refused.code == 2
+    assert "holds a TwoBallsPortrait; expected a TriPlanePortrait" in refused.complaint
+
+
+@pytest.mark.parametrize(
+    ("class_name", "version", "said"),
+    [
+        ("HologramPortrait", 1, "holds a HologramPortrait; expected a portrait"),
+        ("TriPlanePortrait", 9, "written by a newer triptych (format 9"),
+    ],
+)
+def test_portraits_of_unknown_kinds_and_newer_formats_are_one_line(
+    run, tmp_path, class_name, version, said
+):
+    header = FileHeader(class_name, {}, format_version=version)
+    save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1)}, header)
+    outcome = run("render", "a.safetensors")
+    assert outcome.code == 2
+    assert said in outcome.complaint
+    assert os.listdir(tmp_path) == ["a.safetensors"]
