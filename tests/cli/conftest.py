@@ -1,50 +1,13 @@
-"""Running the command line inside the test process."""
+"""Running the command line inside the test process, on toy models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands import quick_results, run  # noqa: F401 - fixtures
 
-from triptych.cli.main import main
-from triptych.runs import portrait_results
 from triptych.weights import save_module
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def complaint(self) -> str:
-        """The one line on stderr; fails if there are more, or a traceback."""
-        lines = self.err.strip().splitlines()
-        assert len(lines) == 1, self.err
-        assert "Traceback" not in self.err
-        assert lines[0].startswith("triptych: ")
-        return lines[0]
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch) -> Run:
-    """Return a function that runs a command in an empty working folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*words: str | Path) -> Outcome:
-        code = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err)
-
-    return command
 
 
 @pytest.fixture(scope="session")
@@ -61,13 +24,3 @@ def portrait_file(tmp_path_factory, ball) -> Path:
     path = tmp_path_factory.mktemp("portraits") / "ball.safetensors"
     ball.save(path)
     return path
-
-
-@pytest.fixture
-def quick_results(monkeypatch) -> None:
-    """Make videos of four frames and coarse meshes."""
-    monkeypatch.setattr(portrait_results, "NUM_FRAMES", 4)
-    few_frames = {"num_frames": 4, "size": 32, "step": None}
-    monkeypatch.setattr("triptych.export.video.save_turntable.__kwdefaults__", few_frames)
-    coarse = {"resolution": 24, "level": None}
-    monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__kwdefaults__", coarse)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from triptych.config import to_dict
+from triptych.config import check_fields, to_dict
 from triptych.errors import UserError, check_type, check_whole
 from triptych.progress import CountProgress
 
@@ -73,10 +72,7 @@ class EditRequest:
                 f"expected at most {LONGEST_PROMPT}; shorten it"
             )
         check_whole("seed", self.seed, 0, 2**31 - 1)
-        for name in ("text_guidance", "image_guidance"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
-                raise UserError(f"{name}: got {value}; expected a number from 0 up")
+        check_fields(self, text_guidance=(0, 1e6), image_guidance=(0, 1e6))
 
     def record(self) -> dict[str, Any]:
         """Return what was asked for, as JSON values; what is left to the editor is absent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,7 +12,9 @@ from triptych.errors import check_range, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
 from triptych.portrait import TriPlanePortrait
-from triptych.weights import load_generator
+from triptych.portrait.provenance import provenance_of
+from triptych.weights import load_generator, read_header
+from triptych.weights.registry import weight_file
 
 
 class GeneratePipeline:
@@ -20,17 +23,26 @@ class GeneratePipeline:
     Args:
         generator: In evaluation mode.
         name: Goes into the portraits' provenance.
+        hashes: Hash of the generator's file by name, for the same.
     """
 
-    def __init__(self, generator: TriPlaneGenerator, name: str = "unnamed") -> None:
+    def __init__(
+        self,
+        generator: TriPlaneGenerator,
+        name: str = "unnamed",
+        *,
+        hashes: Mapping[str, str] | None = None,
+    ) -> None:
         self.generator = generator
-        self.name = name
+        self.name, self.hashes = name, dict(hashes or {})
 
     @classmethod
     def from_pretrained(cls, model: str | Path = "avatar") -> GeneratePipeline:
         """Use "avatar", another generator of `triptych models`, or one in a file."""
         name = "avatar-generator" if model == "avatar" else model
-        return cls(load_generator(name), str(name))
+        generator = load_generator(name)
+        hashes = {"generator": read_header(weight_file(name, "generator")).sha256}
+        return cls(generator, str(name), hashes=hashes)
 
     def __call__(self, seed: int, *, truncation_psi: float = 1.0) -> TriPlanePortrait:
         """Return the portrait of a seed.
@@ -42,12 +54,8 @@ class GeneratePipeline:
         """
         check_whole("seed", seed, 0, LAST_SEED)
         check_range("truncation_psi", truncation_psi, 0.0, 1.5)
-        provenance = {
-            "pipeline": "generate",
-            "model": self.name,
-            "seed": seed,
-            "truncation_psi": truncation_psi,
-        }
+        request = {"seed": int(seed), "truncation_psi": float(truncation_psi)}
+        provenance = provenance_of("generate", self.name, self.hashes, **request)
         ws = self.style_codes(seed, truncation_psi=truncation_psi)
         return TriPlanePortrait.from_generator(self.generator, ws, provenance=provenance)
 

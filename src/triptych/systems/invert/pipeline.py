@@ -22,6 +22,7 @@ from triptych.photos.aligner import Detector, PhotoAligner
 from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
+from triptych.portrait.provenance import provenance_of
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.fast_encoder import fast_encoder
 from triptych.systems.invert.loading import DEFAULT_ENCODER, check_encoder, check_fit, load_encoder
@@ -205,7 +206,7 @@ class InvertPipeline:
             found = self.refiner.tune(target, found, settings, told)
             stages.append(found)
         seconds = {"inversion": round(time.monotonic() - started, 2)}
-        report = {
+        report: dict[str, Any] = {
             "model": self.name,
             "model_hashes": self.hashes,
             "networks": self.networks.used,
@@ -217,12 +218,9 @@ class InvertPipeline:
             "stages": [stage.record() for stage in stages],
             "seconds": seconds,
         }
-        provenance = {
-            key: value for key, value in report.items() if key not in ("stages", "seconds")
-        }
-        portrait = dataclasses.replace(
-            found.portrait, provenance={"pipeline": "invert", **provenance}
-        )
+        request = {key: report[key] for key in report if key not in ("stages", "seconds")}
+        provenance = provenance_of("invert", **request)
+        portrait = dataclasses.replace(found.portrait, provenance=provenance)
         return Inverted(portrait, target, tuple(stages), None, report)
 
     @cached_property

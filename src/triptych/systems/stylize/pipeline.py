@@ -20,6 +20,7 @@ from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
+from triptych.portrait.provenance import provenance_of
 from triptych.progress import Progress, no_progress
 from triptych.systems.stylize.fitting import (
     SECONDS_BETWEEN_CHECKPOINTS,
@@ -195,7 +196,7 @@ class StylizePipeline:
             **report,
             "seconds": seconds,
         }
-        provenance = {"pipeline": "stylize", **request}
+        provenance = provenance_of("stylize", **request)
         portrait = dataclasses.replace(original, planes=fitted, provenance=provenance)
         return Stylized(portrait, original, views, report)
 
@@ -267,7 +268,7 @@ class StylizePipeline:
         if isinstance(identity, TriPlanePortrait):
             return identity
         check_whole("identity", identity, 0, LAST_SEED)
-        provenance = {"pipeline": "generate", "model": self.name, "seed": identity}
+        provenance = provenance_of("generate", self.name, self.hashes, seed=identity)
         ws = self.generator.mapping(self.generator.latent(identity))
         return TriPlanePortrait.from_generator(self.generator, ws, provenance=provenance)
 

@@ -25,7 +25,6 @@ from triptych.errors import UserError
 from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.latents import latent_from_seed
 from triptych.photos.five_point_crop import CROP
-from triptych.portrait import TriPlanePortrait
 from triptych.render.empty_space import EmptySpace
 from triptych.systems.invert import pipeline as invert
 from triptych.systems.invert.encoder import PspEncoder
@@ -89,27 +88,12 @@ def test_the_report_tells_distances_times_and_judges(tuned):
     assert report["planes"] == "tuned"
 
 
-def test_a_tuned_portrait_survives_its_file_and_keeps_its_codes(tuned, generator, tmp_path):
+def test_a_tuned_portrait_keeps_its_codes(tuned, generator):
     found, _ = tuned
     portrait = found.portrait
     assert not torch.allclose(generator.planes(portrait.ws), portrait.planes, atol=1e-3)
     codes = found.stages[-2].portrait.ws
     assert torch.equal(portrait.ws, codes)
-    portrait.save(tmp_path / "me.safetensors", exact=True)
-    again = TriPlanePortrait.load(tmp_path / "me.safetensors")
-    assert torch.equal(again.ws, codes)
-    assert torch.equal(again.render(CAMERA).image, portrait.render(CAMERA).image)
-    assert again.provenance["pipeline"] == "invert"
-    assert again.provenance["settings"]["refine"] == "pti"
-
-
-def test_the_generator_stays_as_it_is(tuned, generator):
-    fresh = make_generator()
-    for (name, weight), (_, own) in zip(
-        fresh.named_parameters(), generator.named_parameters(), strict=True
-    ):
-        assert torch.equal(weight, own), name
-    assert not generator.training
 
 
 def test_steps_are_those_of_restyle_on_the_exact_path(pipeline, picture, generator):
@@ -131,14 +115,6 @@ def test_one_code_for_all_layers(pipeline, picture):
     ws = found.portrait.ws
     assert torch.equal(ws, ws[:, :1].expand_as(ws))
     assert found.stages[-1].name == "w"
-
-
-def test_the_same_settings_give_the_same_head(pipeline, picture):
-    settings = dataclasses.replace(SETTINGS, steps=1)
-    once, twice = (pipeline(picture, camera=CAMERA, settings=settings) for _ in range(2))
-    assert torch.equal(once.portrait.ws, twice.portrait.ws)
-    other = pipeline(picture, camera=CAMERA, settings=dataclasses.replace(settings, mirror=False))
-    assert not torch.equal(once.portrait.ws, other.portrait.ws)
 
 
 def test_a_camera_some_degrees_off_is_turned_towards_the_truth(generator, pipeline):
@@ -225,19 +201,6 @@ def test_encoder_and_generator_must_fit(generator, pipeline):
     config = dataclasses.replace(pipeline.encoder.config, w_dim=24)
     with pytest.raises(UserError, match=r"style codes of 24, the generator takes \d+ of 16"):
         InvertPipeline(generator, PspEncoder(config), toy_judges(), pipeline.align)
-
-
-@pytest.mark.parametrize(
-    ("picture", "camera", "said"),
-    [
-        (torch.zeros(1, 3, 40, 32), CAMERA, "square picture"),
-        (torch.zeros(2, 3, 32, 32), CAMERA, "one square picture"),
-        (torch.zeros(1, 3, 32, 32), look_at_camera(torch.tensor([0.1, 0.2]), 0.0), "2 views"),
-    ],
-)
-def test_pictures_of_no_use_are_refused(pipeline, picture, camera, said):
-    with pytest.raises(UserError, match=said):
-        pipeline(picture, camera=camera)
 
 
 def test_a_target_is_brought_to_the_generators_size_and_mirrored():
