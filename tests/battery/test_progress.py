@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby, pairwise
 
 import pytest
+from process_state import process_state
 from toy_system import Reports, Stop
 
 
@@ -22,9 +23,10 @@ def test_stages_come_once_in_order_and_count_up_to_their_total(stage, system, wh
 def test_a_call_stopped_within_a_stage_can_be_made_again(stage, system, whole, saved, tmp_path):
     """The same pipeline is used again: a stopped call leaves nothing half-changed in it."""
     total = next(total for name, _, total in whole.reports.events if name == stage)
-    pipeline, stopped = system.make(), Reports(Stop(stage, total // 2))
+    pipeline, stopped, before = system.make(), Reports(Stop(stage, total // 2)), process_state()
     with pytest.raises(KeyboardInterrupt):
         system.call(pipeline, work_dir=tmp_path, progress=stopped)
+    assert process_state() == before
     again = Reports()
     portrait = system.call(pipeline, work_dir=tmp_path, progress=again)
     assert saved(portrait) == whole.saved

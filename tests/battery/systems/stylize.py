@@ -32,7 +32,7 @@ def command(folder: Path) -> Command:
     save_module(models / "i2t.safetensors", toy_image_to_triplane(generator), dtype=None)
     save_module(models / "features.safetensors", features)
     (models / "editor").symlink_to(find_present("avatar-editor", "editor"))
-    settings = ("num_yaw=2", "num_pitch=1", "steps=8", "batch_views=2", "patch=8")
+    settings = ("num_yaw=2", "num_pitch=1", "steps=8", "batch_views=2", "patch=16")
     options = {"": "a bronze statue", "--model": models, "--identity": 3, "--set": settings}
     return Command("stylize", options)
 

@@ -118,7 +118,7 @@ class StylizeSettings:
             held_out_fraction=(0, 0.5),
             steps=(1, 1_000_000),
             batch_views=(1, 256),
-            patch=(8, 4096),
+            patch=(16, 4096),
             strides=(1, 64),
             learning_rate=(1e-8, 1),
             betas=(0, 0.9999999),
