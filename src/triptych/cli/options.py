@@ -11,12 +11,21 @@ from typing import Annotated, Any
 import tyro
 
 from triptych.errors import UserError
+from triptych.runs.device import DEVICES
 
 # Options that may be left out; help shows the type of the value.
 MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
 MaybeName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+
+DeviceName = Annotated[
+    str,
+    tyro.conf.arg(
+        metavar=DEVICES,
+        help="Where networks compute; auto: a GPU that works, else the CPU.",
+    ),
+]
 
 MOST_SEEDS = 1000
 

@@ -41,6 +41,11 @@ class AvatarIdentity:
 
         return cls(load_features(name_or_path))
 
+    def to(self, device: torch.device | str) -> AvatarIdentity:
+        """Move the network to a device and return self."""
+        self.network.to(device)
+        return self
+
     def embed(self, image: Tensor) -> Tensor:
         """Return unit features [b, identity_dim]; other sizes are resized to 128 pixels first."""
         return self.network.identity(self.network(resize(image, WHOLE_HEAD_SIZE)))
@@ -66,6 +71,11 @@ class ArcFaceIdentity:
         network = ArcFace(squeeze=squeeze)
         network.load_public(read_tensors(path))
         return cls(network)
+
+    def to(self, device: torch.device | str) -> ArcFaceIdentity:
+        """Move the network to a device and return self."""
+        self.network.to(device)
+        return self
 
     def crop(self, image: Tensor) -> Tensor:
         """Return the faces [b, 3, 112, 112] of aligned square images [b, 3, s, s]."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from triptych.errors import UserError
 from triptych.files import user_cache_folder
 from triptych.metrics.identity import ArcFaceIdentity, AvatarIdentity, IdentityFeatures
@@ -17,6 +19,7 @@ from triptych.metrics.lpips import LpipsDistance, LpipsStack
 from triptych.metrics.perceptual import AvatarPerceptualDistance, PerceptualDistance
 from triptych.metrics.style_classifier import AvatarStyleClassifier, StyleClassifier
 from triptych.nn.ir_se import Squeeze
+from triptych.ops.placement import move
 
 FEATURES, STYLE_CLASSIFIER = "avatar-features", "avatar-classifier"
 """The embedded networks of the perceptual distance, and of styles and identities."""
@@ -46,6 +49,12 @@ class MetricNetworks:
     identity: IdentityFeatures
     used: dict[str, str]
 
+    def to(self, device: torch.device | str) -> MetricNetworks:
+        """Move both networks to a device and return self."""
+        move(self.perceptual, device)
+        move(self.identity, device)
+        return self
+
 
 @dataclass(frozen=True)
 class StyleNetworks:
@@ -62,6 +71,12 @@ class StyleNetworks:
     identity: IdentityFeatures
     distance: PerceptualDistance
     hashes: dict[str, str] = field(default_factory=dict)
+
+    def to(self, device: torch.device | str) -> StyleNetworks:
+        """Move all networks to a device and return self."""
+        for network in (self.classifier, self.identity, self.distance):
+            move(network, device)
+        return self
 
 
 def load_style_networks() -> StyleNetworks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from triptych.errors import UserError
@@ -37,6 +38,11 @@ class AvatarStyleClassifier:
         from triptych.weights import load_features
 
         return cls(load_features(name_or_path))
+
+    def to(self, device: torch.device | str) -> AvatarStyleClassifier:
+        """Move the network to a device and return self."""
+        self.network.to(device)
+        return self
 
     def probabilities(self, image: Tensor) -> Tensor:
         """Return probabilities [b, len(names)]; other sizes are resized to 128 pixels first."""

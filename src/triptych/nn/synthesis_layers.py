@@ -134,8 +134,7 @@ class SynthesisLayer(nn.Module):
             return self.noise_const * self.noise_strength
         if generator is None:
             raise UserError("noise mode 'random' needs a generator; pass one or use 'const'")
-        shape = (batch, 1, self.size, self.size)
-        noise = torch.randn(shape, generator=generator, device=generator.device)
+        noise = torch.randn(batch, 1, self.size, self.size, generator=generator)
         return noise.to(self.noise_strength.device) * self.noise_strength
 
 

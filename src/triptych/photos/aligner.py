@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import torch
+
 from triptych.errors import MissingDependency, UserError
 from triptych.framing import AVATAR_FRAMING, FaceFraming
+from triptych.ops.placement import move
 from triptych.photos.aligned_photo import AlignedPhoto, frame_face
 from triptych.photos.detectors.face import Face, FaceFinder, Pixels
 from triptych.photos.photo import Photo, as_photo, is_on_plain_background
@@ -89,6 +92,14 @@ class PhotoAligner:
         self.limits = limits or AlignmentLimits()
         self._makers = finders or {"mediapipe": _mediapipe, "avatar": _avatar_network}
         self._made: dict[str, FaceFinder | None] = {}
+        self._device: torch.device | str = "cpu"
+
+    def to(self, device: torch.device | str) -> PhotoAligner:
+        """Let the avatar network compute on a device, and return self; mediapipe has the CPU."""
+        self._device = device
+        for finder in self._made.values():
+            move(finder, device)
+        return self
 
     def __call__(self, image: Any, *, face: int = 1) -> AlignedPhoto:
         """Align a picture.
@@ -148,6 +159,7 @@ class PhotoAligner:
         if name not in self._made:
             try:
                 self._made[name] = self._makers[name]()
+                move(self._made[name], self._device)
             except MissingDependency:
                 if self.detector != "auto":
                     raise

@@ -51,6 +51,11 @@ class HeadMatting:
 
         return cls(load_features(name_or_path), background, person)
 
+    def to(self, device: torch.device | str) -> HeadMatting:
+        """Move the network to a device and return self; mediapipe's stays on the CPU."""
+        self._network.to(device)
+        return self
+
     def __call__(self, image: Tensor, *, is_photograph: bool = False) -> Tensor:
         """Return a picture [1, 3, s, s] before the plain background; as it is if it stands there.
 

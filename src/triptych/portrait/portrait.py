@@ -159,7 +159,8 @@ class Portrait(ABC):
     @torch.no_grad()
     def colours(self, points: Tensor, normals: Tensor) -> Tensor:
         """Return colours [n, 3] in [-1, 1] of surface points [n, 3] with unit normals [n, 3]."""
-        return surface_colours(self.field, self.rendering, points, normals)
+        device = self.camera.cam2world.device
+        return surface_colours(self.field, self.rendering, points.to(device), normals.to(device))
 
     def save(self, path: str | Path, *, exact: bool = False) -> None:
         """Write the portrait as one self-describing safetensors file.
@@ -172,8 +173,12 @@ class Portrait(ABC):
         save_portrait(path, self, exact=exact)
 
     @classmethod
-    def load(cls: type[Kind], path: str | Path) -> Kind:
+    def load(cls: type[Kind], path: str | Path, device: torch.device | str = "cpu") -> Kind:
         """Read a portrait that `save` wrote; `Portrait.load` opens any kind.
+
+        Args:
+            path: The file.
+            device: Where the portrait goes.
 
         Raises:
             UserError: The file is absent, broken, of another program, not a portrait, or not one
@@ -182,7 +187,7 @@ class Portrait(ABC):
         portrait = load_portrait(path)
         if not isinstance(portrait, cls):
             raise UserError(f"{path} holds a {type(portrait).__name__}; expected a {cls.__name__}")
-        return portrait
+        return portrait.to(device)
 
     def _cast(self, rays: Rays, path: RenderPath) -> RenderedRays:
         """Render rays [v, r, 3]."""

@@ -80,7 +80,7 @@ class TriPlanePortrait(Portrait):
             decoder=copy.deepcopy(generator.decoder).eval().requires_grad_(False),
             superresolution=copy.deepcopy(head).eval().requires_grad_(False) if head else None,
             config=generator.config,
-            camera=generator.config.view.camera(),
+            camera=generator.config.view.camera().to(planes.device),
             provenance=dict(provenance or {}),
         )
 

@@ -76,7 +76,7 @@ def guided_depths(
         known: Whether there is one [b, r, num_guided], bool.
         meets: Whether the ray itself meets a surface [b, r], bool.
         sampling: How many samples and where.
-        generator: Source of the draws.
+        generator: Source of the draws, on the CPU.
 
     Returns:
         Distances [b, r, num_spread + num_guided], increasing.
@@ -84,11 +84,12 @@ def guided_depths(
     extent = sampling.far - sampling.near
     shape = (*meets.shape, sampling.num_spread)
     strata = torch.arange(sampling.num_spread) + torch.rand(shape, generator=generator)
-    spread = sampling.near + extent * strata / sampling.num_spread
-    narrow = torch.rand(surfaces.shape, generator=generator) < 0.5
+    spread = sampling.near + extent * strata.to(surfaces) / sampling.num_spread
+    narrow = torch.rand(surfaces.shape, generator=generator).to(surfaces) < 0.5
     deviation = torch.where(meets, sampling.deviation, sampling.deviation_beside)[..., None]
     deviation = deviation * torch.where(narrow, 0.35, 1.0)
-    around = surfaces + torch.randn(surfaces.shape, generator=generator) * deviation
-    anywhere = sampling.near + extent * torch.rand(surfaces.shape, generator=generator)
+    around = surfaces + torch.randn(surfaces.shape, generator=generator).to(surfaces) * deviation
+    drawn = torch.rand(surfaces.shape, generator=generator).to(surfaces)
+    anywhere = sampling.near + extent * drawn
     guided = torch.where(known, around.clamp(sampling.near, sampling.far), anywhere)
     return torch.cat([spread, guided], -1).sort(-1).values

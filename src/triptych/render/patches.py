@@ -21,7 +21,7 @@ def draw_patches(
         generator: Source of the draws.
 
     Returns:
-        Row-major pixel indices [b, r], and the side of the patches.
+        Row-major pixel indices [b, r] on the CPU, and the side of the patches.
     """
     side = min(patch, size)
     fitting = [stride for stride in strides if stride * (side - 1) < size] or [1]
@@ -31,7 +31,7 @@ def draw_patches(
 
 def rays_of(rays: Rays, pixels: Tensor) -> Rays:
     """Return the rays of pixels [b, r] out of all rays [b, size * size, 3] of b pictures."""
-    index = pixels[..., None].expand(-1, -1, 3)
+    index = pixels.to(rays.origins.device)[..., None].expand(-1, -1, 3)
     return Rays(rays.origins.gather(1, index), rays.directions.gather(1, index))
 
 

@@ -93,8 +93,8 @@ class Draws:
     def random(cls, rays: Rays, config: RenderConfig, generator: torch.Generator) -> Draws:
         """Draw numbers for all rays, in the order in which EG3D draws."""
         shape = rays.origins.shape[:2]
-        coarse = torch.rand(*shape, config.num_coarse, generator=generator, device=generator.device)
-        fine = torch.rand(*shape, config.num_fine, generator=generator, device=generator.device)
+        coarse = torch.rand(*shape, config.num_coarse, generator=generator)
+        fine = torch.rand(*shape, config.num_fine, generator=generator)
         return cls(coarse.to(rays.origins), fine.to(rays.origins))
 
 

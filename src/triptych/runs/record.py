@@ -6,11 +6,15 @@ import platform
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import triptych
 from triptych.files import sha256_of
+from triptych.runs.device import device_name
 from triptych.weights.registry import MODELS, find_present, weight_file
+
+if TYPE_CHECKING:
+    import torch
 
 
 def model_record(name_or_path: str | Path, kind: str) -> dict[str, str]:
@@ -25,8 +29,13 @@ def model_record(name_or_path: str | Path, kind: str) -> dict[str, str]:
     return {"name": str(name_or_path), "sha256": sha256_of(weight_file(name_or_path, kind))}
 
 
-def run_record(started: float) -> dict[str, Any]:
-    """Return version, machine and time of a run that began at `time.monotonic()` = started."""
+def run_record(started: float, device: torch.device) -> dict[str, Any]:
+    """Return version, machine, device and time of a run.
+
+    Args:
+        started: When it began, by `time.monotonic()`.
+        device: Where its networks computed.
+    """
     import torch
 
     return {
@@ -34,6 +43,7 @@ def run_record(started: float) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "device": device_name(device),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 3),
     }

@@ -11,18 +11,21 @@ from triptych.weights.registry import weight_file
 from triptych.weights.safetensors_file import fill_module, load_tensors
 
 if TYPE_CHECKING:
+    import torch
+
     from triptych.models.eg3d import TriPlaneGenerator
     from triptych.nn.discriminator import DualDiscriminator
     from triptych.nn.feature_network import AvatarFeatures
     from triptych.nn.head_pose_network import HeadPoseNetwork
 
 
-def load_network(name_or_path: str | Path, kind: str) -> Any:
-    """Return a network in evaluation mode, float32, on the CPU.
+def load_network(name_or_path: str | Path, kind: str, device: torch.device | str = "cpu") -> Any:
+    """Return a network in evaluation mode, float32.
 
     Args:
         name_or_path: Name in the registry, or a safetensors file.
         kind: What the network does: a key of `NETWORK_KINDS`.
+        device: Where the network goes; the hash of the file is checked on the CPU.
 
     Raises:
         UserError: There is no such model, or the file does not hold one.
@@ -32,17 +35,21 @@ def load_network(name_or_path: str | Path, kind: str) -> Any:
     tensors, header = load_tensors(path, network_class.__name__)
     network = network_class(from_dict(config_class, header.config))
     fill_module(network, tensors, str(path))
-    return network
+    return network.to(device)
 
 
-def load_generator(name_or_path: str | Path = "avatar-generator") -> TriPlaneGenerator:
+def load_generator(
+    name_or_path: str | Path = "avatar-generator", device: torch.device | str = "cpu"
+) -> TriPlaneGenerator:
     """Return a tri-plane generator; see `load_network`."""
-    return load_network(name_or_path, "generator")
+    return load_network(name_or_path, "generator", device)
 
 
-def load_features(name_or_path: str | Path = "avatar-features") -> AvatarFeatures:
+def load_features(
+    name_or_path: str | Path = "avatar-features", device: torch.device | str = "cpu"
+) -> AvatarFeatures:
     """Return an avatar feature network; see `load_network`."""
-    return load_network(name_or_path, "features")
+    return load_network(name_or_path, "features", device)
 
 
 def load_head_pose(name_or_path: str | Path = "avatar-landmarks") -> HeadPoseNetwork:

@@ -12,6 +12,7 @@ from torch import Tensor
 from triptych.avatars.geometry.landmarks import five_points
 from triptych.nn.head_pose_network import HeadPose, HeadPoseNetwork
 from triptych.ops.colour import from_uint8
+from triptych.ops.placement import device_of
 from triptych.photos.detectors.face import FACE_UNITS, Face
 from triptych.photos.detectors.rotations import about_z
 from triptych.photos.detectors.window import Window, cut_window
@@ -62,6 +63,11 @@ class HeadPoseFinder:
         from triptych.weights import load_head_pose
 
         return cls(load_head_pose(name_or_path))
+
+    def to(self, device: torch.device | str) -> HeadPoseFinder:
+        """Move the network to a device and return self."""
+        self.network.to(device)
+        return self
 
     def find(self, pixels: Pixels) -> list[Face]:
         """Return the heads in uint8 pixels [h, w, 3], the largest first."""
@@ -142,7 +148,7 @@ class HeadPoseFinder:
         """Ask the network about windows, and about their mirror images too if wished."""
         config = self.network.config
         cut = np.stack([cut_window(pixels, window, config.image_size, 191) for window in windows])
-        image = from_uint8(torch.from_numpy(cut))
+        image = from_uint8(torch.from_numpy(cut)).to(device_of(self.network))
         said = self.network(image)
         detections = _as_detections(said, windows)
         if mirrored:

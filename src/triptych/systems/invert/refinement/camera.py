@@ -91,12 +91,15 @@ def refine_camera(
         raise UserError(f"camera to refine: got {len(camera)} views; expected one")
     config, compare = config or RefinementConfig(), distance or _multiscale_difference
     angle, shift = config.angle_rate, config.shift_rate
-    step_of = torch.tensor([angle, angle, angle if config.roll else 0.0, shift, shift])
-    limit = torch.tensor([config.largest_turn] * 3 + [config.largest_shift] * 2)
-    moves = torch.zeros(5, requires_grad=True)  # pitch, yaw, roll, right, down, in steps
+    device = camera.cam2world.device
+    rates = [angle, angle, angle if config.roll else 0.0, shift, shift]
+    step_of = torch.tensor(rates, device=device)
+    limit = torch.tensor([config.largest_turn] * 3 + [config.largest_shift] * 2, device=device)
+    # pitch, yaw, roll, right, down, in steps
+    moves = torch.zeros(5, device=device, requires_grad=True)
     optimiser = torch.optim.Adam([moves], betas=(0.8, 0.95))
     errors: list[float] = []
-    best = torch.zeros(5)
+    best = torch.zeros(5, device=device)
     for step in range(config.steps + 1):
         with torch.enable_grad():
             seen = render(_moved(camera, step_of * moves))

@@ -1,0 +1,150 @@
+"""A GPU that is not there: tensors compute on the CPU, but say, and insist, that they are on it.
+
+What a real device refuses is refused here too: mixing tensors of two devices, turning a tensor of
+the device into NumPy (so every compiled CPU kernel), and a CPU generator drawing on the device.
+Drawing random numbers on the device at all is refused as well, since other devices would draw
+others. Real numbers flow, so that results can be compared with those of the CPU.
+
+    with pretended_device() as device:
+        pipeline.to(device)(...)
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+DEVICE = torch.device("cuda", 0)
+
+_MOVES = {"to", "cpu", "cuda", "copy_", "load_state_dict"}
+_DRAWS = {
+    *("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "poisson"),
+    *("rand_like", "randn_like", "randint_like"),
+    *("normal_", "uniform_", "random_", "bernoulli_", "exponential_", "trunc_normal_"),
+}
+_ASKS_ONLY = {"_parse_to", "_has_compatible_shallow_copy_type"}
+_LEAVES_TORCH = {"numpy", "__array__", "__dlpack__", "data_ptr"}
+
+
+class Misplaced(RuntimeError):
+    """Something that a GPU would refuse, or that would differ between devices."""
+
+
+class OnDevice(Tensor):
+    """A CPU tensor that says it is on the pretended device."""
+
+    _computing = False
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu") if OnDevice._computing else DEVICE
+
+    @property
+    def is_cuda(self) -> bool:
+        return not OnDevice._computing
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) not in memo:
+            copied = self.detach().clone().requires_grad_(self.requires_grad)
+            copied._is_param = getattr(self, "_is_param", False)
+            memo[id(self)] = copied
+        return memo[id(self)]
+
+
+@contextmanager
+def pretended_device() -> Iterator[torch.device]:
+    """Yield a device that exists inside the block only; networks and tensors can be moved to it."""
+    kept = torch.__future__.get_overwrite_module_params_on_conversion()
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        with _Pretence(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "User provided device_type of 'cuda'")
+            yield DEVICE
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(kept)
+
+
+class _Pretence(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = func.__name__
+        if name in _ASKS_ONLY:
+            return func(*args, **kwargs)
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        placed = any(isinstance(tensor, OnDevice) for tensor in tensors)
+        if name in _LEAVES_TORCH and placed:
+            raise Misplaced(f"Tensor.{name} of a tensor that is on {DEVICE}")
+        if placed and name not in _MOVES:
+            _check_together(name, args, tensors)
+        on_device = _lands_on_device(name, args, kwargs, placed)
+        if name in _DRAWS and on_device:
+            raise Misplaced(f"{name} draws on {DEVICE}; draw on the CPU and move what was drawn")
+        args, kwargs = tree_map(_here, (args, kwargs))
+        with torch._C.DisableTorchFunctionSubclass(), _computing():
+            result = func(*args, **kwargs)
+        if name == "__get__" and not isinstance(result, Tensor):
+            return result
+        return tree_map(_placed if on_device else _unplaced, result)
+
+
+@contextmanager
+def _computing() -> Iterator[None]:
+    kept, OnDevice._computing = OnDevice._computing, True
+    try:
+        yield
+    finally:
+        OnDevice._computing = kept
+
+
+def _check_together(name: str, args: Any, tensors: list[Tensor]) -> None:
+    """Refuse what torch refuses: CPU tensors beside ones on the device, but for single numbers."""
+    if name == "__getitem__" and isinstance(args[0], OnDevice):
+        return  # a tensor on a device may be indexed from the CPU
+    for tensor in tensors:
+        if not isinstance(tensor, OnDevice) and tensor.ndim > 0:
+            raise Misplaced(
+                f"{name}: a CPU tensor {list(tensor.shape)} beside tensors on {DEVICE}"
+            )
+
+
+def _lands_on_device(name: str, args: Any, kwargs: Any, placed: bool) -> bool:
+    if name == "cpu":
+        return False
+    if name == "cuda":
+        return True
+    asked = kwargs.get("device")
+    if name == "to":
+        for given in [*args[1:], kwargs.get("other")]:
+            if isinstance(given, Tensor):
+                return isinstance(given, OnDevice)
+            if isinstance(given, str | torch.device):
+                asked = given
+    if name == "copy_":
+        return isinstance(args[0], OnDevice)
+    return placed if asked is None else torch.device(asked).type == DEVICE.type
+
+
+def _here(value: Any) -> Any:
+    """Replace the pretended device by the one that computes."""
+    names_it = isinstance(value, str) and value.split(":")[0] == DEVICE.type
+    is_it = isinstance(value, torch.device) and value.type == DEVICE.type
+    return torch.device("cpu") if names_it or is_it else value
+
+
+def _placed(value: Any) -> Any:
+    if isinstance(value, Tensor) and not isinstance(value, OnDevice):
+        return value.as_subclass(OnDevice)
+    return value
+
+
+def _unplaced(value: Any) -> Any:
+    if isinstance(value, OnDevice):
+        return value.as_subclass(Tensor).clone()
+    return value
