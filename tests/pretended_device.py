@@ -91,7 +91,9 @@ class _Pretence(TorchFunctionMode):
             result = func(*args, **kwargs)
         if name == "__get__" and not isinstance(result, Tensor):
             return result
-        return tree_map(_placed if on_device else _unplaced, result)
+        if not on_device:
+            return tree_map(_unplaced, result)
+        return tree_map(lambda value: _placed(value, is_new=_is_new(value, tensors)), result)
 
 
 @contextmanager
@@ -105,8 +107,8 @@ def _computing() -> Iterator[None]:
 
 def _check_together(name: str, args: Any, tensors: list[Tensor]) -> None:
     """Refuse what torch refuses: CPU tensors beside ones on the device, but for single numbers."""
-    if name == "__getitem__" and isinstance(args[0], OnDevice):
-        return  # a tensor on a device may be indexed from the CPU
+    if name in ("__getitem__", "__setitem__") and isinstance(args[0], OnDevice):
+        tensors = [value for value in args[2:] if isinstance(value, Tensor)]  # indices may be
     for tensor in tensors:
         if not isinstance(tensor, OnDevice) and tensor.ndim > 0:
             raise Misplaced(
@@ -138,10 +140,16 @@ def _here(value: Any) -> Any:
     return torch.device("cpu") if names_it or is_it else value
 
 
-def _placed(value: Any) -> Any:
-    if isinstance(value, Tensor) and not isinstance(value, OnDevice):
-        return value.as_subclass(OnDevice)
-    return value
+def _is_new(value: Any, inputs: list[Tensor]) -> bool:
+    return all(value is not tensor for tensor in inputs)
+
+
+def _placed(value: Any, *, is_new: bool) -> Any:
+    if not isinstance(value, Tensor) or isinstance(value, OnDevice):
+        return value
+    if is_new and value.is_leaf and value.requires_grad:  # of zeros(..., requires_grad=True)
+        return value.detach().as_subclass(OnDevice).requires_grad_()
+    return value.as_subclass(OnDevice)
 
 
 def _unplaced(value: Any) -> Any:

@@ -201,7 +201,8 @@ class TriPlaneGenerator(nn.Module):
             raise UserError(
                 f"an occupancy grid belongs to one portrait: got planes of {planes.shape[0]}"
             )
-        return occupancy_grid(self.field(planes), self.config.rendering, size=size)
+        field = self.field(planes)
+        return occupancy_grid(field, self.config.rendering, size=size, device=planes.device)
 
     def render(
         self,

@@ -37,12 +37,24 @@ class GeneratePipeline:
         self.name, self.hashes = name, dict(hashes or {})
 
     @classmethod
-    def from_pretrained(cls, model: str | Path = "avatar") -> GeneratePipeline:
-        """Use "avatar", another generator of `triptych models`, or one in a file."""
+    def from_pretrained(
+        cls, model: str | Path = "avatar", *, device: torch.device | str = "cpu"
+    ) -> GeneratePipeline:
+        """Use "avatar", another generator of `triptych models`, or one in a file.
+
+        Args:
+            model: Its name or file.
+            device: Where it computes.
+        """
         name = "avatar-generator" if model == "avatar" else model
-        generator = load_generator(name)
+        generator = load_generator(name, device)
         hashes = {"generator": read_header(weight_file(name, "generator")).sha256}
         return cls(generator, str(name), hashes=hashes)
+
+    def to(self, device: torch.device | str) -> GeneratePipeline:
+        """Let the pipeline compute on a device, and return self; its portraits are there too."""
+        self.generator.to(device)
+        return self
 
     def __call__(self, seed: int, *, truncation_psi: float = 1.0) -> TriPlanePortrait:
         """Return the portrait of a seed.

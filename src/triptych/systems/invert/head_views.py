@@ -11,6 +11,7 @@ from triptych.camera import Camera
 from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.ops.placement import device_of
 from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import fit_size
 from triptych.ops.view_pair import ViewPair
@@ -74,6 +75,13 @@ class ViewDraw:
     uniform: Tensor
     whole: bool
 
+    def to(self, device: torch.device | str) -> ViewDraw:
+        """Return the draw on another device."""
+        pixels, jitter, uniform = (
+            tensor.to(device) for tensor in (self.pixels, self.jitter, self.uniform)
+        )
+        return ViewDraw(pixels, self.size, self.side, jitter, uniform, self.whole)
+
     def share(self, process: int, num_processes: int) -> ViewDraw:
         """Return what one of several processes renders."""
         mine = slice(process, None, num_processes)
@@ -111,7 +119,7 @@ class HeadViews:
         self.has_parts = generator.config.superresolution is None
 
     def draw(self, num: int, whole: bool, generator: torch.Generator) -> ViewDraw:
-        """Draw a part of each of `num` pictures."""
+        """Draw a part of each of `num` pictures, on the CPU; the draw goes where the heads are."""
         settings = self.settings
         if whole or not self.has_parts:
             size = min(settings.whole_size, self.size)
@@ -122,7 +130,8 @@ class HeadViews:
         shape = pixels.shape
         jitter = torch.rand(*shape, settings.coarse, generator=generator)
         uniform = torch.rand(*shape, settings.fine, generator=generator)
-        return ViewDraw(pixels, size, side, jitter, uniform, whole or not self.has_parts)
+        draw = ViewDraw(pixels, size, side, jitter, uniform, whole or not self.has_parts)
+        return draw.to(device_of(self.generator))
 
     def pair(
         self, planes: Tensor, ws: Tensor, camera: Camera, true: Tensor, draw: ViewDraw
@@ -159,7 +168,8 @@ class HeadViews:
         even = torch.linspace(0, 1, settings.fine).expand(*shape, -1)
         middle = torch.full((*shape, settings.coarse), 0.5)
         pixels = torch.arange(side * side).expand(len(camera), -1)
-        return self._made(planes, camera, ViewDraw(pixels, side, side, middle, even, True))
+        draw = ViewDraw(pixels, side, side, middle, even, True).to(planes.device)
+        return self._made(planes, camera, draw)
 
     def _made(self, planes: Tensor, camera: Camera, draw: ViewDraw) -> Tensor:
         config, keep = self.generator.config.rendering, self.settings.keep_every

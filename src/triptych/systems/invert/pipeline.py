@@ -17,6 +17,7 @@ from triptych.config import to_dict
 from triptych.errors import check_type, check_whole
 from triptych.metrics.metric_networks import MetricNetworks, find_metric_networks
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.ops.placement import device_of, move
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import Detector, PhotoAligner
 from triptych.photos.detectors.person_mask import person_in
@@ -107,6 +108,7 @@ class InvertPipeline:
         *,
         detector: Detector = "auto",
         hashes: Mapping[str, str] | None = None,
+        device: torch.device | str = "cpu",
     ) -> InvertPipeline:
         """Assemble the pipeline from names of `triptych models` or from files.
 
@@ -115,6 +117,7 @@ class InvertPipeline:
             encoder: Encoder of that generator; the embedded one is the embedded generator's.
             detector: What looks for faces.
             hashes: For records.
+            device: Where everything computes.
 
         Raises:
             UserError: A model is missing or broken, or they do not belong together.
@@ -122,7 +125,7 @@ class InvertPipeline:
         check_encoder(model, encoder)
         generator = load_generator("avatar-generator" if model == "avatar" else model)
         framing = generator.config.photo_framing()
-        return cls(
+        pipeline = cls(
             generator,
             load_encoder(encoder),
             find_metric_networks(),
@@ -131,6 +134,16 @@ class InvertPipeline:
             name=str(model),
             hashes=hashes,
         )
+        return pipeline.to(device)
+
+    def to(self, device: torch.device | str) -> InvertPipeline:
+        """Let the pipeline compute on a device, and return self; its portraits are there too."""
+        for part in (self.generator, self.encoder, self.networks, self.align, self.cutout):
+            move(part, device)
+        # What was prepared of the networks is prepared again, when it is needed.
+        self.__dict__.pop("_fast_encoder", None)
+        self.refiner = InversionRefiner(self.generator, self.encoder.latent_std, self.networks)
+        return self
 
     def __call__(
         self,
@@ -154,18 +167,20 @@ class InvertPipeline:
         Raises:
             UserError: The photo shows no usable face, or the picture is of no use.
         """
-        size = self.generator.config.image_size
+        size, device = self.generator.config.image_size, device_of(self.generator)
         settings = InvertSettings() if settings is None else settings
         check_type("settings", settings, InvertSettings)
         check_whole("face", face, 1, MOST_FACES)
         if camera is not None:
             check_type("camera", camera, Camera)
-            target = self._on_plain_background(target_of(picture, camera, size), settings)
+            target = target_of(picture, camera, size).to(device)
+            target = self._on_plain_background(target, settings)
             return self.invert(target, settings, progress=progress)
         started = time.monotonic()
         photo = self.align(picture, face=face)
         photograph = photo.is_photograph
-        target = self._on_plain_background(target_of_photo(photo, size), settings, photograph)
+        target = target_of_photo(photo, size).to(device)
+        target = self._on_plain_background(target, settings, photograph)
         seconds = time.monotonic() - started
         found = self.invert(target, settings, progress=progress)
         report = {
@@ -184,7 +199,7 @@ class InvertPipeline:
     ) -> Inverted:
         """Invert a target; see `__call__`."""
         settings, told = settings or InvertSettings(), progress or _silent
-        started = time.monotonic()
+        started, target = time.monotonic(), target.to(device_of(self.generator))
         stages = list(self._encode(target, settings, told))
         found = _step_to_keep(stages, settings)
         turn = 0.0

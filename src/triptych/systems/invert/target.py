@@ -35,6 +35,11 @@ class InversionTarget:
     camera: Camera
     uncertainty: Tensor | None = None
 
+    def to(self, device: torch.device | str) -> InversionTarget:
+        """Return the target on another device."""
+        uncertainty = None if self.uncertainty is None else self.uncertainty.to(device)
+        return InversionTarget(self.image.to(device), self.camera.to(device), uncertainty)
+
     @property
     def mirrored(self) -> Tensor:
         """The mirrored picture [1, 3, s, s]; its camera is the mirrored one."""

@@ -18,6 +18,7 @@ from triptych.editors.image_editor import EditRequest, ImageEditor
 from triptych.errors import UserError, check_type, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
+from triptych.ops.placement import device_of, move
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
@@ -103,7 +104,11 @@ class StylizePipeline:
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path = "avatar", editor: ImageEditor | None = None
+        cls,
+        model: str | Path = "avatar",
+        editor: ImageEditor | None = None,
+        *,
+        device: torch.device | str = "cpu",
     ) -> StylizePipeline:
         """Assemble the pipeline from the embedded models or from a folder of your own.
 
@@ -111,6 +116,7 @@ class StylizePipeline:
             model: "avatar"; a folder with `generator.safetensors`, `i2t.safetensors`,
                 `features.safetensors` and `editor/`; or the file of a generator alone.
             editor: Used instead of the model's own.
+            device: Where everything computes.
 
         Raises:
             UserError: A model is missing or broken.
@@ -120,7 +126,7 @@ class StylizePipeline:
         models = stylize_models(model, with_editor=editor is None)
         used = editor or models.editor
         assert used is not None
-        return cls(
+        pipeline = cls(
             models.generator,
             models.image_to_triplane,
             used,
@@ -129,6 +135,14 @@ class StylizePipeline:
             name=str(model),
             hashes=models.hashes,
         )
+        return pipeline.to(device)
+
+    def to(self, device: torch.device | str) -> StylizePipeline:
+        """Let the pipeline compute on a device, and return self; its portraits are there too."""
+        parts = (self.generator, self.image_to_triplane, self.editor, self.perceptual, self.cutout)
+        for part in parts:
+            move(part, device)
+        return self
 
     def __call__(
         self,
@@ -260,13 +274,13 @@ class StylizePipeline:
 
     @torch.no_grad()
     def subject(self, identity: int | TriPlanePortrait) -> TriPlanePortrait:
-        """Return the unedited portrait of a seed; a portrait stays as it is.
+        """Return the unedited portrait of a seed, or the given one on the pipeline's device.
 
         Raises:
             UserError: The seed is out of range.
         """
         if isinstance(identity, TriPlanePortrait):
-            return identity
+            return identity.to(device_of(self.generator))
         check_whole("identity", identity, 0, LAST_SEED)
         provenance = provenance_of("generate", self.name, self.hashes, seed=identity)
         ws = self.generator.mapping(self.generator.latent(identity))

@@ -158,6 +158,7 @@ class ViewRenderer:
             pixels, side = draw_patches(
                 len(views), self.ray_size, self.settings.patch, self.settings.strides, generator
             )
+        pixels = pixels.to(planes.device)
         shown = self._render(planes, views, pixels, surface, generator)
         if whole:
             pred, target = self._superresolved(shown.features), self.target[views]

@@ -54,8 +54,8 @@ class EditedViews:
     Attributes:
         originals: The same views before editing.
         images: Edited pictures [v, 3, H, W] in [-1, 1].
-        scores: Disagreement of each view with its neighbours [v]; about 1 is ordinary.
-        kept: Views that agree well enough [v], bool; the front always does.
+        scores: Disagreement of each view with its neighbours [v], on the CPU; about 1 is ordinary.
+        kept: Views that agree well enough [v], bool, on the CPU; the front always does.
     """
 
     originals: OriginalViews
@@ -93,13 +93,15 @@ def render_originals(
     portrait: TriPlanePortrait, settings: StylizeSettings, folder: Path, progress: Progress
 ) -> OriginalViews:
     """Render all views of the head, or read them from the folder of an earlier run."""
-    cameras = cameras_of(portrait, settings)
+    device = portrait.planes.device
+    cameras = cameras_of(portrait, settings).to(device)
     file = folder / _ORIGINALS
     if file.exists():
         tensors, _ = load_tensors(file, "OriginalViews")
     else:
         tensors = _rendered(portrait, cameras, settings.image_size, progress)
         save_tensors(file, tensors, FileHeader("OriginalViews", {}))
+    tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
     progress(RENDERING, len(cameras), len(cameras))
     images = from_uint8(tensors["images"])
     return OriginalViews(cameras, images, tensors["depth"], tensors["alpha"])
@@ -160,13 +162,14 @@ def edit_views(
                 _write_png(file, pixels)
     progress(EDITING, total, total)
     # Read back even what was just made: a resumed run must see exactly the same pictures.
-    images = from_uint8(torch.stack([_read_png(folder / view_name(i)) for i in range(total)]))
+    pictures = torch.stack([_read_png(folder / view_name(i)) for i in range(total)])
+    images = from_uint8(pictures).to(originals.images.device)
     if images.shape != originals.images.shape:
         raise UserError(
             f"the pictures in {folder} are {images.shape[-1]} pixels wide; expected "
             f"{originals.images.shape[-1]}; remove that folder"
         )
-    scores = inconsistency(view_statistics(images, alpha), originals.cameras.positions)
+    scores = inconsistency(view_statistics(images, alpha), originals.cameras.positions).cpu()
     kept = consistent_views(scores, settings.outlier_ratio, settings.outlier_fraction)
     return EditedViews(originals, images, scores, kept)
 
