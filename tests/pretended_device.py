@@ -12,14 +12,13 @@ others. Real numbers flow, so that results can be compared with those of the CPU
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE = torch.device("cuda", 0)
 
@@ -77,7 +76,7 @@ class _Pretence(TorchFunctionMode):
         name = func.__name__
         if name in _ASKS_ONLY:
             return func(*args, **kwargs)
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        tensors = list(_tensors_in((args, kwargs)))
         placed = any(isinstance(tensor, OnDevice) for tensor in tensors)
         if name in _LEAVES_TORCH and placed:
             raise Misplaced(f"Tensor.{name} of a tensor that is on {DEVICE}")
@@ -86,14 +85,31 @@ class _Pretence(TorchFunctionMode):
         on_device = _lands_on_device(name, args, kwargs, placed)
         if name in _DRAWS and on_device:
             raise Misplaced(f"{name} draws on {DEVICE}; draw on the CPU and move what was drawn")
-        args, kwargs = tree_map(_here, (args, kwargs))
         with torch._C.DisableTorchFunctionSubclass(), _computing():
-            result = func(*args, **kwargs)
-        if name == "__get__" and not isinstance(result, Tensor):
-            return result
+            result = func(*_mapped(_here, args), **_mapped(_here, kwargs))
         if not on_device:
-            return tree_map(_unplaced, result)
-        return tree_map(lambda value: _placed(value, is_new=_is_new(value, tensors)), result)
+            return _mapped(_unplaced, result)
+        return _mapped(lambda value: _placed(value, is_new=_is_new(value, tensors)), result)
+
+
+def _tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _tensors_in(part)
+    elif isinstance(value, dict):
+        yield from _tensors_in(tuple(value.values()))
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """Apply a function to everything in a container of torch's arguments or results."""
+    if isinstance(value, dict):
+        return {key: _mapped(change, part) for key, part in value.items()}
+    if isinstance(value, tuple | list) and not isinstance(value, torch.Size):
+        parts = [_mapped(change, part) for part in value]
+        return parts if isinstance(value, list) else type(value)(parts)
+    return change(value)
 
 
 @contextmanager
@@ -111,9 +127,7 @@ def _check_together(name: str, args: Any, tensors: list[Tensor]) -> None:
         tensors = [value for value in args[2:] if isinstance(value, Tensor)]  # indices may be
     for tensor in tensors:
         if not isinstance(tensor, OnDevice) and tensor.ndim > 0:
-            raise Misplaced(
-                f"{name}: a CPU tensor {list(tensor.shape)} beside tensors on {DEVICE}"
-            )
+            raise Misplaced(f"{name}: a CPU tensor {list(tensor.shape)} beside tensors on {DEVICE}")
 
 
 def _lands_on_device(name: str, args: Any, kwargs: Any, placed: bool) -> bool:

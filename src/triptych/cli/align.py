@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 import triptych
+from triptych.cli.options import DeviceName
 from triptych.errors import UserError, check_range
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder
@@ -37,6 +38,7 @@ class Align:
     for what mediapipe does not find."""
     size: int = 512
     """Side of the crops in pixels, 64 to 2048."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace earlier results in the folder."""
 
@@ -45,10 +47,11 @@ class Align:
         check_range("--size", self.size, 64, 2048)
         check_range("--face", self.face, 1, 100)
         photos = self._photos()
+        from triptych.runs.device import choose_device
         from triptych.runs.record import file_record, run_record
         from triptych.weights.framing_of_model import framing_of_model
 
-        framing = framing_of_model(self.model)
+        framing, device = framing_of_model(self.model), choose_device(self.device)
         plan = {
             "verb": "align",
             "triptych": triptych.__version__,
@@ -67,7 +70,7 @@ class Align:
             from triptych.photos.aligner import PhotoAligner
             from triptych.photos.alignment_files import PhotoAlignment
 
-            aligner = PhotoAligner(framing, detector=self.detector, size=self.size)
+            aligner = PhotoAligner(framing, detector=self.detector, size=self.size).to(device)
             alignment = PhotoAlignment(aligner, self.model, self.face)
             if self.photo.is_dir():
                 with console.progress("aligning", len(photos)) as step:
@@ -79,7 +82,7 @@ class Align:
                 record = alignment.write(self.photo, self.photo.stem, folder.staging)
                 for note in record["notes"]:
                     console.warn(note)
-            folder.publish(run_record(started))
+            folder.publish(run_record(started, device))
         console.result(str(self.out))
 
     def _photos(self) -> list[Path]:

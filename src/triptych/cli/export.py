@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from triptych.cli.options import MaybeInt, MaybePath
+from triptych.cli.options import DeviceName, MaybeInt, MaybePath
 from triptych.errors import UserError, check_range
 from triptych.files import check_output_file
 from triptych.runs import console
@@ -30,6 +30,7 @@ class Export:
     """Frames of the video, 1 to 10000, at 30 per second."""
     size: MaybeInt = None
     """Side of the video in pixels, 16 to 2048; the portrait's own by default."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace files that exist."""
 
@@ -48,8 +49,9 @@ class Export:
         from triptych.export.mesh import portrait_mesh, save_mesh
         from triptych.export.video import save_turntable
         from triptych.portrait import Portrait
+        from triptych.runs.device import choose_device
 
-        portrait = Portrait.load(self.portrait)
+        portrait = Portrait.load(self.portrait, choose_device(self.device))
         if self.mesh is not None:
             save_mesh(self.mesh, portrait_mesh(portrait, resolution=self.resolution))
             console.result(str(self.mesh))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.cli.options import MaybeInt, parse_seeds
+from triptych.cli.options import DeviceName, MaybeInt, parse_seeds
 from triptych.runs import console
 
 
@@ -31,16 +31,24 @@ class Generate:
     """Also write a video per head."""
     mesh: bool = False
     """Also write a mesh per head."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace earlier results in the folder."""
 
     def run(self) -> None:
         """Do the work."""
         seeds = parse_seeds(self.seeds)
+        from triptych.runs.device import choose_device
         from triptych.systems.generate.job import GenerateJob
 
         job = GenerateJob(
-            tuple(seeds), self.model, self.truncation_psi, self.size, self.turntable, self.mesh
+            tuple(seeds),
+            self.model,
+            self.truncation_psi,
+            self.size,
+            self.turntable,
+            self.mesh,
+            choose_device(self.device),
         )
         job.run(self.out, overwrite=self.overwrite)
         console.result(str(self.out))

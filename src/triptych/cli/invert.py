@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from triptych.cli.options import MaybeInt, changed, parse_key_values
+from triptych.cli.options import DeviceName, MaybeInt, changed, parse_key_values
 from triptych.config import from_dict, to_dict
 from triptych.errors import check_range
 from triptych.runs import console
@@ -52,6 +52,7 @@ class Invert:
     """What looks for faces; see triptych align."""
     set: tuple[str, ...] = ()
     """Single settings as KEY=VALUE, for instance mirror_weight=0.1 seed=3."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace earlier results in the folder."""
 
@@ -59,11 +60,13 @@ class Invert:
         """Do the work."""
         check_range("--face", self.face, 1, 100)
         settings = self._settings()
+        from triptych.runs.device import choose_device
         from triptych.systems.invert.folder import invert_folder
         from triptych.systems.invert.job import InvertJob, sources_of
 
         sources = sources_of(self.photo)
-        job = InvertJob(self.model, self.encoder, self.detector, self.face, settings)
+        device = choose_device(self.device)
+        job = InvertJob(self.model, self.encoder, self.detector, self.face, settings, device)
         if self.photo.is_dir():
             invert_folder(job, sources, self.out, overwrite=self.overwrite)
         else:

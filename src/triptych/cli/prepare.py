@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from triptych.cli.options import DeviceName
 from triptych.errors import check_range
 from triptych.runs import console
 
@@ -36,6 +37,7 @@ class Prepare:
     """Drop faces narrower than this many pixels, 16 to 2000."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
     """What looks for faces; see triptych align."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace another set in the folder."""
 
@@ -44,10 +46,11 @@ class Prepare:
         check_range("--size", self.size, 64, 2048)
         check_range("--smallest-face", self.smallest_face, 16, 2000)
         from triptych.photos.prepared_set import PreparePlan, photos_below, prepare_photos
+        from triptych.runs.device import choose_device
         from triptych.weights.framing_of_model import framing_of_model
 
         photos_below(self.photos)
-        framing = framing_of_model(self.model)
+        framing, device = framing_of_model(self.model), choose_device(self.device)
         from triptych.photos.aligner import AlignmentLimits, PhotoAligner
 
         aligner = PhotoAligner(
@@ -55,7 +58,7 @@ class Prepare:
             detector=self.detector,
             size=self.size,
             limits=AlignmentLimits(smallest_face=self.smallest_face),
-        )
+        ).to(device)
         plan = PreparePlan(
             source=str(self.photos),
             model=self.model,

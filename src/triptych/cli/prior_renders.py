@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from triptych.cli.options import DeviceName
 from triptych.runs import console
 
 
@@ -21,15 +22,18 @@ class PriorRenders:
     """Folder of the new shards; finished shards in it are kept."""
     generator: str = "avatar-generator"
     """Generator: a name from `triptych models`, or a file."""
+    device: DeviceName = "auto"
 
     def run(self) -> None:
         """Do the work."""
         from triptych.avatars.sets.shards import ShardSet
         from triptych.files import make_writable_folder
+        from triptych.runs.device import choose_device
         from triptych.training.prior_renders import write_prior_renders
         from triptych.weights import load_generator
 
-        shards, generator = ShardSet(self.shards), load_generator(self.generator)
+        shards = ShardSet(self.shards)
+        generator = load_generator(self.generator, choose_device(self.device))
         make_writable_folder(self.out)
         with console.stages() as report:
             write_prior_renders(

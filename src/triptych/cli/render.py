@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from triptych.cli.options import MaybeInt
+from triptych.cli.options import DeviceName, MaybeInt
 from triptych.errors import check_range
 from triptych.files import check_output_file
 from triptych.runs import console
@@ -37,6 +37,7 @@ class Render:
     """Also write a picture of the depth, beside the first with -depth in its name."""
     normals: bool = False
     """Also write a picture of the surface normals, with -normals in its name."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace pictures that exist."""
 
@@ -60,8 +61,9 @@ class Render:
             save_png,
         )
         from triptych.portrait import Portrait
+        from triptych.runs.device import choose_device
 
-        portrait = Portrait.load(self.portrait)
+        portrait = Portrait.load(self.portrait, choose_device(self.device))
         yaw, pitch = math.radians(self.yaw_deg), math.radians(self.pitch_deg)
         camera = portrait.orbit(yaw, pitch)
         view = portrait.render(camera, self.size, supersampling=self.supersampling, path=self.path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from triptych.cli.options import MaybeFloat, parse_key_values
+from triptych.cli.options import DeviceName, MaybeFloat, parse_key_values
 from triptych.errors import UserError, check_range
 from triptych.runs import console
 
@@ -46,6 +46,7 @@ class Stylize:
     """Largest pitch of the edited views in degrees, 0 to 60; 30 by default."""
     set: tuple[str, ...] = ()
     """Single settings as KEY=VALUE, for instance steps=200 num_yaw=6."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace earlier results in the folder."""
 
@@ -55,9 +56,11 @@ class Stylize:
 
         edit = EditRequest(self.prompt, self.seed)
         settings, identity = self._settings(), _identity(self.identity)
+        from triptych.runs.device import choose_device
         from triptych.systems.stylize.job import StylizeJob
 
-        job = StylizeJob(edit, identity, settings, self.model, self.editor)
+        device = choose_device(self.device)
+        job = StylizeJob(edit, identity, settings, self.model, self.editor, device)
         job.run(self.out, overwrite=self.overwrite)
         console.result(str(self.out))
 

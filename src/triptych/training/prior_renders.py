@@ -18,6 +18,7 @@ from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.preview import preview_render
 from triptych.ops.colour import to_uint8
+from triptych.ops.placement import device_of
 
 
 def write_prior_renders(
@@ -62,11 +63,11 @@ def _seen_by(generator: TriPlaneGenerator, shards: ShardSet, head: int) -> dict[
     """Return a head's arrays with the generator's picture and alpha from the same cameras."""
     arrays = shards.head(head)
     assert str(arrays["variants"][0]) == ORIGINAL
-    poses = torch.from_numpy(arrays["cam2world"])
+    poses, device = torch.from_numpy(arrays["cam2world"]), device_of(generator)
     camera = Camera.with_focal(poses)
     with torch.no_grad():
-        ws = generator.mapping(torch.from_numpy(arrays["attributes"])[None])
-    shown = preview_render(generator, ws, camera)
-    arrays["rgb"][0] = to_uint8(shown.image).numpy()
-    arrays["alpha"] = np.uint8(shown.alpha[:, 0].clamp(0, 1).numpy() * 255 + 0.5)
+        ws = generator.mapping(torch.from_numpy(arrays["attributes"])[None].to(device))
+    shown = preview_render(generator, ws, camera.to(device))
+    arrays["rgb"][0] = to_uint8(shown.image).cpu().numpy()
+    arrays["alpha"] = np.uint8(shown.alpha[:, 0].clamp(0, 1).cpu().numpy() * 255 + 0.5)
     return arrays

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 import torch
-from pretended_device import Misplaced, pretended_device
+from pretended_device import pretended_device
 from toy_editor import tiny_editor_parts
 from toy_inversion import CAMERA, SETTINGS, head_of, toy_pipeline
 from toy_portraits import tiny_config, tiny_generator, tiny_portrait, tiny_superresolved_config
@@ -63,7 +63,9 @@ def test_a_portrait_looks_the_same_on_every_device(config, device, path):
     camera = config.view.camera(0.3, 0.1)
     view = there.render(camera, path=path)
     assert {view.image.device, view.depth.device, view.alpha.device} == {device}
-    torch.testing.assert_close(view.image.cpu(), here.render(camera, path="exact").image, atol=3e-3, rtol=0)
+    torch.testing.assert_close(
+        view.image.cpu(), here.render(camera, path="exact").image, atol=3e-3, rtol=0
+    )
 
 
 def test_jitter_is_the_same_on_every_device(config, device):
@@ -108,7 +110,8 @@ def test_inverting_stays_on_the_device(config, device, monkeypatch):
         refine="pti",
         refine_camera=True,
         camera_steps=1,
-        codes=dataclasses.replace(SETTINGS.codes, steps=1),
+        latent=dataclasses.replace(SETTINGS.latent, beyond=0.0, heads=2, steps=1),
+        codes=dataclasses.replace(SETTINGS.codes, steps=2, prior=1.0),
         tuning=dataclasses.replace(SETTINGS.tuning, steps=1),
     )
     network = features()

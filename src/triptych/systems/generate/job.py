@@ -40,6 +40,7 @@ class GenerateJob:
         size: Side of pictures and videos in pixels; the model's own when None.
         turntable: Also write a video per head.
         mesh: Also write a mesh per head.
+        device: Where networks compute; not part of the plan.
 
     Raises:
         UserError: A number is out of range.
@@ -51,6 +52,7 @@ class GenerateJob:
     size: int | None = None
     turntable: bool = False
     mesh: bool = False
+    device: torch.device = torch.device("cpu")
 
     def __post_init__(self) -> None:
         check_whole("number of seeds", len(self.seeds), 1, LAST_SEED + 1)
@@ -80,7 +82,7 @@ class GenerateJob:
 
     def pipeline(self) -> GeneratePipeline:
         """Load the model."""
-        return GeneratePipeline.from_pretrained(self.model)
+        return GeneratePipeline.from_pretrained(self.model, device=self.device)
 
     def run(self, out: Path, *, overwrite: bool = False) -> None:
         """Write all portraits and the sheet; a finished run is not repeated.
@@ -95,7 +97,7 @@ class GenerateJob:
         started = time.monotonic()
         with folder:
             path = self._write(folder.staging)
-            folder.publish({**run_record(started), "path": path})
+            folder.publish({**run_record(started, self.device), "path": path})
 
     def _write(self, folder: Path) -> PathTaken:
         """Write everything and return which arithmetic made it."""

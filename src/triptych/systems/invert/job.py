@@ -104,7 +104,7 @@ def _is_overlay(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class InvertJob:
-    """What decides the results of an inversion beside the photos.
+    """What decides the results of an inversion beside the photos, and where it computes.
 
     Attributes:
         model: "avatar", a name from the registry, or a file.
@@ -112,6 +112,7 @@ class InvertJob:
         detector: What looks for faces.
         face: Which face of a photo: 1 is the largest.
         settings: Steps and refinement.
+        device: Where networks compute; not part of the plan.
     """
 
     model: str
@@ -119,6 +120,7 @@ class InvertJob:
     detector: Detector
     face: int
     settings: InvertSettings
+    device: torch.device = torch.device("cpu")
 
     def plan(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON values.
@@ -140,7 +142,11 @@ class InvertJob:
     def pipeline(self) -> InvertPipeline:
         """Load the models."""
         return InvertPipeline.from_pretrained(
-            self.model, self.encoder, detector=self.detector, hashes=self._hashes()
+            self.model,
+            self.encoder,
+            detector=self.detector,
+            hashes=self._hashes(),
+            device=self.device,
         )
 
     def run(self, source: Source, out: Path, *, overwrite: bool) -> None:
@@ -183,7 +189,12 @@ class InvertJob:
             console.warn(note)
         seconds = save_inversion(inverted, folder.staging, progress)
         path = inverted.portrait.path_taken()
-        record = {**run_record(started), "path": path, **inverted.report, **_photo_record(inverted)}
+        record = {
+            **run_record(started, self.device),
+            "path": path,
+            **inverted.report,
+            **_photo_record(inverted),
+        }
         record["seconds"] = {
             **inverted.report["seconds"],
             **seconds,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import triptych
 from triptych.config import to_dict
 from triptych.editors.image_editor import EditRequest
@@ -38,6 +40,7 @@ class StylizeJob:
         settings: Views and fitting.
         model: "avatar"; a folder of models; or the file of a generator.
         editor: "avatar" for the model's own; else see `editors.loading`.
+        device: Where networks compute; not part of the plan: a stopped run goes on on any device.
     """
 
     edit: EditRequest
@@ -45,6 +48,7 @@ class StylizeJob:
     settings: StylizeSettings
     model: str = "avatar"
     editor: str = "avatar"
+    device: torch.device = torch.device("cpu")
 
     def plan(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON values.
@@ -68,10 +72,11 @@ class StylizeJob:
     def pipeline(self) -> StylizePipeline:
         """Load the models."""
         if self.editor == "avatar":
-            return StylizePipeline.from_pretrained(self.model)
+            return StylizePipeline.from_pretrained(self.model, device=self.device)
         from triptych.editors.loading import load_editor
 
-        return StylizePipeline.from_pretrained(self.model, editor=load_editor(self.editor))
+        editor = load_editor(self.editor)
+        return StylizePipeline.from_pretrained(self.model, editor=editor, device=self.device)
 
     def run(self, out: Path, *, overwrite: bool = False) -> None:
         """Stylise into a folder; a finished run is not repeated, a stopped one goes on.
@@ -108,7 +113,7 @@ class StylizeJob:
             )
             seconds = save_results(stylized, folder.staging, progress)
         path = stylized.portrait.path_taken()
-        record = {**run_record(started), "path": path, **stylized.report}
+        record = {**run_record(started, self.device), "path": path, **stylized.report}
         record["seconds"] = {**stylized.report["seconds"], **seconds}
         if self.model == "avatar":
             record["scores"] = {"likeliest_styles": style_scores(stylized.portrait)}

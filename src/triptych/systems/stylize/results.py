@@ -49,7 +49,7 @@ def style_scores(portrait: TriPlanePortrait) -> dict[str, float]:
     """
     from triptych.metrics.style_classifier import AvatarStyleClassifier
 
-    evaluate = AvatarStyleClassifier.from_pretrained()
+    evaluate = AvatarStyleClassifier.from_pretrained().to(portrait.camera.cam2world.device)
     yaws = torch.deg2rad(torch.tensor(_JUDGED_YAWS_DEG))
     with torch.no_grad():
         images = portrait.render(portrait.config.view.camera(yaws)).image
