@@ -21,7 +21,7 @@ from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.systems.generate.pipeline import GeneratePipeline
-from triptych.systems.invert import known_heads
+from triptych.systems.invert.refinement import latent
 from triptych.systems.stylize.pipeline import StylizePipeline
 
 CONFIGS = {"rays at the image size": tiny_config, "super-resolution": tiny_superresolved_config}
@@ -95,7 +95,7 @@ def test_stylizing_stays_on_the_device(device, tiny_generator, tiny_network, set
             copy.deepcopy(tiny_network),
             InstructPix2PixEditor(**parts, config=config),
             AvatarPerceptualDistance(network),
-            cutout=HeadMatting(network, 0.5),
+            matting=HeadMatting(network, 0.5),
         ).to(where)
         made = pipeline("a bust", identity=3, settings=settings)
         planes.append(made.portrait.planes.cpu())
@@ -104,7 +104,7 @@ def test_stylizing_stays_on_the_device(device, tiny_generator, tiny_network, set
 
 
 def test_inverting_stays_on_the_device(config, device, monkeypatch):
-    monkeypatch.setattr(known_heads, "_SEEDS", 64)
+    monkeypatch.setattr(latent, "_SEEDS", 64)
     settings = dataclasses.replace(
         SETTINGS,
         refine="pti",

@@ -139,7 +139,7 @@ class StylizePipeline:
 
     def to(self, device: torch.device | str) -> StylizePipeline:
         """Let the pipeline compute on a device, and return self; its portraits are there too."""
-        parts = (self.generator, self.image_to_triplane, self.editor, self.perceptual, self.cutout)
+        parts = (self.generator, self.image_to_triplane, self.editor, self.perceptual, self.matting)
         for part in parts:
             move(part, device)
         return self
