@@ -1,6 +1,7 @@
 """How well and how fast photos are aligned.
 
-    python benchmarks/alignment.py [--shards runs/data/prior_test] [--looks runs/data/looks_test]
+    python benchmarks/alignment.py [--shards runs/data/prior_test]
+        [--variants runs/data/variants_test]
                                    [--photos FOLDER] [--out report.json]
 
 Prints three tables for each detector that is installed:
@@ -55,7 +56,7 @@ def finders() -> dict[str, FaceFinder]:
 
 
 def avatar_errors(finder: FaceFinder, shards: ShardSet) -> dict[str, float]:
-    """Compare poses with known cameras; with several looks, each picture has another one."""
+    """Compare poses with known cameras; with several variants, each picture shows another one."""
     errors, pictures = [], 0
     for head in range(len(shards)):
         rgb, cameras = shards.get("rgb", head), shards.get("cam2world", head)
@@ -123,7 +124,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shards", type=Path, default=Path("runs/data/prior_test"))
-    parser.add_argument("--looks", type=Path, default=Path("runs/data/looks_test"))
+    parser.add_argument("--variants", type=Path, default=Path("runs/data/variants_test"))
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -133,7 +134,10 @@ def main() -> None:
     report: dict[str, Any] = {}
     for name, finder in finders().items():
         report[name] = {"mirror": mirror_test(finder, photos)}
-        for kind, folder in (("plain avatars", options.shards), ("styled avatars", options.looks)):
+        for kind, folder in (
+            ("plain avatars", options.shards),
+            ("styled avatars", options.variants),
+        ):
             if folder.is_dir():
                 report[name][kind] = avatar_errors(finder, ShardSet(folder))
     for name, rows in report.items():

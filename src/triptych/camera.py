@@ -1,9 +1,9 @@
-"""Cameras: where a portrait is looked at from.
+"""Pinhole cameras: extrinsics as camera-to-world matrices, normalised intrinsics.
 
 Cameras follow OpenCV: x right, y down, z forward; `cam2world` maps camera points to world points.
-The world has y up, the face looks along +z, and the frontal camera stands at (0, 0, 2.7) looking
+The world has y up, the face looks along +z, and the frontal camera is at (0, 0, 2.7) looking
 along -z. Intrinsics are normalised by the image size (focal 4.2647, centre 0.5). EG3D's 25-number
-labels appear only at the border, in `label25` and `from_label25`.
+labels appear only at interfaces, in `label25` and `from_label25`.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def focal_from_fov_deg(fov_deg: float) -> float:
 
 
 def frontal_camera() -> Camera:
-    """Return the one camera straight in front of the face."""
+    """Return the frontal camera."""
     return look_at_camera(0.0, 0.0)
 
 

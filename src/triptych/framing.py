@@ -1,7 +1,7 @@
-"""How a photo of a face is framed for a model: which crop, and which camera belongs to it.
+"""Framing of photos of faces for a model: the crop and its camera.
 
-A model learned heads of one size at one place, seen by cameras of one kind. These numbers belong
-to the model, so its configuration holds them.
+A model is trained on heads of one size and position and on cameras of one kind; these numbers are
+part of its configuration.
 """
 
 from __future__ import annotations

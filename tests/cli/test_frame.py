@@ -113,7 +113,7 @@ class Failing:
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (KeyboardInterrupt(), 130, "triptych: stopped; nothing half-written was left behind"),
+        (KeyboardInterrupt(), 130, "triptych: stopped; no incomplete file was left behind"),
         (KeyboardInterrupt("stopped half-way"), 130, "triptych: stopped half-way"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "no space left on the disk"),
     ],

@@ -1,4 +1,4 @@
-"""A finished head: baked geometry that can be looked at from any side."""
+"""A finished head: baked geometry that can be rendered from any camera."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LARGEST_SIZE = 2048
 
 @dataclass(frozen=True, eq=False)
 class AvatarImage:
-    """One look at an avatar.
+    """A render of an avatar.
 
     Attributes:
         rgb: uint8 [h, w, 3] over grey 191.
@@ -47,7 +47,7 @@ class Avatar:
         highlight: float32 [n].
         masks: Skin masks float32 [k, 7] of the first k vertices.
         uv: float32 [n, 3].
-        look: Colours.
+        appearance: Colours.
         picture_filter: Name of a filter (filters.FILTERS) laid over rendered pictures.
     """
 

@@ -42,7 +42,7 @@ IntArray = NDArray[np.int64]
 
 _SKIN_INSET = 0.012  # world units of skin behind the cut of the garment
 _SKIN_WRAP = (0.34, 0.20, 0.14)
-# Least light per material, against black creases.
+# Minimum light per material, against black creases.
 _LIGHT_FLOORS = {
     materials.TEETH: 0.80,
     materials.HAIR_CARDS: 0.40,
@@ -56,28 +56,28 @@ _NECK_TOP, _NECK_FULL = 6.25, 6.0
 
 
 class Style(Protocol):
-    """Something that changes who is built, how it is coloured, or its finished pictures."""
+    """A change of identity, of appearance, or of the finished pictures."""
 
     @property
     def picture_filter(self) -> str | None:
         """Name of a filter laid over rendered pictures, or None."""
 
     def transform(self, identity: Identity, appearance: Appearance) -> tuple[Identity, Appearance]:
-        """Return the changed identity and look."""
+        """Return the changed identity and appearance."""
 
 
 class AvatarBuilder:
     """Builds avatars from one asset pack; what all heads share is prepared once.
 
-    Many styles change colours alone, and all materials carve the same statue: heads built lately
-    are kept, and one of the same identity is only painted anew.
+    Many styles and all materials change only the appearance, so the geometry of the last heads is
+    cached by identity.
 
     Args:
         assets: The asset pack.
-        kept_heads: How many heads are kept, some 4 MB each.
+        cached_heads: Number of cached heads, about 4 MB each.
     """
 
-    def __init__(self, assets: HeadAssets, kept_heads: int = 2) -> None:
+    def __init__(self, assets: HeadAssets, cached_heads: int = 2) -> None:
         self.assets = assets
         self._template = build_template(assets)
         self._face = FaceParts(assets)
@@ -86,7 +86,7 @@ class AvatarBuilder:
         self._shells = ShellHair(self._template)
         self._wardrobe = Wardrobe(assets)
         self._lighting = studio_lighting()
-        self._kept: deque[tuple[Identity, Avatar]] = deque(maxlen=kept_heads)
+        self._cache: deque[tuple[Identity, Avatar]] = deque(maxlen=cached_heads)
 
     def build(
         self, identity: Identity, style: Style | None = None, appearance: Appearance | None = None
@@ -94,29 +94,29 @@ class AvatarBuilder:
         """Build one head.
 
         Args:
-            identity: Who it is.
-            style: Optional style, applied to the identity and its look.
-            look: Colours; by default those of the identity's attributes.
+            identity: The identity.
+            style: Optional style, applied to the identity and its appearance.
+            appearance: Colours; by default those of the identity's attributes.
         """
         appearance = appearance or appearance_from_attributes(identity.attributes)
         if style is not None:
             identity, appearance = style.transform(identity, appearance)
         return replace(
-            self._grey_head(identity),
+            self._geometry(identity),
             appearance=shade_params(appearance, identity.beard),
             picture_filter=None if style is None else style.picture_filter,
         )
 
-    def _grey_head(self, identity: Identity) -> Avatar:
-        """Return a head whose colours are still to be chosen, of those kept or a new one."""
-        for known, avatar in self._kept:
+    def _geometry(self, identity: Identity) -> Avatar:
+        """Return a head of this geometry with default colours, cached or new."""
+        for known, avatar in self._cache:
             if known == identity:
                 return avatar
-        avatar = self._carve(identity)
-        self._kept.append((identity, avatar))
+        avatar = self._build_geometry(identity)
+        self._cache.append((identity, avatar))
         return avatar
 
-    def _carve(self, identity: Identity) -> Avatar:
+    def _build_geometry(self, identity: Identity) -> Avatar:
         base = morphed_base(identity, self.assets)
         placement = place(base, self.assets, self._template.lip_ids)
         bare = placement.to_world(self._template.refine(base))
@@ -244,7 +244,7 @@ class AvatarBuilder:
         triangles: IntArray,
         material: IntArray,
     ) -> FloatArray:
-        """Lighten what the bake leaves too dark: neck below a collar, scalp, creases."""
+        """Raise the irradiance where the bake is too dark: neck below a collar, scalp, creases."""
         irradiance = light.irradiance.copy()
         low = smooth_step(_NECK_TOP, _NECK_FULL, self._template.rest[neck, 1])[:, None]
         softened = 0.8 * light.bare_irradiance + 0.2 * irradiance[neck]

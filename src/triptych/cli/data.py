@@ -26,7 +26,7 @@ class MakeHuman:
     sources: Annotated[tuple[Path, Path], tyro.conf.arg(name="from", metavar="DIR DIR")]
     """The two checkouts, in either order."""
     out: MaybePath = None
-    """The .npz file to write; the place where it is looked for, by default."""
+    """The .npz file to write; by default the one that other commands read."""
 
     def run(self) -> None:
         """Do the work."""
@@ -51,7 +51,7 @@ class Avatars:
     """Write synthetic heads as an EG3D-format data set with region maps.
 
     OUT/images is the data set (pictures and dataset.json), OUT/regions holds a region map per
-    picture, OUT/heads.json says who is on them. A stopped run goes on where it was.
+    picture, OUT/heads.json the seed and style of every head. A stopped run continues.
     """
 
     count: int
@@ -63,7 +63,7 @@ class Avatars:
     size: int = 256
     """Side of the pictures in pixels."""
     seed: int = 100_000
-    """Seed of the first head; seeds below 100000 are kept for tests."""
+    """Seed of the first head; seeds below 100000 are reserved for users and tests."""
     styles: tuple[str, ...] = ()
     """Draw a style per head from these, for instance: original bronze "old+elf"."""
     pack: MaybePath = None
@@ -99,11 +99,11 @@ class Shards:
     count: int = 1000
     """Number of heads."""
     seed: int = 100_000
-    """Seed of the first head; seeds below 100000 are kept for tests."""
+    """Seed of the first head; seeds below 100000 are reserved for users and tests."""
     views: int = 6
     """Cameras per head."""
     variants: int = 1
-    """Looks per head: the original and drawn styles."""
+    """Style variants per head: the original and randomly drawn styles."""
     size: int = 128
     """Side of the pictures in pixels."""
     pack: MaybePath = None
@@ -117,7 +117,7 @@ class Shards:
 
         check_range("--count", self.count, 1, 10_000_000)
         check_range("--views", self.views, 1, 1000)
-        check_range("--looks", self.variants, 1, 50)
+        check_range("--variants", self.variants, 1, 50)
         check_range("--size", self.size, 16, 1024)
         check_range("--seed", self.seed, 0, 2**31)
         make_writable_folder(self.out)

@@ -1,4 +1,4 @@
-"""The command `triptych`: find the verb, parse its options, run it, leave with the right code."""
+"""The command `triptych`: find the verb, parse its options, run it, return the exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from triptych.errors import UserError
 from triptych.runs import console
 from triptych.runs.waiting_threads import wait_briefly
 
-EXIT_OK, EXIT_FAILED, EXIT_USER_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Words after `triptych`; the process's own by default.
 
     Returns:
-        0 when it worked, 2 for a mistake of the user, 130 after Ctrl-C, 1 for anything else.
+        0 on success, 2 for a user error, 130 after Ctrl-C, 1 for any other failure.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     wait_briefly()
@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(words)
     except UserError as error:
         console.fail(str(error))
-        return EXIT_USER_MISTAKE
+        return EXIT_USER_ERROR
     except KeyboardInterrupt as interrupt:
-        console.fail(str(interrupt) or "stopped; nothing half-written was left behind")
+        console.fail(str(interrupt) or "stopped; no incomplete file was left behind")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _close_stdout_quietly()
@@ -47,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             console.fail(f"no space left on the disk: {error}; free some space and run it again")
-            return EXIT_USER_MISTAKE
-        return _report_our_fault()
+            return EXIT_USER_ERROR
+        return _report_internal_error()
     except Exception:
-        return _report_our_fault()
+        return _report_internal_error()
 
 
 def _run(words: list[str]) -> int:
@@ -69,7 +69,7 @@ def _run(words: list[str]) -> int:
         raise UserError(f"unknown verb '{verb}'; {hint}; see triptych --help")
     try:
         command = parse(verb, VERBS[verb], options)
-    except SystemExit as leaving:  # tyro leaves this way after it has shown a help page
+    except SystemExit as leaving:  # tyro exits after it has shown a help page
         return EXIT_OK if leaving.code is None else int(leaving.code)
     command.run()
     sys.stdout.flush()
@@ -98,7 +98,7 @@ def parse(verb: str, entry: VerbEntry, options: Sequence[str]) -> Any:
 
     Raises:
         UserError: An option is unknown, missing or not of its type.
-        SystemExit: A help page was asked for and shown.
+        SystemExit: A help page was requested and shown.
     """
     import tyro
 
@@ -134,7 +134,7 @@ def _raise_as_one_line(complaint: str, verb: str, leaving: SystemExit) -> NoRetu
 
 
 def one_line(box: str) -> str:
-    """Reduce a boxed parser message to the sentence that says what was wrong.
+    """Reduce a boxed parser message to its error sentence.
 
     Args:
         box: A title and sections of lines, divided by ruled lines, with or without a frame.
@@ -160,12 +160,12 @@ def one_line(box: str) -> str:
     return said.rstrip(".")
 
 
-def _report_our_fault() -> int:
+def _report_internal_error() -> int:
     traceback.print_exc()
-    console.fail("a fault in triptych, not in what you typed; please report the lines above")
+    console.fail("an internal error of triptych; please report the lines above")
     return EXIT_FAILED
 
 
 def _close_stdout_quietly() -> None:
-    # the reader of a pipe has gone; point stdout elsewhere so that the exit flush is silent
+    # The reader of a pipe is gone; stdout goes elsewhere so that the flush at exit is silent.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""`triptych data prior-renders`: training shards whose plain looks are the generator's pictures."""
+"""`triptych data prior-renders`: training shards with original pictures of the generator."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from triptych.runs import console
 
 @dataclass(frozen=True)
 class PriorRenders:
-    """Write shards again with the generator's own pictures in place of the plain ones.
+    """Write shards again with renders of the generator in place of the original pictures.
 
-    Train the editor on both: at work it is given the generator's pictures.
+    Train the editor on both: at inference it reads renders of the generator.
     """
 
     shards: Path
-    """Folder of shards with several looks per head."""
+    """Folder of shards with several style variants per head."""
     out: Path
     """Folder of the new shards; finished shards in it are kept."""
     generator: str = "avatar-generator"

@@ -1,4 +1,4 @@
-"""`triptych train`: train one of the embedded models anew."""
+"""`triptych train`: train one of the embedded models."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Train:
     run_dir: MaybePath = None
     """Folder for checkpoint, metrics and sheets; runs/NAME by default."""
     out: MaybePath = None
-    """Where to write the trained weights; RUN_DIR/NAME.safetensors, or RUN_DIR/NAME/ for recipes
-    that write a folder, by default."""
+    """File or folder of the trained weights; RUN_DIR/NAME.safetensors by default, or RUN_DIR/NAME/
+    for recipes that write a folder."""
     set: tuple[str, ...] = ()
     """Recipe and loop options as KEY=VALUE, for instance batch_heads=4 learning_rate=0.001."""
     resume: bool = False
-    """Go on from the checkpoint in the run folder; without it the folder must hold none."""
+    """Continue from the checkpoint in the run folder; without it the folder must hold none."""
 
     def run(self) -> None:
         """Do the work."""
@@ -55,7 +55,7 @@ class Train:
         run_dir = self.run_dir or Path("runs") / self.name
         if (run_dir / "checkpoint.pt").exists() and not self.resume:
             raise UserError(
-                f"{run_dir} holds a checkpoint; add --resume to go on from it, or choose another "
+                f"{run_dir} holds a checkpoint; add --resume to continue, or choose another "
                 "--run-dir"
             )
         make_writable_folder(run_dir)

@@ -1,4 +1,4 @@
-"""The table of verbs: where each lives and what it does, without importing any of them."""
+"""The table of verbs: module and help line of each, without importing any of them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ VERBS: dict[str, VerbEntry] = {
     "export": VerbEntry("export", "Export", "portrait -> mesh (.glb .ply .obj) and video (.mp4)"),
     "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
     "invert": VerbEntry("invert", "Invert", "photo -> 3D portrait, with video, mesh and pictures"),
-    "models": VerbEntry("models", "Models", "what is embedded, what is official, licences, sizes"),
+    "models": VerbEntry(
+        "models", "Models", "list embedded and official models with licences and sizes"
+    ),
     "download": VerbEntry(
         "download", "Download", "an official model by name, once its licence is accepted"
     ),
     "convert": VerbEntry(
         "convert", "Convert", "a published checkpoint -> a safe file, running none of its code"
     ),
-    "train": VerbEntry("train", "Train", "train one of the embedded models anew"),
+    "train": VerbEntry("train", "Train", "train one of the embedded models"),
     "data": VerbEntry("data", "Data", "build the head asset pack, avatar and photo data sets"),
     "evaluate": VerbEntry("evaluate", "Evaluate", "measure a model and write a report"),
 }

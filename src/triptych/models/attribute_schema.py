@@ -1,4 +1,4 @@
-"""What can be said about a synthetic head, and the one vector that says all of it."""
+"""Attributes of a synthetic head, and the vector of all of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FACE_DIM, OUTLINE_DIM, EAR_DIM, ASYMMETRY_DIM, BROW_DIM = 24, 7, 4, 4, 4
 
 @dataclass(frozen=True)
 class Attributes:
-    """What can be said about a person; every field is a number, a tuple of numbers or a choice.
+    """Attributes of a person; every field is a number, a tuple of numbers or a choice.
 
     gender 0 woman .. 1 man; ancestry = weights (african, asian, caucasian) summing to 1; age 0.15
     child, 0.5 young adult, 1 old; weight and muscle 0..1 with 0.5 average; face, asymmetry and
@@ -140,7 +140,7 @@ _CHOICES = {"hair_style": HAIR_STYLES, "garment": GARMENTS}
 
 
 def consecutive_slices(widths: Mapping[str, int]) -> dict[str, slice]:
-    """Return where blocks of these widths lie when laid one after the other."""
+    """Return the slices of consecutive blocks of these widths."""
     ends = np.cumsum(list(widths.values())).tolist()
     return {
         name: slice(end - width, end)
@@ -149,7 +149,7 @@ def consecutive_slices(widths: Mapping[str, int]) -> dict[str, slice]:
 
 
 def attribute_slices() -> dict[str, slice]:
-    """Return where each attribute lives in the attribute vector, by field name."""
+    """Return the slice of each attribute in the attribute vector, by field name."""
     return consecutive_slices({name: scale.width for name, scale in _SCALES.items()})
 
 

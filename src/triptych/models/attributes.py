@@ -1,8 +1,8 @@
-"""People as seeds: a latent of independent N(0, 1) numbers and the person it stands for.
+"""Attributes of a seed: a latent of independent N(0, 1) numbers, mapped to a person.
 
 Seed -> latent [LATENT_DIM] -> `Attributes` (gender, age, hair colour, ...) -> attribute vector
 [ATTRIBUTE_DIM] of about unit standard deviation, the input of the avatar generator. No head assets
-are needed here, so a seed always means the same person.
+are needed, so that a seed always gives the same person.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-# How much a choice suits men and women; the largest (suitability + latent number) wins.
+# Logits of each choice for men and women; the largest (logit + latent number) is chosen.
 _HAIR_SUITS = {
     "bald": (-0.5, -4.5),
     "buzz": (0.1, -3.2),
@@ -138,13 +138,13 @@ _LATENT_SLICES = consecutive_slices(_LATENT_SLOTS)
 def latent_from_seed(seed: int) -> FloatArray:
     """Draw the latent of a seed: [LATENT_DIM] independent N(0, 1) numbers.
 
-    Seeds 0..9999 belong to users and tests and are never trained on.
+    Seeds below 100,000 are for users and tests; training uses larger ones.
     """
     return np.random.default_rng([9, seed]).standard_normal(LATENT_DIM)
 
 
 def attributes_from_latent(latent: FloatArray) -> Attributes:
-    """Read a latent [LATENT_DIM] of N(0, 1) numbers as a person."""
+    """Map a latent [LATENT_DIM] of N(0, 1) numbers to attributes."""
     draw = _LatentReader(np.asarray(latent, dtype=np.float64))
     gender = _sigmoid(3.5 * draw.one("gender"))
     ancestry = _softmax(1.7 * draw.many("ancestry"))
@@ -197,7 +197,7 @@ def attributes_from_latent(latent: FloatArray) -> Attributes:
 
 
 def attributes_from_seed(seed: int) -> Attributes:
-    """Return the person of a seed."""
+    """Return the attributes of a seed."""
     return attributes_from_latent(latent_from_seed(seed))
 
 

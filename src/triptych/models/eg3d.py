@@ -189,14 +189,14 @@ class TriPlaneGenerator(nn.Module):
             )
 
     def field(self, planes: Tensor) -> TriPlaneField:
-        """Return what can be asked at points, given planes [b, 3, c, h, w]."""
+        """Return the radiance field of planes [b, 3, c, h, w]."""
         config = self.config
         return TriPlaneField(
             planes, self.decoder, config.box_size, config.plane_axes, config.beyond_box
         )
 
     def occupancy(self, planes: Tensor, *, size: int = 64) -> OccupancyGrid:
-        """Find where one portrait [1, 3, c, h, w] is occupied, once, to render it faster often."""
+        """Return the occupancy grid of one portrait [1, 3, c, h, w], to render it faster."""
         if planes.shape[0] != 1:
             raise UserError(
                 f"an occupancy grid belongs to one portrait: got planes of {planes.shape[0]}"
@@ -216,11 +216,11 @@ class TriPlaneGenerator(nn.Module):
         draws: Draws | None = None,
         modulation: Modulation | None = None,
     ) -> Rendering:
-        """Look at planes: one portrait from v cameras, or v portraits from a camera each.
+        """Render planes: one portrait from v cameras, or v portraits from a camera each.
 
         Args:
             planes: Planes [1 or v, 3, c, h, w].
-            ws: Style codes [1 or v, num_ws, w_dim], for the super-resolution head.
+            ws: Style codes [1 or v, num_ws, w_dim], for the super-resolution network.
             camera: v cameras.
             render_size: Height and width at which rays are cast; None takes the configured one.
             occupancy: Grid of these planes (of one portrait): renders faster, without gradients,
@@ -260,14 +260,14 @@ class TriPlaneGenerator(nn.Module):
         generator: torch.Generator | None = None,
         draws: Draws | None = None,
     ) -> Rendering:
-        """Paint the planes of style codes and look at them; see `planes` and `render`."""
+        """Synthesize the planes of style codes and render them; see `planes` and `render`."""
         planes = self.planes(ws, noise_mode=noise_mode, generator=generator)
         return self.render(
             planes, ws, camera, render_size=render_size, generator=generator, draws=draws
         )
 
     def forward(self, z: Tensor, camera: Camera, label: Tensor | None = None) -> Rendering:
-        """Latents to pictures, all with default settings."""
+        """Map latents to pictures with default settings."""
         return self.synthesis(self.mapping(z, label), camera)
 
     def _conditioning(self, z: Tensor, label: Tensor | None) -> Tensor | None:

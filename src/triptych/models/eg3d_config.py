@@ -46,7 +46,7 @@ class MappingConfig:
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """The network that paints the planes.
+    """The network that synthesizes the planes.
 
     Attributes:
         plane_size: Height and width of a plane.
@@ -58,7 +58,7 @@ class BackboneConfig:
         conv_clamp: Activation limit.
         use_noise: Whether convolutions have noise maps.
         modulation: Where styles are multiplied in.
-        up_convolution: How maps are enlarged.
+        up_convolution: How maps are up-sampled.
     """
 
     plane_size: int = 256
@@ -100,7 +100,7 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class ViewConfig:
-    """The camera from which a model's portraits are seen best.
+    """The default camera of a model.
 
     Attributes:
         radius: Distance from the world origin.
@@ -133,14 +133,14 @@ class EG3DConfig:
         image_size: Height and width of final images.
         render_size: Height and width at which rays are cast, unless a caller asks for another.
         box_size: Side of the cube that the planes span.
-        plane_axes: What the planes see. "legacy" is needed by every released EG3D model; see
-            `ops.sample_planes`.
-        beyond_box: What is outside the cube; see `fields.triplane`.
+        plane_axes: Coordinates that each plane samples. Every released EG3D model needs "legacy";
+            see `ops.sample_planes`.
+        beyond_box: Field values outside the cube; see `fields.triplane`.
         mapping: From latent to style code.
         backbone: From style codes to planes.
         decoder: From plane features to density and features.
         rendering: Sampling and compositing of rays.
-        superresolution: The head that enlarges; None casts rays at the image size.
+        superresolution: The super-resolution network; None casts rays at the image size.
         view: Default camera.
         framing: How photos of faces are cropped for this model; None is EG3D's, for models of
             faces.
@@ -168,7 +168,7 @@ class EG3DConfig:
         if self.image_size != final:
             raise UserError(
                 f"image_size does not fit: got {self.image_size}; expected {final}, which is what "
-                + ("the super-resolution head gives" if self.superresolution else "is rendered")
+                + ("the super-resolution network gives" if self.superresolution else "is rendered")
             )
         if self.label_dim not in (0, 25):
             raise UserError(f"label_dim must be 0 or 25: got {self.label_dim}")
@@ -229,10 +229,10 @@ def shapenetcars128_64_config() -> EG3DConfig:
 def avatar_config(z_dim: int) -> EG3DConfig:
     """Return the small generator of synthetic heads, which trains and renders on a CPU.
 
-    Its latent is the vector of avatar attributes, neither normalised nor conditioned on a camera;
-    planes are enlarged with a short filter in one convolution; rays are cast at the image size over
-    light grey. Unlike released EG3D models it samples all three coordinate planes, and outside its
-    cube there is nothing.
+    Its latent is the vector of avatar attributes, neither normalised nor conditioned on a camera.
+    Planes are up-sampled with a short filter in one convolution; rays are cast at the image size,
+    with a light grey background. Unlike released EG3D models it samples all three coordinate
+    planes, and the field is empty outside its cube.
 
     Args:
         z_dim: Number of avatar attributes.

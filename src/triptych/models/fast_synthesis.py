@@ -1,4 +1,4 @@
-"""Painting the planes of one portrait: exactly, or fast on a CPU."""
+"""Synthesis of the planes of one portrait: exact, or fast on a CPU."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def synthesize_planes(
 ) -> Tensor:
     """Return the planes [1, 3, c, h, w] (float32) of style codes [1, num_ws, w_dim].
 
-    Without a super-resolution head "fast" paints in float32 too: nothing hides the rounding then,
-    and a backbone so small gains little.
+    Without super-resolution "fast" computes in float32 too: rounding would be visible, and a small
+    backbone gains little.
 
     Args:
-        generator: What paints.
+        generator: The generator.
         ws: Style codes of one portrait.
-        path: How; on other devices and with rare filters always "exact".
+        path: Precision and speed; on other devices and with unusual filters always "exact".
         noise_mode: "const" takes the stored noise maps, "random" draws them, "none" has none.
         rng: Source of random noise.
     """
@@ -36,7 +36,7 @@ def synthesize_planes(
     if path == "exact" or ws.shape[0] != 1 or not has_styled_form(network):
         return generator.planes(ws, noise_mode=noise_mode, generator=rng)
     generator.check_codes(ws)
-    has_head = generator.config.superresolution is not None
-    dtype = fast_dtype(path, ws.device) if has_head else torch.float32
+    has_superresolution = generator.config.superresolution is not None
+    dtype = fast_dtype(path, ws.device) if has_superresolution else torch.float32
     image = synthesize_fast(network, ws, dtype, noise_mode=noise_mode, generator=rng)
     return image.unflatten(1, (3, -1))

@@ -29,8 +29,8 @@ def latent_from_seed(
         z_dim: Width of the generator's latent.
         kind: "gaussian" gives the draw that EG3D's scripts make of the seed; "attributes" the
             attribute vector of the seed's avatar.
-        attribute_psi: For avatars, 1 is the seed's person; towards 0 everyone becomes the most
-            average one. (The mean of style codes, by contrast, need not be anyone.)
+        attribute_psi: Truncation in attribute space, for avatars: 1 gives the seed's person, 0 the
+            average person. (The mean style code, by contrast, need not be a person.)
 
     Raises:
         UserError: The generator was trained with other attributes than this version makes.

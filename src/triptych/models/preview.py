@@ -1,4 +1,4 @@
-"""Whole pictures of heads for targets and checks, without gradients and without waste."""
+"""Preview renders: whole pictures of heads without gradients, through an occupancy grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EG3D's dual discriminator: is a pair of enlarged and raw image real, seen from this camera?"""
+"""EG3D's dual discriminator of pairs of final and raw images, conditioned on the camera."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ _LAYOUT_SIZE, _LAYOUT_CHANNELS = 8, 48
 
 @dataclass(frozen=True)
 class FeatureNetworkConfig:
-    """What an `AvatarFeatures` network looks like and what its heads answer.
+    """Architecture and outputs of an `AvatarFeatures` network.
 
     Attributes:
-        style_names: Names of the styles the style head tells apart, in the order of its logits.
+        style_names: Names of the classified styles, in the order of the logits.
         attribute_dim: Width of the attribute vector that the attribute head predicts.
         channels: Width of each stage; every stage halves the size before the next.
         identity_dim: Width of the unit identity embedding.
@@ -49,9 +49,9 @@ class FeatureNetworkConfig:
 class AvatarFeatures(nn.Module):
     """Five stages of two 3x3 convolutions each, and four heads that read them.
 
-    There is no normalisation over positions or batch: a feature depends only on what its
-    receptive field sees, so that crops and whole images are measured alike. Two instances are
-    trained: one as a loss network, one as an independent judge.
+    There is no normalisation over positions or batch: a feature depends on its receptive field
+    only, so that crops and whole images are measured alike. Two instances are trained: one as a
+    loss network, one as an independent classifier for evaluations.
     """
 
     def __init__(self, config: FeatureNetworkConfig) -> None:
@@ -127,15 +127,15 @@ class AvatarFeatures(nn.Module):
         return self.style_head(torch.cat([*means, *peaks], dim=1))
 
     def _layout_of(self, features: dict[str, Tensor]) -> Tensor:
-        """Coarse features with their rough places: where things are makes a face."""
+        """Return coarse features with their rough positions."""
         coarsest = list(features.values())[-1]
         return self.layout(functional.adaptive_avg_pool2d(coarsest, _LAYOUT_SIZE))
 
 
 class _RegionHead(nn.Module):
-    """A top-down path: each coarser stage is enlarged and added to the next finer one.
+    """A top-down path: each coarser stage is up-sampled and added to the next finer one.
 
-    The finest stage only corrects the logits of the second finest: it is the dearest to compute.
+    The finest stage, which is the most expensive, only corrects the logits of the second finest.
     """
 
     def __init__(self, config: FeatureNetworkConfig) -> None:

@@ -1,7 +1,7 @@
-"""Where a head is in a picture, how it is turned and where its landmarks are: a small network.
+"""A small network for position, rotation and landmarks of a head in a picture.
 
-It looks at a square window and answers in units of that window, so that the same weights serve
-any picture: a first look finds the head, a second look at a window laid round it measures it.
+It reads a square window and predicts in units of that window, so that the same weights serve any
+picture: an initial crop locates the head, a refined crop around it measures the pose.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from triptych.errors import UserError
 
 @dataclass(frozen=True)
 class HeadPoseConfig:
-    """What a `HeadPoseNetwork` looks like and what it answers.
+    """Architecture and outputs of a `HeadPoseNetwork`.
 
     Attributes:
-        landmarks: Names of the landmarks, in the order of the answers.
-        mirrored: Which landmark each becomes in a mirrored picture.
+        landmarks: Names of the landmarks, in the order of the outputs.
+        mirrored: Index of the landmark that each becomes in a mirrored picture.
         image_size: Side of the windows in pixels, a multiple of 16.
         channels: Width of each stage; every stage halves the size.
         blocks: Residual blocks of each stage after the first.
-        layout_channels: Width at which the last map is read with its places.
-        hidden: Width of the layer before the answers.
-        window_units: Side of the window, in world units at the head, that shows it best.
+        layout_channels: Channels of the last map before it is flattened.
+        hidden: Width of the layer before the outputs.
+        window_units: Side of the window, in world units at the head, of a refined crop.
     """
 
     landmarks: tuple[str, ...]
@@ -50,15 +50,15 @@ class HeadPoseConfig:
 
 @dataclass(frozen=True, eq=False)
 class HeadPose:
-    """What the network says of b windows; positions are in window widths from its centre.
+    """Predictions for b windows; positions are in window widths from the centre.
 
     Attributes:
         landmarks: Positions [b, k, 2], x to the right, y down.
-        anchor: Where the world point lies that alignment puts in the image centre [b, 2].
-        log_scale: Logarithm of the window widths that one world unit measures there [b].
+        anchor: Position of the world point that alignment puts in the image centre [b, 2].
+        log_scale: Logarithm of the size of a world unit there, in window widths [b].
         rotation: World-to-camera rotation [b, 3, 3] of a camera that looks at the anchor; OpenCV
             axes.
-        presence: Logit of there being a head at all [b].
+        presence: Logit of the presence of a head [b].
     """
 
     landmarks: Tensor
@@ -68,7 +68,7 @@ class HeadPose:
     presence: Tensor
 
     def mirrored(self, order: tuple[int, ...]) -> HeadPose:
-        """Return what a mirrored window shows, given which landmark each becomes."""
+        """Return the predictions for mirrored windows, given the order of mirrored landmarks."""
         flip = self.anchor.new_tensor([-1.0, 1.0])
         turn = torch.diag(self.anchor.new_tensor([-1.0, 1.0, 1.0]))
         return HeadPose(
@@ -81,7 +81,7 @@ class HeadPose:
 
 
 class HeadPoseNetwork(nn.Module):
-    """Residual convolutions down to a map of 6 x 6 that is read with its places."""
+    """Residual convolutions down to a map of 6 x 6, which is flattened."""
 
     def __init__(self, config: HeadPoseConfig) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class HeadPoseNetwork(nn.Module):
         _initialise(self)
 
     def forward(self, image: Tensor) -> HeadPose:
-        """Look at windows [b, 3, s, s] in [-1, 1], s the configured size."""
+        """Predict for windows [b, 3, s, s] in [-1, 1], s the configured size."""
         size = self.config.image_size
         if image.shape[1:] != (3, size, size):
             raise UserError(f"windows: got {list(image.shape)}; expected [b, 3, {size}, {size}]")
@@ -163,7 +163,7 @@ def _convolution(
 
 
 def _initialise(network: HeadPoseNetwork) -> None:
-    """He initialisation; the answers begin as a frontal head in the middle of the window."""
+    """He initialisation; the outputs start as a frontal head in the middle of the window."""
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

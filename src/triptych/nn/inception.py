@@ -1,4 +1,4 @@
-"""Inception v3 up to its pooled features, as FID looks at pictures through it."""
+"""Inception v3 up to its pooled features, as in FID."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Pooling = Literal["average", "average-inside", "maximum"]
-"""What the pooled branch of a block makes of every 3 x 3 window: the average with zeros beyond the
+"""How the pooled branch of a block pools 3 x 3 windows: the average with zeros beyond the
 border (torchvision), the average of what lies inside the map (TensorFlow), or the maximum, which
 FID's network has in its last block."""
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from triptych.errors import UserError
 
 Squeeze = Literal["mean", "max"]
-"""How a channel gate looks at its map: ArcFace, pSp and ReStyle take the mean, 3DpSp the maximum
+"""How a channel gate pools its map: ArcFace, pSp and ReStyle take the mean, 3DpSp the maximum
 (its pooling layer is still called an average)."""
 
 IR_SE50_WIDTHS = (64, 128, 256, 512)
@@ -29,7 +29,7 @@ class SqueezeExcite(nn.Module):
     Args:
         channels: Channels in and out.
         reduction: Factor by which the hidden layer is narrower.
-        squeeze: What a gate sees of a channel: its mean or its maximum.
+        squeeze: How a gate pools a channel: mean or maximum.
 
     Reference: Hu et al., Squeeze-and-Excitation Networks (2018).
     """

@@ -1,4 +1,4 @@
-"""Filling networks whose parameters are named as in public weight files."""
+"""Loading of public weight files into networks with the same parameter names."""
 
 from __future__ import annotations
 

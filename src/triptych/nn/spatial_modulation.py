@@ -1,4 +1,4 @@
-"""FF3D's spatial modulation: a style code with a place for every part of the picture (Eq. 3)."""
+"""FF3D's spatial modulation by a style code with spatial positions (Eq. 3)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def normalise_channels(x: Tensor, eps: float = 1e-5) -> Tensor:
 
 
 class SpatialModulation(nn.Module):
-    """Scale and shift normalised features by maps that a spatial style code decides.
+    """Scale and shift normalised features by maps computed from a spatial style code.
 
     `F <- gamma(w_s) * (F - mu) / sigma + beta(w_s)`, with the two small networks evaluated at the
     size of the code and their maps resized to the size of the features.
@@ -61,7 +61,7 @@ class SpatialModulation(nn.Module):
         self.shared = nn.Conv2d(code_channels, hidden, 3, padding=1)
         self.gamma = nn.Conv2d(hidden, maps, 3, padding=1)
         self.beta = nn.Conv2d(hidden, maps, 3, padding=1)
-        # An untrained code should leave the normalised features nearly as they are.
+        # Initially the normalised features pass almost unchanged.
         nn.init.ones_(self.gamma.bias)  # type: ignore[arg-type]
         nn.init.zeros_(self.beta.bias)  # type: ignore[arg-type]
 

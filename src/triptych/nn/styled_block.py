@@ -43,21 +43,21 @@ class StyledToRGB:
 
 @dataclass(frozen=True, eq=False)
 class StyledBlock:
-    """Two convolutions (one after a constant) and perhaps an image read-out.
+    """Two convolutions (one after a constant) and optionally a ToRGB layer.
 
     Attributes:
         start: Rows [4, 4, c] that the first block of a network starts with, else None.
         conv0: First convolution; None in the first block of a network.
         conv1: Second convolution.
-        read_out: None where the block reads no image out.
-        enlarging_filter: Enlarges the image so far [t, t]; None keeps its size.
+        to_rgb: None where the block has no image output.
+        up_filter: Up-samples the image so far [t, t]; None keeps its size.
     """
 
     start: Tensor | None
     conv0: StyledConvolution | None
     conv1: StyledConvolution
-    read_out: StyledToRGB | None
-    enlarging_filter: Tensor | None
+    to_rgb: StyledToRGB | None
+    up_filter: Tensor | None
 
     @classmethod
     def of(
@@ -88,10 +88,10 @@ class StyledBlock:
         start = block.const.permute(1, 2, 0).to(dtype).contiguous() if block.is_first else None
         conv0 = None if block.is_first else styled(block.conv0)
         conv1 = styled(block.conv1)
-        read_out = None
+        to_rgb = None
         if block.reads_image:
-            read_out = StyledToRGB.of(block.torgb, next(codes), dtype)
-        return cls(start, conv0, conv1, read_out, block.resample_filter if block.up else None)
+            to_rgb = StyledToRGB.of(block.torgb, next(codes), dtype)
+        return cls(start, conv0, conv1, to_rgb, block.resample_filter if block.up else None)
 
     def __call__(
         self, x: Tensor | None, image: Tensor | None, *, is_last: bool = False
@@ -100,19 +100,20 @@ class StyledBlock:
 
         Args:
             x: Rows of the block before; None in the first block.
-            image: Image of the block before [1, c, h, h], float32; None before the first read-out.
-            is_last: Nothing but the image is asked for.
+            image: Image of the block before [1, c, h, h], float32; None before the first
+                ToRGB layer.
+            is_last: Only the image is needed.
         """
         rows = self.start if self.conv0 is None else self.conv0(x)
-        if image is not None and self.enlarging_filter is not None:
-            image = upsample2d(image, self.enlarging_filter)
-        if self.read_out is None:
+        if image is not None and self.up_filter is not None:
+            image = upsample2d(image, self.up_filter)
+        if self.to_rgb is None:
             return self.conv1(rows), image
         if is_last:
-            shown = [self.read_out(strip) for strip in self.conv1.strips(rows)]
+            shown = [self.to_rgb(strip) for strip in self.conv1.strips(rows)]
             result, pixels = None, torch.cat(shown)
         else:
             result = self.conv1(rows)
-            pixels = self.read_out(result)
+            pixels = self.to_rgb(result)
         picture = pixels.permute(2, 0, 1)[None].contiguous()
         return result, picture if image is None else image.add_(picture)

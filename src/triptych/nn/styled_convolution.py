@@ -35,14 +35,14 @@ _PHASES = tuple(
 
 @dataclass(frozen=True, eq=False)
 class StyledConvolution:
-    """A 3x3 convolution with noise, bias, leaky ReLU and clamp; perhaps enlarging twice.
+    """A 3x3 convolution with noise, bias, leaky ReLU and clamp; optionally up-sampling twice.
 
     Style, demodulation and the activation's gain are in the weights.
 
     Attributes:
-        kernels: One kernel [o, i, 3, 3]; or, enlarging, four: what even and odd rows of the
-            enlarged map take for even and odd columns, [o, i, 2 or 1, 2 or 1].
-        taps: Four taps that smooth the enlarged map, float32; None without enlarging.
+        kernels: One kernel [o, i, 3, 3]; or, up-sampling, four: for even and odd rows of the
+            up-sampled map and even and odd columns, [o, i, 2 or 1, 2 or 1].
+        taps: Four taps that smooth the up-sampled map, float32; None without up-sampling.
         bias: [o], float32.
         noise: [size, size] or, for none, [1, 1] zeros, float32.
         clamp: Limit of the results.
@@ -80,7 +80,7 @@ class StyledConvolution:
         )
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return rows [size, size, o] from rows [h, h, i], h = size or, enlarging, half of it."""
+        """Return rows [size, size, o] from rows [h, h, i], h = size or, up-sampling, half of it."""
         out = new_rows(self.size, self.size, len(self.bias), x.dtype)
         for start, stop in self._strip_limits():
             self._fill(out[start:stop], x, start, stop)
@@ -187,7 +187,7 @@ def _styled_kernels(
 
 
 def _four_taps(kernel: Tensor) -> np.ndarray:
-    """Return taps [4] that keep the brightness of an enlarged map."""
+    """Return taps [4] that keep the brightness of an up-sampled map."""
     line = 2 * kernel.sum(dim=1)
     missing = (_MOST_TAPS - len(line)) // 2
     return F.pad(line, (missing, missing)).numpy()

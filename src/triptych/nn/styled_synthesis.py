@@ -1,7 +1,7 @@
-"""Fast forms of the networks made of synthesis blocks: the backbone and the super-resolution head.
+"""Fast forms of the networks of synthesis blocks: the backbone and the super-resolution network.
 
-They compute what the networks compute, for one portrait, without gradients: in float32 up to
-rounding, in bfloat16 nearly.
+They compute the same for one portrait, without gradients: in float32 up to rounding, in bfloat16
+approximately.
 """
 
 from __future__ import annotations
@@ -54,29 +54,31 @@ def synthesize_fast(
 
 @dataclass(frozen=True, eq=False)
 class StyledSuperResolution:
-    """A super-resolution head with the style of one portrait multiplied in, once for all views.
+    """A super-resolution network with the style of one portrait multiplied in, for all views.
 
     Attributes:
-        head: The head whose input sizes are those here.
+        sr_module: The network.
         blocks: Its blocks.
         dtype: Of the maps.
     """
 
-    head: SuperResolution
+    sr_module: SuperResolution
     blocks: tuple[StyledBlock, StyledBlock]
     dtype: torch.dtype
 
     @classmethod
     @torch.no_grad()
-    def of(cls, head: SuperResolution, ws: Tensor, dtype: torch.dtype) -> StyledSuperResolution:
-        """Multiply the last of the style codes [1, k, d] into a head that has a styled form."""
+    def of(
+        cls, sr_module: SuperResolution, ws: Tensor, dtype: torch.dtype
+    ) -> StyledSuperResolution:
+        """Multiply the last of the style codes [1, k, d] into a network that has a styled form."""
         codes = ws[:, -1:].float().repeat(1, 3, 1)
-        mode = head.config.noise_mode
+        mode = sr_module.config.noise_mode
         first, second = (
             StyledBlock.of(block, codes, dtype, noise_mode=mode)
-            for block in (head.block0, head.block1)
+            for block in (sr_module.block0, sr_module.block1)
         )
-        return cls(head, (first, second), dtype)
+        return cls(sr_module, (first, second), dtype)
 
     @torch.no_grad()
     def __call__(self, features: Tensor) -> Tensor:
@@ -84,7 +86,7 @@ class StyledSuperResolution:
         return torch.cat([self._upsampled(view[None]) for view in features])
 
     def _upsampled(self, features: Tensor) -> Tensor:
-        x = self.head.at_input_size(features)
+        x = self.sr_module.at_input_size(features)
         rows: Tensor | None = x[0].permute(1, 2, 0).to(self.dtype).contiguous()
         image: Tensor | None = x[:, :3].clone()
         first, second = self.blocks

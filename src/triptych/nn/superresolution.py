@@ -1,4 +1,4 @@
-"""EG3D's super-resolution heads: two styled blocks that enlarge a rendered feature map."""
+"""EG3D's super-resolution networks: two styled blocks that up-sample a rendered feature map."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Layout:
     widths: tuple[int, int]
     first_block_upsamples: bool
     accepts_larger_input: bool
-    stores_filter: bool  # a buffer of the head itself, unused, present in its checkpoints
+    stores_filter: bool  # an unused buffer, present in its checkpoints
 
 
 _LAYOUTS: dict[SuperResolutionKind, _Layout] = {
@@ -40,15 +40,15 @@ _LAYOUTS: dict[SuperResolutionKind, _Layout] = {
 
 @dataclass(frozen=True)
 class SuperResolutionConfig:
-    """Which head enlarges the rendered features, and how.
+    """Configuration of the super-resolution network.
 
     Attributes:
-        kind: EG3D's four heads: 8XDC and 8X take 128 pixels to 512, 4X takes 128 to 256 and 2X
+        kind: EG3D's four networks: 8XDC and 8X take 128 pixels to 512, 4X takes 128 to 256 and 2X
             takes 64 to 128. Other input sizes are resized first.
         widths: Channels of the two blocks; None takes the official ones.
         antialias: Antialias that first resizing.
-        noise_mode: Noise in the head; off in all official models.
-        conv_clamp: Activation limit. Official heads have it because they were trained in half
+        noise_mode: Noise in the blocks; off in all official models.
+        conv_clamp: Activation limit. Official ones have it because they were trained in half
             precision; it is part of the function, also in float32.
     """
 
@@ -60,7 +60,7 @@ class SuperResolutionConfig:
 
     @property
     def input_size(self) -> int:
-        """Height and width that the head works on; other inputs are resized to it."""
+        """Height and width of the input; other inputs are resized to it."""
         return _LAYOUTS[self.kind].input_size
 
     @property
@@ -78,14 +78,14 @@ class SuperResolutionConfig:
 class SuperResolution(nn.Module):
     """Feature map and its first three channels to a larger image.
 
-    Parity: EG3D's 4X and 2X heads add their first read-out in place into the low-resolution image
-    they are given, so that the image_raw it returns is image_raw plus that read-out whenever no
-    resizing happened. Here nothing is modified; the enlarged image is the same.
+    Parity: EG3D's 4X and 2X networks add their first ToRGB output in place to the low-resolution
+    image that they are given, so that the returned image_raw includes it whenever no resizing
+    happened. Here nothing is modified; the up-sampled image is the same.
 
     Args:
         num_features: Channels of the feature map.
         w_dim: Width of the style codes.
-        config: Which head.
+        config: The configuration.
         rng: Source of the initial weights.
 
     Reference: Chan et al., EG3D (2022), section 4.3.

@@ -16,19 +16,19 @@ Architecture = Literal["skip", "orig"]
 
 
 class SynthesisBlock(nn.Module):
-    """Two convolutions (one in the first block) and, with skips, an image read-out.
+    """Two convolutions (one in the first block) and, with skips, a ToRGB layer.
 
     Args:
         num_in: Input channels; 0 in the first block, which starts from a learned constant.
         num_out: Output channels.
         w_dim: Width of the style codes.
         size: Output height and width.
-        image_channels: Channels of the image read-out.
+        image_channels: Channels of the image.
         architecture: "skip": every block adds to an up-sampled image. "orig": only the last
-            block reads an image out.
+            block has an image output.
         is_last: This is the last block.
-        up: Enlarge twice. False is EG3D's block without up-sampling, for super-resolution heads
-            whose first block keeps the size.
+        up: Up-sample twice. False is EG3D's block without up-sampling, for super-resolution
+            networks whose first block keeps the size.
         options: Shared by the network.
         rng: Source of the initial weights.
     """
@@ -80,7 +80,7 @@ class SynthesisBlock(nn.Module):
 
         Args:
             x: Activations of the block before; None in the first block.
-            image: Image of the block before; None before the first read-out. Never modified.
+            image: Image of the block before; None before the first ToRGB layer. Never modified.
             ws: Style codes [b, num_conv + num_torgb, w_dim].
             noise_mode: See `SynthesisLayer`.
             generator: Source of random noise.

@@ -1,4 +1,4 @@
-"""The two layers of StyleGAN2's synthesis: styled convolution and styled read-out."""
+"""The two layers of StyleGAN2's synthesis: styled convolution and ToRGB."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SynthesisLayer(nn.Module):
         num_out: Output channels.
         w_dim: Width of the style code.
         size: Output height and width.
-        up: Enlarge the map twice.
+        up: Up-sample the map twice.
         options: Shared by the network.
         rng: Source of the initial weights.
     """

@@ -25,8 +25,8 @@ def channels_at(size: int, channel_base: int, channel_max: int) -> int:
 class SynthesisNetwork(nn.Module):
     """Blocks b4, b8, ... up to the output size.
 
-    The image read-out of a block uses the style slot of the next block's first convolution, so
-    there is one slot per convolution and one more for the last read-out.
+    The ToRGB layer of a block uses the style slot of the next block's first convolution, so that
+    there is one slot per convolution and one more for the last ToRGB layer.
 
     Args:
         w_dim: Width of the style codes.

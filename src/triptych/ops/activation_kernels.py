@@ -47,17 +47,17 @@ def _activate(values, row, column, bias, added, clamp, out):
 
 @kernel
 def smooth_rows(start, stop, phases, first, taps, bias, noise, clamp, out, out_start):
-    """Smooth a twice enlarged map with a separable kernel and activate it, row by row.
+    """Smooth a twice up-sampled map with a separable kernel and activate it, row by row.
 
-    The enlarged map comes in four phases: even and odd rows, even and odd columns. Beyond its
+    The up-sampled map comes in four phases: even and odd rows, even and odd columns. Beyond its
     2 n + 1 rows and columns it is zero. Row r of the result sums rows r - 1 .. r + 2.
 
     Args:
         start: First row of `out` to fill.
         stop: End of the rows.
         phases: (even rows, even columns), (even, odd), (odd, even), (odd, odd): rows of the
-            enlarged map, halved, of [m, n + 1, c] (even columns) or [m, n, c] (odd).
-        first: Halved index, in the enlarged map, of the first row of `phases`.
+            up-sampled map, halved, of [m, n + 1, c] (even columns) or [m, n, c] (odd).
+        first: Halved index, in the up-sampled map, of the first row of `phases`.
         taps: Four taps, float32.
         bias: [c], float32.
         noise: [2 n, 2 n], float32, or [1, 1].

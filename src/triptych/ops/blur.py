@@ -1,4 +1,4 @@
-"""The soft blur that EG3D lays over images at the start of training."""
+"""The blur that EG3D applies to images at the start of training."""
 
 from __future__ import annotations
 

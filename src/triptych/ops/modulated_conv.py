@@ -27,15 +27,15 @@ def modulated_conv2d(
     modulation: Modulation = "weights",
     up_convolution: UpConvolution = "two_step",
 ) -> Tensor:
-    """Convolve with weights scaled by styles, optionally enlarging the map twice.
+    """Convolve with weights scaled by styles, optionally up-sampling the map twice.
 
     Args:
         x: Activations [b, i, h, w].
         weight: Shared weights [o, i, k, k], k odd; the border is padded with zeros.
         styles: Scale of each input channel [b, i], float32.
         demodulate: Scale every output channel to unit expected variance.
-        up_kernel: FIR kernel [t, t], t even: the map is enlarged twice by a transposed convolution
-            smoothed with this kernel. None keeps the size.
+        up_kernel: FIR kernel [t, t], t even: the map is up-sampled twice by a transposed
+            convolution smoothed with this kernel. None keeps the size.
         modulation: Where the styles are multiplied in: into per-sample "weights" (grouped
             convolution) or into the "activations" before and after one shared convolution, which
             is faster in training. Equal up to rounding.

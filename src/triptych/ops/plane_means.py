@@ -18,8 +18,8 @@ _POINTS_AT_ONCE = 4096
 def plane_means(planes: Tensor, points: Tensor, *, box_size: float, axes: PlaneAxes) -> Tensor:
     """Return what `sample_planes` gives, averaged over the planes, to within rounding.
 
-    Networks that paint planes are trained through it on CPUs, where it takes a third to a half of
-    the time. It is differentiable once, for the planes only, and computes in float32.
+    It serves the training of networks that synthesize planes on CPUs, in a third to a half of the
+    time. It is differentiable once, for the planes only, and computes in float32.
 
     Args:
         planes: Square feature planes [b, 3, c, h, h] in the CPU's memory.
@@ -46,17 +46,24 @@ class _PlaneMeans(torch.autograd.Function):
         # The order of grid_sample's own arithmetic, so that both round alike.
         scaled = points.detach().float() * (2 / box_size)
         positions = (((scaled + 1) * size - 1) / 2).reshape(-1, 3)
-        made = pixels.new_empty(batch * number, channels)
-        arrays = pixels.numpy(), positions.numpy(), np.array(AXES[axes]), size, number, made.numpy()
+        sampled = pixels.new_empty(batch * number, channels)
+        arrays = (
+            pixels.numpy(),
+            positions.numpy(),
+            np.array(AXES[axes]),
+            size,
+            number,
+            sampled.numpy(),
+        )
 
         def work(start: int, stop: int) -> None:
             sum_of_planes(start, stop, *arrays)
 
         in_parallel(work, batch * number, _POINTS_AT_ONCE)
-        made /= planes.shape[1]
+        sampled /= planes.shape[1]
         context.save_for_backward(positions)
         context.shape, context.dtype, context.axes = planes.shape, planes.dtype, axes
-        return made.reshape(batch, number, channels)
+        return sampled.reshape(batch, number, channels)
 
     @staticmethod
     @once_differentiable

@@ -9,22 +9,22 @@ import torch
 from torch import Tensor
 
 RenderPath = Literal["fast", "fast-float32", "exact"]
-"""How pictures are computed: as published ("exact"); up to rounding and what cannot show, faster
-("fast-float32"); and with networks in bfloat16 where the processor multiplies it faster ("fast").
+"""How pictures are computed: as published ("exact"); faster, equal up to rounding and invisible
+samples ("fast-float32"); and with networks in bfloat16 where that is faster ("fast").
 """
 
 PathTaken = Literal["exact", "fast-float32", "fast-bfloat16"]
-"""Which arithmetic made a picture."""
+"""Arithmetic with which a picture was rendered."""
 
 
 def fast_dtype(path: RenderPath, device: torch.device | str) -> torch.dtype:
     """Return the dtype of feature maps on a fast path."""
-    wanted = path == "fast" and has_fast_bfloat16(device)
-    return torch.bfloat16 if wanted else torch.float32
+    half = path == "fast" and has_fast_bfloat16(device)
+    return torch.bfloat16 if half else torch.float32
 
 
 def has_fast_bfloat16(device: torch.device | str) -> bool:
-    """Say whether a device multiplies bfloat16 matrices in hardware.
+    """Return whether a device multiplies bfloat16 matrices in hardware.
 
     Many processors accept bfloat16 but emulate it, which is slower than float32.
     """

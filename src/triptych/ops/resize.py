@@ -20,7 +20,7 @@ def resize(x: Tensor, size: int, *, filter_mode: ResizeFilter = "antialiased") -
     Args:
         x: Images; computed in float32 at least.
         size: Output height and width in pixels.
-        filter_mode: "antialiased" widens the kernel when shrinking (no effect when enlarging);
+        filter_mode: "antialiased" widens the kernel when shrinking (no effect when up-sampling);
             "none" is plain bilinear; "classic" up-samples by a FIR kernel, resizes bilinearly
             to twice the size and down-samples by the same kernel (as in StyleGAN2-ADA).
 

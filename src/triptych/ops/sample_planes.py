@@ -1,4 +1,4 @@
-"""Reading three feature planes at points of space."""
+"""Sampling of three feature planes at points in space."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def sample_planes(
         planes: Feature planes [b, 3, c, h, w].
         points: World points [b, n, 3].
         box_size: Side of the cube that the planes span.
-        axes: "legacy" is what EG3D's released models were trained with: the planes see (x, y),
-            (x, z), (z, x), so that (y, z) is never sampled; "corrected" sees (z, y) last.
+        axes: "legacy" is what EG3D's released models were trained with: the planes sample (x, y),
+            (x, z), (z, x), never (y, z); "corrected" samples (z, y) last.
 
     Returns:
         Features [b, 3, c, n].

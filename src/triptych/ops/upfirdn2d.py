@@ -52,20 +52,20 @@ def upfirdn2d(
 
 
 def upsample2d(x: Tensor, kernel: Tensor, up: int = 2) -> Tensor:
-    """Enlarge images [b, c, h, w] by an integer factor, keeping their brightness and alignment."""
+    """Up-sample images [b, c, h, w] by an integer factor, keeping brightness and alignment."""
     before, after = (kernel.shape[0] + up - 1) // 2, (kernel.shape[0] - up) // 2
     padding = (before, after, before, after)
     return upfirdn2d(x, kernel, up=up, padding=padding, gain=up * up)
 
 
 def downsample2d(x: Tensor, kernel: Tensor, down: int = 2, crop: int = 0) -> Tensor:
-    """Shrink images [b, c, h, w] by an integer factor.
+    """Down-sample images [b, c, h, w] by an integer factor.
 
     Args:
         x: Images [b, c, h, w].
         kernel: FIR kernel [t, t].
         down: Factor.
-        crop: Input pixels given up on every side.
+        crop: Input pixels cropped on every side.
     """
     before = (kernel.shape[0] - down + 1) // 2 - crop
     after = (kernel.shape[0] - down) // 2 - crop

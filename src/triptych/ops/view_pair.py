@@ -1,4 +1,4 @@
-"""A view as it was made beside the view as it should be."""
+"""A rendered view and its target."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ViewPair:
-    """A view as it was made and as it should be, each [b, 3, h, w] in [-1, 1].
+    """A rendered view and its target, each [b, 3, h, w] in [-1, 1].
 
     Attributes:
-        made: The reconstruction.
-        true: The picture.
-        whole: Whether the whole head is seen, so that one can tell who it is.
+        pred: The reconstruction.
+        true: The target picture.
+        whole: Whether the whole head is visible, which identity features need.
     """
 
     pred: Tensor

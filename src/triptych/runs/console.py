@@ -1,4 +1,4 @@
-"""What the command line says: results on stdout; notes, warnings and progress on stderr."""
+"""Output of the command line: results on stdout; notes, warnings and progress on stderr."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Show = Callable[[str, int, int, bool], None]
 
 
 def result(text: str) -> None:
-    """Write a result: the one thing a script would read."""
+    """Write a result, for scripts to read."""
     sys.stdout.write(text + "\n")
 
 
@@ -31,17 +31,17 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def note(text: str) -> None:
-    """Say something useful to a person; scripts do not see it."""
+    """Write a note for a person; scripts do not read it."""
     _say(text)
 
 
 def warn(text: str) -> None:
-    """Say that something was ignored, replaced or will look worse than hoped."""
+    """Warn that something was ignored, replaced or will be of lower quality."""
     _say(f"warning: {text}")
 
 
 def fail(text: str) -> None:
-    """Say in one line what was wrong."""
+    """Write an error message on one line."""
     _say("triptych: " + " ".join(text.split()))
 
 

@@ -1,9 +1,8 @@
 """A folder of results that is never half-written and never loses what it held before.
 
-Everything is made in a hidden staging folder inside the output folder and moved into place at the
-end, `run.json` last. A run that was stopped leaves its staging folder, and the same run goes on
-from there; another run throws it away. Earlier results stay as they are until the new ones are
-complete.
+Results are written to a hidden staging folder inside the output folder and moved into place at the
+end, `run.json` last. A stopped run leaves its staging folder, from which the same run continues;
+another run deletes it. Earlier results stay until the new ones are complete.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ REPLACED = ".replaced"
 
 
 class OutputFolder:
-    """One run's place to write to.
+    """The output folder of a run.
 
     Attributes:
-        path: Where the results will stand.
-        staging: Where to write them now; it is on the same disk.
-        finished: The same run has been completed here before; there is nothing to do.
+        path: Final folder of the results.
+        staging: Folder to write them to, on the same disk.
+        finished: Whether the same run has been completed here before.
     """
 
     def __init__(self, path: Path, staging: Path, plan: dict[str, Any], *, finished: bool) -> None:
@@ -47,8 +46,8 @@ class OutputFolder:
 
         Args:
             path: The output folder; it and its parents are created.
-            plan: Everything that decides what the run will produce, as JSON values; two runs with
-                equal plans are the same run.
+            plan: Everything that determines the results, as JSON values; runs with equal plans are
+                the same run.
             overwrite: Earlier results may be replaced.
 
         Raises:
@@ -76,7 +75,7 @@ class OutputFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Discard what was made if the block was left by an error."""
+        """Discard the results if the block was left by an error."""
         if kind is not None:
             self.discard()
 
@@ -89,7 +88,7 @@ class OutputFolder:
         """Move every result from staging into place and write `run.json`.
 
         Args:
-            run: What `run.json` shall say; the plan and the list of files are added.
+            run: Contents of `run.json`; the plan and the list of files are added.
             drop: Names of entries in staging that are not results, such as checkpoints.
         """
         names = sorted({entry.name for entry in self.staging.iterdir()} - {RUN_FILE, *drop})
@@ -116,14 +115,14 @@ class OutputFolder:
             raise
 
     def discard(self) -> None:
-        """Remove what an unsuccessful run left, including the folder if it is empty."""
+        """Remove the staging folder, and the output folder if it is empty."""
         shutil.rmtree(self.staging, ignore_errors=True)
         with suppress(OSError):
             self.path.rmdir()
 
 
 def holds_run(path: Path, plan: dict[str, Any]) -> bool:
-    """Say whether a folder holds all results of a finished run with this plan (JSON values)."""
+    """Return whether a folder holds all results of a finished run with this plan (JSON values)."""
     run = _earlier_run(path)
     return run.get("plan") == plan and all(
         (path / name).exists() for name in run.get("files", [RUN_FILE])

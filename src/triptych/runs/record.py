@@ -1,4 +1,4 @@
-"""What `run.json` says about every run: version, machine, models with hashes, time."""
+"""Records in `run.json`: version, machine, models with hashes, time."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def run_record(started: float, device: torch.device) -> dict[str, Any]:
 
 
 def file_record(path: Path) -> list[Any]:
-    """Return what tells one version of a file from another: path, size, time of change."""
+    """Return path, size and time of change of a file, which identify its version."""
     found = path.stat()
     return [str(path), found.st_size, found.st_mtime]

@@ -36,17 +36,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured, how, with which models, and what came out.
+    """A measurement: protocol, models and results.
 
     Attributes:
         name: Stem of the two files, for instance "prior".
         title: Heading of the table.
-        summary: The figures that matter, by name.
+        summary: The main figures, by name.
         tables: Tables by heading.
-        settings: Every setting of the protocol.
-        models: SHA-256 of the weights of each model that took part.
-        notes: What a reader must know to read the figures rightly.
-        details: Further figures for programs only.
+        settings: All settings of the protocol.
+        models: SHA-256 of the weights of each model.
+        notes: Remarks that the interpretation of the figures needs.
+        details: Further figures, in the JSON file only.
     """
 
     name: str
@@ -131,14 +131,14 @@ def markdown_of(report: Report, origin: Mapping[str, Any]) -> str:
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """Return what a user typed, of a program's own path and its arguments."""
+    """Return the command that the user typed, from a program's path and arguments."""
     path = Path(arguments[0])
     called = ["python", "-m", path.parent.name] if path.stem == "__main__" else [path.name]
     return shlex.join([*called, *arguments[1:]])
 
 
 def machine() -> str:
-    """Return one line about the machine that measures."""
+    """Return a description of the machine on one line."""
     return (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}, "

@@ -1,4 +1,4 @@
-"""Augmentation of images of heads: moved, re-lit, softened and soiled as models do it."""
+"""Augmentation of images of heads: geometry, light, blur and noise like those of model output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from triptych.ops.resize import resize_bilinear
 class Augmentation:
     """Ranges of the random changes; each image draws its own.
 
-    Soft edges, grain and blotches are what generated and edited images have and renders lack.
+    Soft edges, grain and blotches occur in generated and edited images, not in renders.
 
     Attributes:
         zoom: Largest relative change of size, either way.
@@ -23,7 +23,7 @@ class Augmentation:
         brightness: Largest change of brightness, in image units.
         contrast: Largest relative change of contrast.
         tint: Largest relative change of one colour channel against the others.
-        blur: Largest standard deviation of the softening, in pixels.
+        blur: Largest standard deviation of the blur, in pixels.
         grain: Largest standard deviation of noise per pixel, in image units.
         blotches: Largest standard deviation of noise in patches of four pixels, in image units.
         background: Value outside the image, in [-1, 1].
@@ -49,21 +49,21 @@ class Augmentation:
     def __call__(
         self, image: Tensor, regions: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Change images and move their region maps along.
+        """Change images, and transform their region maps alike.
 
         Args:
             image: Images [b, 3, h, w] in [-1, 1].
             regions: Class of every pixel [b, h, w], integers; 0 is the background.
-            generator: Source of the randomness, on the processor.
+            generator: Source of the randomness, on the CPU.
 
         Returns:
             Images [b, 3, h, w] in [-1, 1] and regions [b, h, w].
         """
-        image, regions = self._moved(image, regions, generator)
-        image = self._softened(self._lit(image, generator), generator)
-        return self._soiled(image, generator).clamp(-1.0, 1.0), regions
+        image, regions = self._transformed(image, regions, generator)
+        image = self._blurred(self._relit(image, generator), generator)
+        return self._with_noise(image, generator).clamp(-1.0, 1.0), regions
 
-    def _moved(
+    def _transformed(
         self, image: Tensor, regions: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         count = len(image)
@@ -73,21 +73,21 @@ class Augmentation:
         affine[:, :, 2] = 2 * self.shift * even_draws(generator, count, 2)
         grid = functional.affine_grid(affine, list(image.shape), align_corners=False)
         grid = grid.to(image.device)
-        # Sampling is relative to the background, because zeros are what lies outside.
+        # Sampling is relative to the background because it reads zeros outside the image.
         moved = functional.grid_sample(image - self.background, grid, align_corners=False)
         moved_regions = functional.grid_sample(
             regions[:, None].float(), grid, mode="nearest", align_corners=False
         )
         return moved + self.background, moved_regions[:, 0].to(regions.dtype)
 
-    def _lit(self, image: Tensor, generator: torch.Generator) -> Tensor:
+    def _relit(self, image: Tensor, generator: torch.Generator) -> Tensor:
         count = len(image)
         contrast = 1 + self.contrast * even_draws(generator, count, 1, 1, 1)
         tint = 1 + self.tint * even_draws(generator, count, 3, 1, 1)
         brightness = self.brightness * even_draws(generator, count, 1, 1, 1)
         return image * (contrast * tint).to(image.device) + brightness.to(image.device)
 
-    def _softened(self, image: Tensor, generator: torch.Generator) -> Tensor:
+    def _blurred(self, image: Tensor, generator: torch.Generator) -> Tensor:
         sigma = self.blur * torch.rand(len(image), generator=generator)
         reach = torch.arange(-2, 3, dtype=torch.float32)
         kernel = torch.exp(-0.5 * (reach / sigma.clamp(min=0.05)[:, None]).square())
@@ -98,7 +98,7 @@ class Augmentation:
         flat = functional.conv2d(flat, kernel[:, None, :, None], groups=groups)
         return flat.view_as(image)
 
-    def _soiled(self, image: Tensor, generator: torch.Generator) -> Tensor:
+    def _with_noise(self, image: Tensor, generator: torch.Generator) -> Tensor:
         count, _, height, width = image.shape
         fine = torch.randn(image.shape, generator=generator)
         fine_strength = self.grain * torch.rand(count, 1, 1, 1, generator=generator)

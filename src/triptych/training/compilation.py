@@ -1,4 +1,4 @@
-"""Compiling a network for training: fewer passes over memory, up to twice the speed on a CPU."""
+"""Compilation of a network for training: up to twice the speed on a CPU."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import torch
 from triptych.errors import UserError
 
 
-def compiled(network: Any, wanted: bool) -> Any:
+def compiled(network: Any, enabled: bool) -> Any:
     """Return a network's compiled twin, which shares its parameters, or the network itself.
 
-    The first steps take minutes, until the compiler is done; its results are kept on disk.
+    The first steps take minutes while it compiles; the results are cached on disk.
 
     Args:
         network: Called with tensors of the same shapes at each step.
-        wanted: False returns the network as it is.
+        enabled: False returns the network as it is.
 
     Raises:
         UserError: There is no C++ compiler on this machine.
     """
-    if not wanted:
+    if not enabled:
         return network
     if shutil.which(os.environ.get("CXX", "c++")) is None and shutil.which("g++") is None:
         raise UserError(

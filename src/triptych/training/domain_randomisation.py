@@ -1,4 +1,4 @@
-"""Pictures as cameras take them: another background, other light, softness and grain."""
+"""Domain randomisation of renders: another background, other light, blur and noise."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from torch import Tensor
 from triptych.ops.resize import resize_bilinear
 from triptych.training.augmentation import Augmentation
 
-_LIGHT = Augmentation(zoom=0.0, shift=0.0)
+_PHOTOMETRIC = Augmentation(zoom=0.0, shift=0.0)
 _PATCHES = (1, 2, 4, 8)
 
 
 def randomised(image: Tensor, alpha: Tensor | None, background: float, seed: int) -> Tensor:
-    """Return a picture of the same head in the same place that looks less like a render.
+    """Return a picture of the same head in the same pose with the variation of photographs.
 
     Args:
         image: Picture [3, s, s] in [-1, 1] over a plain background.
-        alpha: Where the head is [1, s, s], in [0, 1]; None leaves the background as it is.
+        alpha: Opacity of the head [1, s, s], in [0, 1]; None keeps the background.
         background: Value of the plain background.
-        seed: Of all that is drawn.
+        seed: Seed of all random numbers.
     """
     rng = torch.Generator().manual_seed(seed)
     if alpha is not None:
         image = image + (1 - alpha) * (_scenery(image.shape[-1], rng) - background)
     no_regions = torch.zeros(1, *image.shape[1:], dtype=torch.long)
-    changed, _ = _LIGHT(image[None], no_regions, rng)
+    changed, _ = _PHOTOMETRIC(image[None], no_regions, rng)
     return changed[0]
 
 

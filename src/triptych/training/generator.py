@@ -1,8 +1,8 @@
-"""The avatar prior: EG3D's generator at avatar size, distilled from rendered avatars.
+"""The avatar generator: EG3D's generator at avatar size, distilled from rendered avatars.
 
-The attributes of every avatar are known, so the latent of every picture is known too, and the
-generator learns by regression: rays through a few patches of a few heads are compared with the
-renders in colour, opacity and depth. No adversary is needed to get the shape right.
+The latent of a picture is the attribute vector of its avatar, so the generator is trained by
+regression without a discriminator: rays through patches of several heads are compared with the
+renders in colour, opacity and depth.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99)
 
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
 REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 4.0, 1.2, 1.2)
-# Hues differ most where nothing but the attributes foretells them: in cloth, then in hair.
+# Hues vary most where only the attributes determine them: in cloth, then in hair.
 CHROMA_WEIGHTS = (0.8, 1.3, 2.0, 1.0, 3.0, 2.0, 1.5, 2.0, 4.0)
-# Small, and unlike what lies round them.
+# Small regions that differ from their surroundings.
 _PARTS = (2, 3, 4, 5, 6)
 _CLOTH = (8,)
 
@@ -46,18 +46,18 @@ class Options:
 
     Attributes:
         shards: Folder of avatar shards to train on.
-        test_shards: Folder of avatar shards of heads never trained on.
-        start_from: Generator weights (.safetensors) to begin with; fresh ones when None.
+        test_shards: Folder of avatar shards of held-out heads.
+        start_from: Generator weights (.safetensors) to start from; new ones when None.
         batch_heads: Heads per step.
         batch_views: Cameras per head and step.
         patch: Side of a patch in rays.
-        strides: Pixel steps between a patch's rays; drawn evenly.
+        strides: Pixel steps between the rays of a patch; drawn uniformly.
         face_share: Share of the patches that are centred on eyes, brows, mouth, nose or ears.
         cloth_share: Share of the patches that are centred on neck and cloth.
-        carried: Attributes that get code entries of their own; see `training.passthrough_latents`.
-            A run that adds some learns nothing but their use.
-        hold_mapping: Leave the mapping network as it is. Trained on, it drifts at the rate that the
-            layers behind it need, and slowly loses what its carriers hold.
+        passthrough: Attributes that get code entries of their own; see
+            `training.passthrough_latents`. A run that adds some trains nothing else.
+        hold_mapping: Freeze the mapping network. At the learning rate that the synthesis network
+            needs it drifts, and the passthrough latents slowly degrade.
         l1, mse, opacity, depth, gradient, chroma, perceptual: Weights of the loss terms; chroma is
             the distance of colours less their mean over red, green and blue.
         features: Feature network (.safetensors) of the perceptual term; unused at weight 0.
@@ -85,7 +85,7 @@ class Options:
 
 
 def build(options: Options) -> GeneratorRecipe:
-    """Build the recipe with a fresh or given generator."""
+    """Build the recipe with a new or given generator."""
     return GeneratorRecipe(options)
 
 
@@ -154,16 +154,16 @@ class GeneratorRecipe:
         with torch.autocast("cpu", torch.bfloat16):
             ws = self.generator.mapping(batch.attributes)
             planes = self.generator.planes(ws)
-            shown = render_at_depths(
+            rendered = render_at_depths(
                 self.generator.field(planes),
                 rays,
                 depths.reshape(heads, -1, depths.shape[2]),
                 self.generator.config.rendering,
             )
-        return self._compare(batch, shown, surface)
+        return self._compare(batch, rendered, surface)
 
     def _depths(self, batch: _Batch, length: Tensor, generator: torch.Generator) -> Tensor:
-        """Choose samples round the surfaces that the rays meet or pass."""
+        """Choose samples around the surfaces that the rays hit or graze."""
         sampling, maps = self.sampling, batch.depth_maps
         surfaces, near = nearby_surfaces(
             maps, maps > 0, batch.pixels, sampling.num_guided, sampling.reach, generator
@@ -172,20 +172,20 @@ class GeneratorRecipe:
         return guided_depths(distances, near, batch.opacity > 0.5, sampling, generator)
 
     def _compare(
-        self, batch: _Batch, shown: RenderedRays, surface: Tensor
+        self, batch: _Batch, rendered: RenderedRays, surface: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
         options, side = self.options, self.options.patch
         pictures = len(batch.rgb)
-        # Colours are compared on [0, 1], where the weights of the terms were found.
-        made = shown.features[..., :3].reshape(pictures, -1, 3)
-        difference = (made - batch.rgb) / 2
+        # Colours are compared on [0, 1], for which the weights of the terms were tuned.
+        pred = rendered.features[..., :3].reshape(pictures, -1, 3)
+        difference = (pred - batch.rgb) / 2
         l1 = (difference.abs().mean(-1) * batch.weight).mean()
         mse = (difference.square().mean(-1) * batch.weight).mean()
-        hidden = shown.alpha.reshape(pictures, -1)
-        opacity = (hidden - batch.opacity).abs().mean()
+        pred_alpha = rendered.alpha.reshape(pictures, -1)
+        opacity = (pred_alpha - batch.opacity).abs().mean()
         solid = (batch.opacity > 0.99).float()
-        expected = shown.depth.reshape(pictures, -1) * hidden
-        depth = ((expected - surface * hidden).abs() * solid).mean()
+        pred_depth = rendered.depth.reshape(pictures, -1) * pred_alpha
+        depth = ((pred_depth - surface * pred_alpha).abs() * solid).mean()
         image = difference.reshape(-1, side, side, 3)
         gradient = image.diff(dim=1).abs().mean() + image.diff(dim=2).abs().mean()
         hue = difference - difference.mean(dim=-1, keepdim=True)
@@ -208,7 +208,7 @@ class GeneratorRecipe:
         }
         if self.perceptual is not None:
             shape = (-1, side, side, 3)
-            patches = [values.reshape(shape).permute(0, 3, 1, 2) for values in (made, batch.rgb)]
+            patches = [values.reshape(shape).permute(0, 3, 1, 2) for values in (pred, batch.rgb)]
             distance = self.perceptual(*patches).mean()
             loss = loss + options.perceptual * distance
             figures["perceptual"] = float(distance.detach())
@@ -259,16 +259,18 @@ class GeneratorRecipe:
     def _patch(
         self, regions: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Choose the columns and rows of a patch, often round a part of the face."""
+        """Choose the columns and rows of a patch, often around a part of the face."""
         size, side = regions.shape[0], self.options.patch
         face, drawn = self.options.face_share, rng.random()
-        wanted = _PARTS if drawn < face else _CLOTH
-        parts = np.flatnonzero(np.isin(regions, wanted))
-        round_a_part = len(parts) > 0 and drawn < face + self.options.cloth_share
-        stride = int(rng.choice(self.options.strides[:2] if round_a_part else self.options.strides))
-        centre = rng.choice(parts) if round_a_part else rng.integers(size * size)
+        regions_in_focus = _PARTS if drawn < face else _CLOTH
+        parts = np.flatnonzero(np.isin(regions, regions_in_focus))
+        around_a_part = len(parts) > 0 and drawn < face + self.options.cloth_share
+        stride = int(
+            rng.choice(self.options.strides[:2] if around_a_part else self.options.strides)
+        )
+        centre = rng.choice(parts) if around_a_part else rng.integers(size * size)
         extent = stride * (side - 1) + 1
-        jitter = rng.integers(-extent // 3, extent // 3 + 1, 2) if round_a_part else (0, 0)
+        jitter = rng.integers(-extent // 3, extent // 3 + 1, 2) if around_a_part else (0, 0)
         row, column = np.divmod(int(centre), size) + np.asarray(jitter)
         steps = stride * np.arange(side)
         return corner_round(column, extent, size) + steps, corner_round(row, extent, size) + steps
@@ -284,7 +286,7 @@ class GeneratorRecipe:
         save_sheet(list(pictures.reshape(-1, 4, *pictures.shape[2:])), path)
 
     def _compare_whole(self, module: nn.Module, heads: int, views: tuple[int, ...]) -> Tensor:
-        """Return true and generated pictures [heads * views, 2, 3, h, w] of unseen heads."""
+        """Return true and generated pictures [heads * views, 2, 3, h, w] of held-out heads."""
         model: Any = module
         shards, pairs = self.test_shards, []
         for head in range(min(heads, len(shards))):
@@ -295,9 +297,9 @@ class GeneratorRecipe:
             for view in views:
                 cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
                 camera = Camera.with_focal(cam2world)
-                made = model.render(planes, ws, camera, render_size=shards.size).image[0]
+                pred = model.render(planes, ws, camera, render_size=shards.size).image[0]
                 rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))
-                pairs.append(torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, made]))
+                pairs.append(torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, pred]))
         return torch.stack(pairs)
 
 

@@ -1,4 +1,4 @@
-"""The one training loop: optimise, average, log, sample, save, resume; may be cut at any time."""
+"""The training loop: optimise, average, log, evaluate, save and resume; it may stop at any time."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Modules = dict[str, nn.Module]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
+    """Progress of a run.
 
     Attributes:
-        step: Optimiser steps done so far.
+        step: Optimiser steps so far.
         fraction: Fraction of this run's budget that is spent.
-        process: Which of the processes this is.
-        num_processes: How many there are.
+        process: Index of this process.
+        num_processes: Number of processes.
     """
 
     step: int
@@ -43,10 +43,10 @@ class Progress:
 
 
 class Recipe(Protocol):
-    """What one network's training consists of; everything else is the loop's.
+    """What is specific to the training of one network; the loop does the rest.
 
     Attributes:
-        name: Names the run, for instance "generator".
+        name: Name of the run, for instance "generator".
         modules: The trained modules by name. The loop keeps an exponential average of each.
     """
 
@@ -56,32 +56,32 @@ class Recipe(Protocol):
     def loss(
         self, progress: Progress, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Draw a batch and return the loss and the figures worth logging.
+        """Draw a batch and return the loss and the figures to log.
 
-        Gradients are clear when it is called; it may send parts of the loss backward itself and
-        return what is left.
+        Gradients are zero when it is called; it may back-propagate parts of the loss itself and
+        return the rest.
         """
 
     def evaluate(self, averaged: Modules) -> dict[str, float]:
-        """Measure the averaged modules on data never trained on."""
+        """Measure the averaged modules on held-out data."""
 
     def sheet(self, averaged: Modules, path: Path) -> None:
-        """Save a picture that shows a person what the averaged modules can do."""
+        """Save a picture of samples of the averaged modules."""
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long and how to optimise.
+    """Budget and optimiser.
 
     Attributes:
         minutes: Wall-clock budget of this run; None for no limit.
         steps: Optimiser steps of this run; None for no limit. Training needs one of the two.
         optimiser: "adam", or "ranger" as in `training.ranger`.
         learning_rate: Peak rate; it warms up, then follows a cosine over the budget.
-        weight_rate_gain: Factor on the rate of weights (parameters of two or more dimensions).
-            Equalised layers keep weights of unit deviation and scale them down when used, so the
-            rate that suits biases moves such weights too slowly.
-        final_rate: Fraction of the peak rate at the end of the budget.
+        weight_rate_gain: Factor on the learning rate of weights (parameters of two or more
+            dimensions). Equalised layers store weights of unit deviation and scale them down when
+            used, so that a rate that suits biases is too small for them.
+        final_rate: Learning rate at the end of the budget, as a fraction of the peak.
         betas: The optimiser's two moment decays.
         weight_decay: Decoupled weight decay.
         warmup_steps: Steps of linear warm-up, counted from the start of this run.
@@ -92,8 +92,8 @@ class LoopConfig:
         sheet_every_s: Seconds between sample sheets and evaluations.
         threads: Most threads to use; fewer while other programs are busy if `adaptive_threads`.
         seed: Seed of the batches.
-        shared_draws: Every process gets the same random numbers, for recipes that take their share
-            of one batch of all; otherwise each process draws its own batch.
+        shared_draws: All processes get the same random numbers, for recipes that split one batch;
+            otherwise each process draws its own batch.
     """
 
     minutes: float | None = None
@@ -118,13 +118,13 @@ class LoopConfig:
 
 @dataclass
 class TrainingResult:
-    """What a run leaves.
+    """Result of a run.
 
     Attributes:
         averaged: The averaged modules.
-        step: Optimiser steps done in all.
+        step: Optimiser steps in total.
         metrics: The last evaluation.
-        is_main: Whether this process is the one of several that measured and should write.
+        is_main: Whether this process evaluates and writes the files.
     """
 
     averaged: Modules
@@ -144,13 +144,13 @@ def train(
     """Train a recipe's modules until the budget is spent or the run is interrupted.
 
     Several processes started by torchrun average their gradients; each draws its own batch, or its
-    share of one (see `LoopConfig.shared_draws`). Their budget is spent when any one's is.
+    share of one (see `LoopConfig.shared_draws`). All stop when the first budget is spent.
 
     Args:
-        recipe: The networks, their loss and their pictures.
+        recipe: The networks, their loss and their evaluation.
         config: Budget and optimiser.
         run_dir: Folder of this run: `checkpoint.pt`, `metrics.jsonl`, `sheets/`.
-        resume: Continue from `checkpoint.pt` when it is there.
+        resume: Continue from `checkpoint.pt` if it exists.
         report: Receives each line of metrics; the log when None.
 
     Returns:
@@ -163,12 +163,12 @@ def train(
 
     if config.minutes is None and config.steps is None:
         raise UserError("training needs a budget: give --minutes or --steps")
-    # Told so, it joins the processes that torchrun starts on a machine without an accelerator.
+    # With cpu=True it also joins the processes of torchrun on a machine without an accelerator.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available())
     run = _Run(recipe, config, Path(run_dir), accelerator, report or logger.info)
     if resume:
         run.restore()
-    return run.until_spent()
+    return run.run()
 
 
 class _Run:
@@ -229,7 +229,7 @@ class _Run:
         with atomic_path(self.checkpoint) as temporary:
             torch.save(state, temporary)
 
-    def until_spent(self) -> TrainingResult:
+    def run(self) -> TrainingResult:
         config = self.config
         share = max(1, config.threads // self.accelerator.num_processes)
         threads = ThreadBudget(share, config.adaptive_threads)
@@ -238,8 +238,7 @@ class _Run:
         saved = sheeted = logged = started
         figures: list[dict[str, float]] = []
         metrics: dict[str, float] = {}
-        # Two processes draw different batches (unless they share one), and a resumed run does not
-        # repeat its first ones.
+        # Processes draw different batches unless they share one, and a resumed run draws new ones.
         process = 0 if config.shared_draws else self.accelerator.process_index
         seed = config.seed + 7919 * process + 104_729 * first_step
         generator = torch.Generator().manual_seed(seed)
@@ -274,7 +273,7 @@ class _Run:
         return TrainingResult(self.averaged, self.step, metrics, self.is_main)
 
     def _fraction(self, first_step: int, started: float) -> float:
-        """Fraction of this run's budget that is spent, by whichever limit is nearer."""
+        """Return the spent fraction of this run's budget, by the tighter limit."""
         fraction = 0.0
         if self.config.steps is not None:
             done = self.step - first_step
@@ -283,7 +282,7 @@ class _Run:
             elapsed = time.monotonic() - started
             fraction = max(fraction, elapsed / (60 * max(1e-9, self.config.minutes)))
         if self.accelerator.num_processes > 1:
-            # Clocks differ; processes that disagree about the end would wait for each other.
+            # Clocks differ; processes that disagree about the end would block each other.
             spent = torch.tensor([fraction], device=self.accelerator.device)
             fraction = float(self.accelerator.gather(spent).max())
         return fraction
@@ -347,7 +346,7 @@ class _Run:
 
 
 def _means(figures: list[dict[str, float]]) -> dict[str, float]:
-    """Return the mean of every figure over the steps that had it."""
+    """Return the mean of every figure over the steps that report it."""
     values: dict[str, list[float]] = {}
     for step in figures:
         for key, value in step.items():
@@ -356,7 +355,7 @@ def _means(figures: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _optimiser(parameters: list[nn.Parameter], config: LoopConfig) -> torch.optim.Optimizer:
-    """Return the optimiser; weights, of two or more dimensions, are a group of their own."""
+    """Return the optimiser; parameters of two or more dimensions form a group of their own."""
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "rate_gain": config.weight_rate_gain},
         {"params": [p for p in parameters if p.ndim <= 1], "rate_gain": 1.0},

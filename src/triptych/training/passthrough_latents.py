@@ -1,8 +1,8 @@
-"""Entries of the style code that carry some of the avatar's attributes unchanged.
+"""Passthrough latents: entries of the style code that hold attributes of the avatar unchanged.
 
-A mapping network can lose an attribute before the layers behind it have found a use for it, and
-then neither learns: the gradient of each is scaled by the other. A carrier keeps such an attribute
-in the code, where every layer can read it.
+A mapping network can suppress an attribute before the synthesis network uses it; then neither
+learns it, because the gradient of each is scaled by the other. A passthrough latent keeps such an
+attribute in the style code, where every layer reads it.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.fully_connected import FullyConnectedLayer
 from triptych.nn.synthesis_layers import SynthesisLayer, ToRGBLayer
 
-# Brightness, red less green, blue less green: colours vary most in the first, which would drown
-# the others; so each has about unit deviation.
+# Brightness, red less green, blue less green, each scaled to about unit deviation: colours vary
+# most in brightness, which would dominate the others.
 _OPPONENTS = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [1.2, -1.2, 0.0], [0.0, -1.2, 1.2]])
-# A learnt attribute moves the whole code by about 8 per entry. One entry that carries it alone
-# has to move further, to be learnt about as fast at the same rate.
+# A learnt attribute moves every entry of the code by about 8. A single entry has to move further
+# to be learnt about as fast at the same learning rate.
 _AMPLITUDE = 40.0
-# Before a leaky ReLU, in deviations: nearly all values pass through its linear half.
+# Added before a leaky ReLU, in deviations: nearly all values then pass its linear half.
 _SHIFT = 4.0
 _GAIN = math.sqrt(2)  # of each leaky ReLU
 
 
 def with_passthrough(generator: TriPlaneGenerator, names: Sequence[str]) -> TriPlaneGenerator:
-    """Return a generator of the same pictures whose codes have an entry more per number.
+    """Return a generator of the same pictures with additional passthrough entries in its codes.
 
     Args:
         generator: A generator of avatars, whose latents are attribute vectors.
-        names: Attributes that get carriers, such as "smile" or "garment_rgb".
+        names: Attributes to pass through, such as "smile" or "garment_rgb".
 
     Raises:
-        UserError: There is no such attribute, or the latents are something else.
+        UserError: There is no such attribute, or the latents are not attribute vectors.
     """
     directions = _directions(names, generator.config.z_dim)
     config, first = generator.config, generator.config.w_dim
@@ -55,12 +55,12 @@ def with_passthrough(generator: TriPlaneGenerator, names: Sequence[str]) -> TriP
     for name, value in generator.state_dict().items():
         state[name] = _padded(value, state[name].shape)
     wider.load_state_dict(state)
-    _carry(wider.backbone.mapping.layers, directions)
+    _pass_through(wider.backbone.mapping.layers, directions)
     return wider.eval()
 
 
 def learn_only_passthrough(generator: TriPlaneGenerator, names: Sequence[str]) -> None:
-    """Leave nothing to learn but what the synthesis makes of the carriers of these attributes."""
+    """Freeze everything but the weights by which the synthesis reads these passthrough latents."""
     num_passthrough = len(_directions(names, generator.config.z_dim))
     generator.requires_grad_(False)
     for module in generator.backbone.synthesis.modules():
@@ -71,7 +71,7 @@ def learn_only_passthrough(generator: TriPlaneGenerator, names: Sequence[str]) -
 
 
 def _directions(names: Sequence[str], z_dim: int) -> Tensor:
-    """Return the weights of the attributes in each carrier [n, z_dim]."""
+    """Return the weights of the attributes in each passthrough latent [n, z_dim]."""
     slices = attribute_slices()
     if unknown := [name for name in names if name not in slices]:
         raise UserError(f"avatars have no attribute {unknown[0]!r}; they have {', '.join(slices)}")
@@ -87,7 +87,7 @@ def _directions(names: Sequence[str], z_dim: int) -> Tensor:
 
 
 def _padded(value: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return a parameter among zeros; equalised weights keep their effect in a wider layer."""
+    """Return a parameter padded with zeros; equalised weights keep their effect."""
     padded = value.new_zeros(shape)
     gain = math.sqrt(shape[1] / value.shape[1]) if value.ndim == 2 else 1.0
     padded[tuple(slice(length) for length in value.shape)] = value * gain
@@ -95,8 +95,8 @@ def _padded(value: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 @torch.no_grad()
-def _carry(layers: Sequence[FullyConnectedLayer], directions: Tensor) -> None:
-    """Lead the directions through the last units of each layer, which are zero so far."""
+def _pass_through(layers: Sequence[FullyConnectedLayer], directions: Tensor) -> None:
+    """Pass the directions through the last units of each layer, whose weights are zero so far."""
     entries = torch.arange(-len(directions), 0)
     for layer in layers:
         effect = layer.lr_multiplier / math.sqrt(layer.weight.shape[1])

@@ -1,7 +1,7 @@
-"""Rendered avatars again, with the generator's own pictures in place of the plain ones.
+"""Shards whose original pictures are replaced by renders of the generator.
 
-An editor meets the generator's pictures, which are softer than the avatars it was trained on. In
-these shards the plain look is the generator's, the other looks are still the avatar's.
+At inference an editor reads renders of the generator, which are softer than the avatars. In these
+shards the original variant is the generator's; the other variants are the avatar's.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def write_prior_renders(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the heads of shards anew; finished shards are kept, so a cut run continues.
+    """Write the heads of shards again; finished shards are kept, so a stopped run continues.
 
     Args:
         generator: A generator of avatars, whose latents are attribute vectors.
-        shards: Rendered avatars whose first look is the plain one.
-        out: Folder of the new shards; depth and regions stay the avatar's.
+        shards: Rendered avatars whose first variant is the original.
+        out: Folder of the new shards; depth and regions are still the avatar's.
         progress: Called with (finished heads, all heads) after each shard.
 
     Raises:
@@ -42,7 +42,7 @@ def write_prior_renders(
     """
     _check_fit(generator, shards)
     seeds = shards.all("seeds").tolist()
-    write_heads(out, seeds, lambda head: _seen_by(generator, shards, head), progress)
+    write_heads(out, seeds, lambda head: _rendered_by(generator, shards, head), progress)
 
 
 def _check_fit(generator: TriPlaneGenerator, shards: ShardSet) -> None:
@@ -59,15 +59,17 @@ def _check_fit(generator: TriPlaneGenerator, shards: ShardSet) -> None:
         )
 
 
-def _seen_by(generator: TriPlaneGenerator, shards: ShardSet, head: int) -> dict[str, np.ndarray]:
-    """Return a head's arrays with the generator's picture and alpha from the same cameras."""
+def _rendered_by(
+    generator: TriPlaneGenerator, shards: ShardSet, head: int
+) -> dict[str, np.ndarray]:
+    """Return the arrays of a head with picture and alpha rendered by the generator."""
     arrays = shards.head(head)
     assert str(arrays["variants"][0]) == ORIGINAL
     poses, device = torch.from_numpy(arrays["cam2world"]), device_of(generator)
     camera = Camera.with_focal(poses)
     with torch.no_grad():
         ws = generator.mapping(torch.from_numpy(arrays["attributes"])[None].to(device))
-    shown = preview_render(generator, ws, camera.to(device))
-    arrays["rgb"][0] = to_uint8(shown.image).cpu().numpy()
-    arrays["alpha"] = np.uint8(shown.alpha[:, 0].clamp(0, 1).cpu().numpy() * 255 + 0.5)
+    rendered = preview_render(generator, ws, camera.to(device))
+    arrays["rgb"][0] = to_uint8(rendered.image).cpu().numpy()
+    arrays["alpha"] = np.uint8(rendered.alpha[:, 0].clamp(0, 1).cpu().numpy() * 255 + 0.5)
     return arrays

@@ -1,4 +1,4 @@
-"""Backgrounds that no head was rendered before: plain, shaded, blotchy, cluttered."""
+"""Random backgrounds: plain, shaded, blotchy and cluttered."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def random_backgrounds(count: int, size: int, generator: torch.Generator) -> Ten
 
 
 def _clutter(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Lay overlapping shapes of many sizes over images: edges and areas as in photographs."""
+    """Draw overlapping shapes of many sizes over images: edges and areas as in photographs."""
     count, size = len(image), image.shape[-1]
     steps = (torch.arange(size) + 0.5) / size - 0.5
     for _ in range(_SHAPES):

@@ -1,4 +1,4 @@
-"""Ranger: rectified Adam, looked ahead from, with centralised gradients; 3DpSp's optimiser."""
+"""Ranger: rectified Adam with lookahead and gradient centralisation; 3DpSp's optimiser."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor
 
 from triptych.errors import UserError
 
-# Fewer effective samples than this, and the second moment is too uncertain to divide by.
-_FEWEST_SAMPLES = 5
+# With fewer effective samples the second moment is too uncertain to divide by.
+_MIN_SAMPLES = 5
 
 
 class Ranger(torch.optim.Optimizer):
     """Rectified Adam whose slow weights follow the fast ones every few steps.
 
-    Parity: while the second moment is uncertain, steps are plain momentum, not normalised; the
-    epsilon is added to the root of the raw second moment, whose bias correction is in the step
-    size; slow weights begin as the weights before the first step.
+    Parity: while the second moment is uncertain, steps are momentum steps without normalisation;
+    the epsilon is added to the root of the raw second moment, whose bias correction is in the step
+    size; the slow weights start as the weights before the first step.
 
     Args:
         params: Parameters, or groups of them.
@@ -28,9 +28,10 @@ class Ranger(torch.optim.Optimizer):
         betas: Decays of the first and the second moment.
         eps: Added to the root of the second moment.
         weight_decay: Decoupled weight decay.
-        lookahead_every: Steps between two looks; the weights then return to the slow ones.
-        lookahead_share: How far the slow weights go towards the fast ones.
-        centralise: Remove the mean of each output's gradient, for weights of two dimensions on.
+        lookahead_every: Steps between two updates of the slow weights, which the weights then take.
+        lookahead_share: How far an update moves the slow weights towards the fast ones.
+        centralise: Subtract the mean of the gradient of each output, for weights of two or more
+            dimensions.
 
     Reference:
         RAdam: Liu et al. (2020), algorithm 2. Lookahead: Zhang et al. (2019). Gradient
@@ -67,7 +68,7 @@ class Ranger(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move all parameters that have a gradient."""
+        """Update all parameters that have a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -75,10 +76,10 @@ class Ranger(torch.optim.Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._move(parameter, parameter.grad, group)
+                    self._update(parameter, parameter.grad, group)
         return loss
 
-    def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
             state["step"] = 0
@@ -115,7 +116,7 @@ def rectified_step(step: int, betas: tuple[float, float]) -> tuple[float, bool]:
     limit = 2 / (1 - second) - 1
     samples = limit - 2 * step * decayed / (1 - decayed)
     unbiased = 1 / (1 - first**step)
-    if samples <= _FEWEST_SAMPLES:
+    if samples <= _MIN_SAMPLES:
         return unbiased, False
     rectification = math.sqrt(
         (samples - 4) * (samples - 2) * limit / ((limit - 4) * (limit - 2) * samples)

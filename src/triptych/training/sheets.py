@@ -1,4 +1,4 @@
-"""Sample sheets: rows of pictures that show a person what a network can do so far."""
+"""Sample sheets: rows of pictures of a network in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing what a training left as a weight file that says where it came from."""
+"""Weight files of trained networks, with their provenance."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def save_trained(
     """Write an averaged module as a self-describing fp16 weight file.
 
     Args:
-        recipe: What was trained.
-        result: What the training left.
+        recipe: The recipe.
+        result: Result of the training.
         module: Name of the module.
-        out: File to be.
-        provenance: What else the file shall say of its making, as JSON values.
+        out: File to write.
+        provenance: Further provenance to store, as JSON values.
     """
     averaged: Any = result.averaged[module]
-    told = {"recipe": recipe.name, "steps": result.step, **provenance}
-    save_module(out, averaged, dtype=torch.float16, provenance=told, metrics=result.metrics)
+    record = {"recipe": recipe.name, "steps": result.step, **provenance}
+    save_module(out, averaged, dtype=torch.float16, provenance=record, metrics=result.metrics)

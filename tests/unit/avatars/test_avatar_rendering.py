@@ -48,7 +48,7 @@ def test_a_seed_builds_and_renders_the_same_picture(head_assets, avatar, front):
 )
 def test_a_kept_head_is_painted_as_a_new_one(head_assets, name, shape_of):
     identity, style = identity_from_seed(2, head_assets), style_named(name)
-    keeping = AvatarBuilder(head_assets, kept_heads=2)
+    keeping = AvatarBuilder(head_assets, cached_heads=2)
     heads = {
         "before": keeping.build(identity),
         "statue": keeping.build(identity, style_named("bronze")),
@@ -57,7 +57,7 @@ def test_a_kept_head_is_painted_as_a_new_one(head_assets, name, shape_of):
     assert [of for of, head in heads.items() if head.positions is kept.positions] == (
         [shape_of] if shape_of else []
     )
-    new = AvatarBuilder(head_assets, kept_heads=0).build(identity, style)
+    new = AvatarBuilder(head_assets, cached_heads=0).build(identity, style)
     for field in ("rgb", "alpha", "depth", "regions"):
         expected = getattr(new.render(_camera(), size=64), field)
         np.testing.assert_array_equal(getattr(kept.render(_camera(), size=64), field), expected)

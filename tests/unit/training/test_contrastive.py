@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from triptych.training.features.contrastive import supervised_contrastive_loss
+from triptych.training.features.recipe import supervised_contrastive_loss
 
 
 def test_two_heads_with_two_views_each() -> None:

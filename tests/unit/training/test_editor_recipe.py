@@ -216,7 +216,7 @@ def test_export_refuses_foreign_folders_and_too_large_editors(trained, tmp_path,
     (tmp_path / "foreign").mkdir()
     with pytest.raises(UserError, match="is not an editor"):
         export_editor(parts, tmp_path / "foreign", provenance={}, metrics={})
-    monkeypatch.setattr(editor_export, "LARGEST_EDITOR_BYTES", 1000)
+    monkeypatch.setattr(editor_export, "MAX_EDITOR_BYTES", 1000)
     with pytest.raises(UserError, match="at most"):
         export_editor(parts, tmp_path / "large", provenance={}, metrics={})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["foreign"]

@@ -13,7 +13,7 @@ from triptych.photos.detectors.window import Window
 from triptych.training.augmentation import Augmentation
 from triptych.training.landmarks.recipe import pose_terms
 from triptych.training.landmarks.windows import (
-    Shots,
+    LandmarkImages,
     WindowRanges,
     _shuffled,
     draw_windows,
@@ -27,7 +27,7 @@ STILL = Augmentation(zoom=0, shift=0, brightness=0, contrast=0, tint=0, blur=0, 
 PLAIN = WindowRanges(empty=0.0, background=0.0, occluded=0.0)
 
 
-def dots(count: int) -> Shots:
+def dots(count: int) -> LandmarkImages:
     """Pictures of three soft dark dots at known world places, seen from various sides."""
     yaw = torch.linspace(-0.6, 0.6, count, dtype=torch.float64)
     camera = look_at_camera(yaw, 0.2 * torch.sin(7 * yaw))
@@ -40,7 +40,7 @@ def dots(count: int) -> Shots:
     ink = torch.exp(-(x.square() + y.square()) / (2 * 0.012**2))  # [n, 3, s, s]
     image = 0.5 - 1.4 * ink  # each dot in a colour of its own
     alpha = torch.ones(count, 1, SOURCE, SOURCE)
-    return Shots(image, alpha, PLACES.expand(count, 3, 3), pose)
+    return LandmarkImages(image, alpha, PLACES.expand(count, 3, 3), pose)
 
 
 def centroids(window: torch.Tensor) -> torch.Tensor:
@@ -55,9 +55,9 @@ def centroids(window: torch.Tensor) -> torch.Tensor:
     return torch.stack([x, y], dim=2)
 
 
-def draw(shots, ranges=PLAIN, seed=0, light=STILL):
+def draw(images, ranges=PLAIN, seed=0, light=STILL):
     generator = torch.Generator().manual_seed(seed)
-    return draw_windows(shots, SIZE, UNITS, MIRRORED, ranges, light, generator)
+    return draw_windows(images, SIZE, UNITS, MIRRORED, ranges, light, generator)
 
 
 @pytest.fixture
@@ -105,10 +105,10 @@ def test_near_windows_are_what_second_looks_see():
 
 def test_rolls_agree_with_those_of_windows():
     # the network's roll and the window's roll must have one sense, or second looks turn away
-    shots = dots(1)
+    images = dots(1)
     ranges = WindowRanges(near=0.0, side=(1.0, 1.0), shift=0.0, roll=0.7, empty=0.0)
     for seed in range(6):
-        _, truth = draw(shots, ranges, seed=seed)
+        _, truth = draw(images, ranges, seed=seed)
         roll = math.atan2(float(truth.rotation[0, 0, 1]), -float(truth.rotation[0, 1, 1]))
         upright = Window(0.0, 0.0, 1.0, roll).to_window(truth.landmarks[0].double().numpy())
         eyes = upright[2] - upright[1]
@@ -133,11 +133,13 @@ def test_some_empty_windows_show_shuffled_pieces():
 
 
 def test_backgrounds_lie_behind_the_head_only():
-    shots = dots(8)
-    shots = Shots(shots.image, torch.zeros_like(shots.alpha), shots.landmarks, shots.cam2world)
+    images = dots(8)
+    images = LandmarkImages(
+        images.image, torch.zeros_like(images.alpha), images.landmarks, images.cam2world
+    )
     ranges = WindowRanges(near=1.0, background=1.0, empty=0.0, occluded=0.0)
-    plain, _ = draw(shots, WindowRanges(near=1.0, background=0.0, empty=0.0, occluded=0.0))
-    varied, _ = draw(shots, ranges)
+    plain, _ = draw(images, WindowRanges(near=1.0, background=0.0, empty=0.0, occluded=0.0))
+    varied, _ = draw(images, ranges)
     assert (plain - varied).abs().mean() > 0.05
 
 

@@ -15,7 +15,7 @@ from triptych.nn.head_pose_network import HeadPoseConfig, HeadPoseNetwork
 from triptych.photos.detectors.face import Face
 from triptych.training.landmarks import recipe as recipe_module
 from triptych.training.landmarks.checks import draw_poses, pose_errors
-from triptych.training.landmarks.head_landmarks import landmarks_of_shards
+from triptych.training.landmarks.landmark_shards import landmarks_of_shards
 from triptych.training.landmarks.recipe import Options, build, export
 from triptych.training.loop import Progress, TrainingResult
 from triptych.weights import load_head_pose, read_header

@@ -1,4 +1,4 @@
-"""What grows on creatures: horns, tusks and fangs, as cones along bent axes."""
+"""Horns, tusks and fangs of creatures: cones along bent axes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Growths:
         self._roots = {cone: _nearest_vertices(assets, cone.root) for cone in (_HORN, _TUSK, _FANG)}
 
     def parts(self, identity: Identity, base: FloatArray, placement: Placement) -> list[Part]:
-        """Return what the identity grows, placed on a morphed base mesh [19158, 3]."""
+        """Return the growths of an identity, placed on a morphed base mesh [19158, 3]."""
         parts = []
         if identity.horns > 0.0:
             parts.append(self._pair(_HORN, identity.horns, HORN, HAIR, base, placement))

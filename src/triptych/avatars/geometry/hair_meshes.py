@@ -61,7 +61,7 @@ class _CardTopology:
         triangles: Triangles [m, 3] over those.
         shadow_triangles: Coarser triangles over them.
         rest: Rest positions [n, 3], decimetres.
-        scalp: Where skin below is painted in hair colour, per skin vertex.
+        scalp: How far the skin below takes the hair colour, per skin vertex.
     """
 
     mesh: FittedMesh
@@ -88,7 +88,7 @@ class CardHair:
         return f"hair/{_mesh_name(style)}" in self._assets.meshes
 
     def scalp(self, style: str) -> FloatArray:
-        """Return where skin below the cards is painted in hair colour, 0..1 [n]."""
+        """Return how far the skin below the cards takes the hair colour, 0..1 [n]."""
         return self._topology(style).scalp
 
     def part(self, identity: Identity, base: FloatArray, placement: Placement) -> Part:
@@ -230,7 +230,7 @@ def _wave(points: FloatArray, eyes: FloatArray, strength: float) -> FloatArray:
 
 
 def _soft_normals(positions: FloatArray, triangles: IntArray, outwards: FloatArray) -> FloatArray:
-    """Blend card normals, flipped outwards, with the direction from the head: no plate look."""
+    """Blend card normals, flipped outwards, with directions from the head, to hide the cards."""
     normals = vertex_normals(positions, triangles)
     facing = np.sum(normals * outwards, axis=1, keepdims=True)
     return unit(np.where(facing < 0.0, -normals, normals) * 0.6 + outwards * 0.7)

@@ -1,4 +1,4 @@
-"""Hair styles made of a displaced scalp: closed and thick, kind to radiance fields."""
+"""Hair styles made of a displaced scalp: closed and thick surfaces, easy for radiance fields."""
 
 from __future__ import annotations
 

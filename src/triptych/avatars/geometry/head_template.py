@@ -1,4 +1,4 @@
-"""The subdivided rest head and the masks that live on it: computed once per asset pack."""
+"""The subdivided rest head and its vertex masks: computed once per asset pack."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class HeadTemplate:
 
 
 def build_template(assets: HeadAssets) -> HeadTemplate:
-    """Subdivide the base mesh and paint the rest-space masks."""
+    """Subdivide the base mesh and compute the rest-space masks."""
     base_ids, coarse_quads = compact(assets.body_faces, len(assets.base))
     step = catmull_clark(coarse_quads, len(base_ids))
     rest = step.matrix @ assets.base[base_ids]
@@ -165,7 +165,7 @@ def _beard_mask(
 
 
 def _lip_field(rest: FloatArray) -> FloatArray:
-    """Return a soft lip mask, wider than the painted lips, that keeps the beard off them."""
+    """Return a soft lip mask, wider than the shaded lips, that keeps the beard off them."""
     x, y, z = rest.T
     across = np.abs(x) / 0.262
     upper = 6.607 + 0.088 * np.clip(1.0 - across**2.1, 0.0, 1.0)

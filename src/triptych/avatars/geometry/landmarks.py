@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from triptych.avatars.assets.pack import HeadAssets
     from triptych.avatars.people.identity import Identity
 
-# Rest-pose places in decimetres: on the middle line, then those of the head's left side (+x).
+# Rest-pose positions in decimetres: on the middle line, then those of the head's left side (+x).
 _MIDDLE = {
     "forehead": (0.0, 7.85, 1.47),
     "brow middle": (0.0, 7.516, 1.53),
@@ -82,7 +82,7 @@ def five_points(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class HeadLandmarks:
-    """Finds the landmarks of any identity; the vertices that carry them are looked up once."""
+    """Finds the landmarks of any identity; their vertices are found once."""
 
     def __init__(self, assets: HeadAssets) -> None:
         self._assets = assets

@@ -22,7 +22,7 @@ class Part:
         material: One of `materials`.
         region: Region of its triangles; skin finds its own per sample.
         wrap: How far light wraps around the horizon, per channel.
-        rest: Where the paint formulas look, [n, 3].
+        rest: Rest positions at which the shading formulas are evaluated, [n, 3].
         uv: Texture coordinates [n, 3]: strand coordinates and how solid hair is there (0..1), or
             for cloth the number of the piece.
         shadow_triangles: Coarse triangles [k, 3] that shade others, None where it shades nothing.

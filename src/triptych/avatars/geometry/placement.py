@@ -1,4 +1,4 @@
-"""Where a head sits in the world: eyes at one fixed place, size from eye and mouth distances."""
+"""Placement of a head in the world: eyes at a fixed position, size by eye and mouth distances."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How a synthetic head is coloured: skin, lips, brows, hair, eyes and cloth, or one material.
+"""Appearance of a synthetic head: skin, lips, brows, hair, eyes and cloth, or one material.
 
-All colours here are linear light, 0..1, as (red, green, blue). Styles change a `Appearance` with
+All colours here are linear light, 0..1, as (red, green, blue). Styles change an `Appearance` with
 `dataclasses.replace`; `linear_rgb` turns picture colours 0..255 into linear light.
 """
 
@@ -45,7 +45,7 @@ class SkinAppearance:
         sockets: Darkness around the eyes, 0..2.6.
         freckles: 0..1.
         wrinkles: Forehead lines, crow's feet and age spots, 0..1.
-        stubble: Strength of painted stubble, 0..1.
+        stubble: Strength of the stubble, 0..1.
         mottle: Strength of the finest colour noise, about 0.6; 0 is plain, 2.5 is blotched.
         gloss: Weight of the highlights, about 0.09.
         lid_line: Darkness of the lash line, 0..1.
@@ -77,7 +77,7 @@ class LipAppearance:
 
 @dataclass(frozen=True)
 class BrowAppearance:
-    """A painted brow in rest space (decimetres of the base mesh).
+    """A brow in rest space (decimetres of the base mesh).
 
     Attributes:
         rgb: Colour.
@@ -110,7 +110,7 @@ class HairAppearance:
         tip_tint: How much the tips take that colour, 0..1.
         beard_rgb: Colour of beard and stubble.
         gloss: Weight of the strand highlight.
-        scalp_cover: How densely the scalp below the hair is painted, 0..1.
+        scalp_cover: How far the scalp below takes the hair colour, 0..1.
     """
 
     rgb: Rgb
@@ -132,7 +132,7 @@ class EyeAppearance:
         pupil: Pupil radius as a share of the iris radius; vertical slit when `slit` is true.
         slit: Draw a vertical slit pupil.
         veins: Strength of the reddish noise on the white.
-        catch_light: Strength of the painted reflections.
+        catch_light: Strength of the reflections.
     """
 
     iris_rgb: Rgb
@@ -170,7 +170,7 @@ class MaterialAppearance:
         rings: Year rings around an upright axis, 0..1, as in wood.
         speckles: Coarse grains, 0..1, as in granite.
         metallic: How far highlights take the albedo's colour and shadows deepen, 0..1.
-        glow: Light that seems to come from within, 0..1, as in ice.
+        glow: Light from within, 0..1, as in ice.
     """
 
     rgb: Rgb
@@ -236,7 +236,7 @@ def wrinkles_of_age(age: float) -> float:
 
 
 def appearance_from_attributes(attributes: Attributes) -> Appearance:
-    """Colour a person as the attributes say."""
+    """Return the appearance that attributes describe."""
     darkness = attributes.skin_tone / 9.0
     aged = float(attributes.age > 0.6)
     skin = np.array(skin_rgb(attributes.skin_tone)) * np.exp(np.array(attributes.skin_tint))
@@ -283,9 +283,9 @@ def _lips(attributes: Attributes, skin: NDArray[np.float64], darkness: float) ->
     of_men = _mix((0.80, 0.44, 0.42), (0.85, 0.58, 0.56), darkness)
     of_women = _mix((0.80, 0.34, 0.35), (0.86, 0.48, 0.48), darkness)
     natural = np.clip(skin * _mix(of_women, of_men, attributes.gender), 0.0, 1.0)
-    paint = _three_way(_LIPSTICKS, attributes.lipstick_shade)
+    lipstick = _three_way(_LIPSTICKS, attributes.lipstick_shade)
     return LipAppearance(
-        rgb=_rgb(_mix(natural, paint, 0.75 * attributes.lipstick)),
+        rgb=_rgb(_mix(natural, lipstick, 0.75 * attributes.lipstick)),
         strength=0.75 + 0.2 * attributes.lipstick,
         gloss=0.16 + 0.10 * attributes.lipstick,
     )

@@ -1,4 +1,4 @@
-"""Who a synthetic head is: named weights of shape, expression, hair and dress."""
+"""Identity of a synthetic head: named weights of shape, expression, hair and dress."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Identity:
     override single morph weights.
 
     Attributes:
-        attributes: What the identity was made from; the default look is derived from it.
+        attributes: Attributes of which the identity and its default appearance are derived.
         gender: 0 woman .. 1 man.
         ancestry: Weights (african, asian, caucasian), sum 1.
         age: 0 baby, 0.1875 child, 0.5 young adult, 1 old.
@@ -121,7 +121,7 @@ class Identity:
 
 
 def identity_from_attributes(attributes: Attributes, controls: MorphControls) -> Identity:
-    """Name the morph weights that attributes stand for.
+    """Return the identity that attributes describe.
 
     Args:
         attributes: The person.

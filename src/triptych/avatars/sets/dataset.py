@@ -6,10 +6,10 @@ The folder that is written:
     images/dataset.json            {"labels": [[path, 25 camera numbers], ...]}
     regions/00000/img00000000.png  region of every pixel, 0..8, as 8-bit grey
     heads.json                     seed, style and image paths of every head
-    plan.json                      what was asked for
+    plan.json                      the plan of the data set
 
-`images` alone is the data set that EG3D reads: it takes every picture below its folder for one of
-its own, so the region maps stand outside.
+`images` alone is the data set that EG3D reads. It uses every picture below its folder, so that the
+region maps are outside.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WRITTEN = ("images", "regions", "heads.json", PLAN_FILE)
 
 @dataclass(frozen=True)
 class DatasetPlan:
-    """What a data set holds; two equal plans give the same files.
+    """Contents of a data set; equal plans give equal files.
 
     Attributes:
         count: Number of heads; seeds in a row.
@@ -67,7 +67,7 @@ def write_avatar_dataset(
     pack: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DatasetPlan:
-    """Write an avatar data set; an interrupted one goes on at the first head that is not finished.
+    """Write an avatar data set; an interrupted one continues at the first unfinished head.
 
     Args:
         out: Folder of the data set (see the module's text).

@@ -1,13 +1,13 @@
-"""Rendered avatars on disk as plain memory-mapped arrays: what the training recipes read.
+"""Rendered avatars on disk as memory-mapped arrays, the data of the training recipes.
 
 A shard is a folder of `.npy` files that share their first axis, the heads (n):
 
     seeds       [n] int64            attributes [n, ATTRIBUTE_DIM] float32
-    cam2world   [n, views, 4, 4]     looks      [n, looks] names; look 0 is "original"
-    rgb         [n, looks, views, size, size, 3] uint8, over the plain background
-    alpha       [n, views, size, size] uint8, of the original look
-    depth       [n, views, size, size] float16, camera z of the original look, 0 where empty
-    regions     [n, views, size, size] uint8, of the original look
+    cam2world   [n, views, 4, 4]     variants      [n, variants] names; variant 0 is "original"
+    rgb         [n, variants, views, size, size, 3] uint8, over the plain background
+    alpha       [n, views, size, size] uint8, of the original variant
+    depth       [n, views, size, size] float16, camera z of the original variant, 0 where empty
+    regions     [n, views, size, size] uint8, of the original variant
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ShardPlan:
         first_seed: Seed of the first head; training uses seeds from 100,000.
         num_heads: How many heads, seeds in a row.
         num_views: Cameras per head; the first is nearly frontal.
-        num_looks: Looks per head: the original and `num_looks - 1` drawn styles.
+        num_variants: Variants per head: the original and `num_variants - 1` drawn styles.
         size: Picture size in pixels.
         supersampling: Samples per pixel and axis.
         yaw_range: Largest yaw of a camera in radians.
@@ -69,7 +69,7 @@ def write_shards(
     pack: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Render the heads of a plan into shards; finished shards are kept, so a cut run continues.
+    """Render the heads of a plan into shards; finished shards are kept, so a stopped run continues.
 
     Args:
         out: Folder of the shards.
@@ -91,12 +91,12 @@ def write_heads(
     head: Callable[[int], dict[str, np.ndarray]],
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write heads into shards; finished shards are kept, so a cut run continues.
+    """Write heads into shards; finished shards are kept, so a stopped run continues.
 
     Args:
         out: Folder of the shards.
         seeds: Seed of each head; a shard is named by that of its first.
-        head: Makes the arrays of the head with a number, counted from 0.
+        head: Returns the arrays of the head with an index, from 0.
         progress: Called with (finished heads, all heads) after each shard.
     """
     folder = Path(out)
@@ -122,7 +122,7 @@ def random_cameras(plan: ShardPlan, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_variants(plan: ShardPlan, rng: np.random.Generator) -> list[str]:
-    """Draw the looks of a head: the original, then different styles by weight."""
+    """Draw the variants of a head: the original, then different styles by weight."""
     if plan.num_variants == 1:
         return [ORIGINAL]
     weights = dict(plan.style_weights or default_style_weights())
@@ -135,7 +135,7 @@ def default_style_weights() -> tuple[tuple[str, float], ...]:
     """Return how often each style is drawn when a plan does not say.
 
     Creatures change the shape and are drawn more often. Pictures that are only a filter are left
-    out: recipes compute them from the rendered looks. About one look in six combines two styles.
+    out: recipes compute them from rendered variants. About one variant in six combines two styles.
     """
     from triptych.avatars.styles.catalogue import STYLES, combinations
 
@@ -234,5 +234,5 @@ class ShardSet:
         return {name: np.array(self.get(name, head)) for name in _FIELDS}
 
     def all(self, name: str) -> np.ndarray:
-        """Return a small field (seeds, attributes, looks, cam2world) of all heads in memory."""
+        """Return a small field (seeds, attributes, variants, cam2world) of all heads in memory."""
         return np.stack([self.get(name, head) for head in range(self.num_heads)])

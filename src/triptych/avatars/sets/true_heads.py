@@ -1,4 +1,4 @@
-"""What a seed's head truly looks like, in its own look or in a style: the renderer's answer."""
+"""Ground truth of a seed's head, original or in a style: renders of its avatar."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TrueViews:
 
     Attributes:
         image: Pictures [v, 3, h, h] in [-1, 1].
-        alpha: Coverage [v, 1, h, h] in [0, 1].
+        alpha: Opacity [v, 1, h, h] in [0, 1].
         regions: Region of every pixel [v, h, h], integers; 0 is the background.
     """
 
@@ -34,7 +34,7 @@ class TrueViews:
 
 
 class TrueHeads(Protocol):
-    """Shows heads as they should look."""
+    """Renders ground-truth views of heads."""
 
     def views(self, seed: int, style: str | None, camera: Camera, size: int) -> TrueViews:
         """Render a seed's head in a style (None: as it is) from v cameras."""
@@ -45,18 +45,18 @@ class AvatarHeads:
 
     Args:
         pack: Head asset pack; the default places when None.
-        kept_heads: See `AvatarBuilder`.
+        cached_heads: See `AvatarBuilder`.
 
     Raises:
         UserError: There is no asset pack; the message says how to build one.
     """
 
-    def __init__(self, pack: str | Path | None = None, kept_heads: int = 2) -> None:
+    def __init__(self, pack: str | Path | None = None, cached_heads: int = 2) -> None:
         from triptych.avatars.assets.pack import load_assets
         from triptych.avatars.builder import AvatarBuilder
 
         self._assets = load_assets(pack)
-        self._builder = AvatarBuilder(self._assets, kept_heads=kept_heads)
+        self._builder = AvatarBuilder(self._assets, cached_heads=cached_heads)
 
     @classmethod
     def if_present(cls, pack: str | Path | None = None) -> AvatarHeads | None:
@@ -98,8 +98,8 @@ def unseen_cameras(
     """Return the cameras an evaluation uses for a seed: the exact front, then random ones.
 
     Args:
-        seed: Decides the random ones.
-        num_views: How many cameras.
+        seed: Seed of the random ones.
+        num_views: Number of cameras.
         yaw_range: Largest yaw in radians, to both sides.
         pitch_range: Largest pitch in radians, up and down.
     """

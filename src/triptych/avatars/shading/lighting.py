@@ -68,10 +68,10 @@ def even_lighting() -> Lighting:
 
 @dataclass(frozen=True, eq=False)
 class Occluders:
-    """What casts shadows: positions [n, 3] and triangles [m, 3] of each caster.
+    """Shadow casters: positions [n, 3] and triangles [m, 3] of each.
 
     Attributes:
-        casters: Casters for everyone.
+        casters: Casters for all receivers.
         cloth: Casters that do not shade the receivers in `bare`.
     """
 

@@ -16,7 +16,7 @@ _GRAINS_PER_DM = 17.0
 
 @njit(cache=True, fastmath=True)
 def material_light(light, material):
-    """Deepen the shadows of metal and fill those of glowing matter."""
+    """Deepen the shadows of metallic and fill those of glowing materials."""
     deep = light ** (1 + 0.7 * material.metallic)
     return deep * (1 - 0.45 * material.glow) + 0.45 * material.glow * (0.55 + 0.5 * light)
 
@@ -29,7 +29,7 @@ def material_colour(x, y, z, light, material):
         x: Rest position, decimetres.
         y: Rest position.
         z: Rest position.
-        light: How lit the point is, which tells hollows from ridges.
+        light: Irradiance at the point, which distinguishes hollows from ridges.
         material: `MaterialParams`.
     """
     accent = 0.0

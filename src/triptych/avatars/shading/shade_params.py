@@ -1,4 +1,4 @@
-"""The border to the compiled kernels: looks as flat named tuples of plain floats."""
+"""Appearances as flat named tuples of floats, for the compiled kernels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from triptych.avatars.people.appearance import (
     SkinAppearance,
 )
 
-# One named tuple per look class, with the same field names, which compiled code can read.
+# One named tuple per appearance class, with the same field names, for compiled code.
 SkinParams = namedtuple("SkinParams", [field.name for field in fields(SkinAppearance)])  # type: ignore[misc]
 LipParams = namedtuple("LipParams", [field.name for field in fields(LipAppearance)])  # type: ignore[misc]
 BrowParams = namedtuple("BrowParams", [field.name for field in fields(BrowAppearance)])  # type: ignore[misc]
@@ -31,7 +31,7 @@ MaterialParams = namedtuple(  # type: ignore[misc]
 
 
 class ShadeParams(NamedTuple):
-    """All looks; the strength of the painted beard belongs to the identity."""
+    """The whole appearance, and the strength of the beard, which is part of the identity."""
 
     skin: Any
     lips: Any
@@ -46,7 +46,7 @@ class ShadeParams(NamedTuple):
 
 
 def shade_params(appearance: Appearance, beard: float) -> ShadeParams:
-    """Flatten a look for the kernels."""
+    """Flatten an appearance for the kernels."""
     material = appearance.material or MaterialAppearance(rgb=(0.5, 0.5, 0.5))
     return ShadeParams(
         skin=SkinParams(*_plain(appearance.skin)),

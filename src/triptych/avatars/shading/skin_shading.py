@@ -1,6 +1,6 @@
-"""Compiled skin: every mark is painted by a formula in rest space (decimetres).
+"""Compiled skin shading: every mark is a formula in rest space (decimetres).
 
-Because lips, brows, blush, stubble and wrinkles live in the space of the unmorphed base mesh, they
+Lips, brows, blush, stubble and wrinkles are defined in the space of the unmorphed base mesh and
 follow every morph. x is used by its distance from the middle, y points up, z to the front.
 """
 
@@ -115,7 +115,7 @@ def _blush(red, green, blue, side, y, front, middle, ear, skin):
 
 @njit(cache=True, fastmath=True)
 def _eye_surroundings(red, green, blue, side, y, front, skin):
-    """Darken the sockets and paint eye shadow."""
+    """Darken the sockets and apply eye shadow."""
     socket = bump(side, y, 0.30, 7.16, 0.17, 0.055) + 0.8 * bump(side, y, 0.17, 7.27, 0.06, 0.10)
     socket = skin.sockets * (socket + 0.5 * bump(side, y, 0.33, 7.42, 0.18, 0.06)) * front
     red *= 1 - min(0.9, 0.22 * socket)
@@ -152,7 +152,7 @@ def _wrinkles(red, green, blue, x, y, z, front, strength):
 
 @njit(cache=True, fastmath=True)
 def _beard(red, green, blue, x, y, z, mask, appearance):
-    """Paint stubble and, over it, the strands of a grown beard."""
+    """Apply stubble and, over it, the strands of a beard."""
     hair = appearance.hair.beard_rgb
     cover = appearance.skin.stubble * mask * (0.35 + 0.65 * value_noise(x * 70, y * 70, z * 70))
     red = red * (1 - cover) + hair[0] * 0.9 * cover
@@ -185,7 +185,7 @@ def _lip_cover(x, side, y, z):
 
 @njit(cache=True, fastmath=True)
 def _brow_cover(side, y, z, brow):
-    """Return (edge, cover) of the painted brow ribbon, both 0..1."""
+    """Return (edge, cover) of the brow, both 0..1."""
     if z <= 0.9 or side <= 0.06 or side >= 0.68 or y <= 7.3 or y >= 8.0:
         return 0.0, 0.0
     along = (side - brow.inner) / (brow.outer - brow.inner)

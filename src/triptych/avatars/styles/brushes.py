@@ -1,4 +1,4 @@
-"""What picture filters are made of: blur, edges, strokes, grain and palettes.
+"""Building blocks of picture filters: blur, edges, strokes, grain and palettes.
 
 Pictures are [n, c, h, w] in 0..1. Lengths are in pixels of a 128-pixel picture and grow with it.
 """
@@ -83,7 +83,7 @@ def bilateral(picture: Tensor, radius: int, tolerance: float) -> Tensor:
 
 
 def kuwahara(picture: Tensor, radius: int) -> Tensor:
-    """Give each pixel the mean of the calmest of its four quadrants: patches like brush strokes.
+    """Return for each pixel the mean of the quadrant with the least variance: brush-like patches.
 
     Reference: Kuwahara et al. 1976.
     """
@@ -100,8 +100,8 @@ def kuwahara(picture: Tensor, radius: int) -> Tensor:
     quadrant_variances = torch.stack(
         [variances[..., r : r + height, c : c + width] for r, c in offsets]
     )
-    calmest = quadrant_variances.argmin(0, keepdim=True).expand(1, *picture.shape)
-    return quadrant_means.gather(0, calmest)[0]
+    smoothest = quadrant_variances.argmin(0, keepdim=True).expand(1, *picture.shape)
+    return quadrant_means.gather(0, smoothest)[0]
 
 
 def brush_relief(picture: Tensor) -> Tensor:
@@ -109,8 +109,8 @@ def brush_relief(picture: Tensor) -> Tensor:
 
     Noise smeared along the contours of the picture, lit from the upper left.
     """
-    # Where it is almost flat a contour's direction magnifies rounding: float32 would make it depend
-    # on how many pictures are drawn at once.
+    # In almost flat areas the direction of a contour amplifies rounding errors: in float32 it would
+    # depend on the batch size.
     brightness = blur(grey(picture).double(), 2.0)
     noise = grain(picture, 0.9)
     steps = torch.linspace(-4.0, 4.0, 9).tolist()

@@ -25,7 +25,7 @@ STYLES: dict[str, Style] = {
 
 
 def combinations() -> list[tuple[str, str]]:
-    """Return every pair of style names that makes sense together, in the order of STYLES."""
+    """Return every pair of style names that can be combined, in the order of STYLES."""
     names = list(STYLES)
     return [
         (first, second)

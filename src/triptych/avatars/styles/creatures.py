@@ -1,4 +1,4 @@
-"""Styles that turn a person into a creature that still looks human: zombie, elf, ghost and kin."""
+"""Styles that turn a person into a creature with a human face: zombie, elf, ghost and others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from triptych.avatars.people.appearance import (
     hair_appearance,
 )
 from triptych.avatars.people.identity import Identity
-from triptych.avatars.styles.restyling import black_brows, dyed, scaled, shifted
+from triptych.avatars.styles.adjustments import black_brows, dyed, scaled, shifted
 from triptych.avatars.styles.style import Style
 
 _SKIN = frozenset({"skin colour", "lip colour"})

@@ -1,9 +1,9 @@
-"""Picture filters: a portrait drawn in pencil, painted in oil, laid in sand, ...
+"""Picture filters: pencil, oil, sand and others.
 
 Every filter takes images [n, 3, h, w] in [-1, 1] and returns the same shape, is deterministic, and
-leaves the plain light-grey background (0.5) as it is, because a radiance field has one fixed
-background: a filter that whitened it would be learned as a wall around the head.
-Lengths are in pixels of a 128-pixel picture and grow with the picture.
+keeps the plain light-grey background (0.5): a radiance field has one fixed background and would
+learn any other as a surface around the head. Lengths are in pixels of a 128-pixel picture and scale
+with the picture.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def apply_filter(name: str, images: Tensor, alpha: Tensor | None = None) -> Tens
     Args:
         name: One of FILTERS.
         images: [n, 3, h, w] in [-1, 1] over the background 0.5.
-        alpha: Coverage of the heads [n, 1, h, w] in 0..1; found from the images when None.
+        alpha: Opacity of the heads [n, 1, h, w] in 0..1; estimated from the images when None.
 
     Returns:
         Filtered images [n, 3, h, w] in [-1, 1].
@@ -69,7 +69,7 @@ def apply_filter(name: str, images: Tensor, alpha: Tensor | None = None) -> Tens
 
 
 def filter_pixels(name: str, pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Filter one 8-bit picture [h, w, 3] with its coverage [h, w] in 0..1; see `apply_filter`."""
+    """Filter one 8-bit picture [h, w, 3] with its opacity [h, w] in 0..1; see `apply_filter`."""
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1.0
     cover = torch.from_numpy(np.asarray(alpha, np.float32))[None, None]
     filtered = apply_filter(name, image, cover)[0].permute(1, 2, 0)

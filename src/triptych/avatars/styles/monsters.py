@@ -12,7 +12,7 @@ from triptych.avatars.people.appearance import (
     SkinAppearance,
 )
 from triptych.avatars.people.identity import Identity
-from triptych.avatars.styles.restyling import black_brows, dyed, shifted
+from triptych.avatars.styles.adjustments import black_brows, dyed, shifted
 from triptych.avatars.styles.style import Style
 
 _SKIN = frozenset({"skin colour", "lip colour"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# May surround any style and change nothing; includes FF3D's positive and negative decorations.
+# These may accompany any style without effect; includes FF3D's positive and negative decorations.
 NEUTRAL_WORDS = (
     "person", "man", "woman", "boy", "girl", "face", "head", "portrait", "people", "guy",
     "lady", "character", "figure", "statue", "bust", "sculpture", "art", "picture", "photo",

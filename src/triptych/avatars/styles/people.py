@@ -16,7 +16,7 @@ from triptych.avatars.people.appearance import (
     skin_rgb,
 )
 from triptych.avatars.people.identity import Identity
-from triptych.avatars.styles.restyling import blend, shifted
+from triptych.avatars.styles.adjustments import blend, shifted
 from triptych.avatars.styles.style import Style, Transform
 
 _HAIR_COLOURS: dict[str, Rgb] = {
@@ -235,7 +235,7 @@ def _with_hair_colour(appearance: Appearance, rgb: Rgb, *, brows_too: bool = Tru
 
 
 def _with_scalp(appearance: Appearance) -> Appearance:
-    """Paint the scalp below grown hair, which bald and shorn heads leave bare."""
+    """Colour the scalp below grown hair, which bald and shorn heads leave bare."""
     return replace(
         appearance,
         hair=replace(appearance.hair, scalp_cover=max(appearance.hair.scalp_cover, 0.85)),

@@ -1,4 +1,4 @@
-"""How people name each style: noun phrases, adjectives, features and further cues."""
+"""Wordings of each style: noun phrases, adjectives, features and further cues."""
 
 from __future__ import annotations
 

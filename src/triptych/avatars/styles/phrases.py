@@ -1,7 +1,7 @@
-"""The language of styles: phrases that ask for one or two of them, and reading a prompt.
+"""Phrases that request one or two styles, and the styles that a prompt names.
 
-A phrase is a noun phrase ("an old elf") in a sentence frame ("turn her into {}"). Reading goes the
-other way: the longest known expressions in a text name its styles.
+A phrase is a noun phrase ("an old elf") in a sentence frame ("turn her into {}"). The styles of a
+prompt are those of its longest known expressions.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 
 def phrases_for(style_name: str) -> tuple[str, ...]:
-    """Return every phrase that asks for one style, without decoration.
+    """Return every phrase that requests one style, without decoration.
 
     Raises:
         UserError: The style is unknown.
@@ -72,7 +72,7 @@ def phrases_for(style_name: str) -> tuple[str, ...]:
 
 
 def combination_nouns(first: str, second: str) -> tuple[str, ...]:
-    """Return the noun phrases that ask for two styles at once, such as "an old elf".
+    """Return the noun phrases that request two styles at once, such as "an old elf".
 
     Raises:
         UserError: A style is unknown or the two cannot be combined.
@@ -100,7 +100,7 @@ def all_phrases() -> tuple[str, ...]:
 
 
 def sample_phrase(style_names: Sequence[str], rng: np.random.Generator) -> str:
-    """Draw a phrase that asks for one style, or for two at once.
+    """Draw a phrase that requests one style, or two at once.
 
     A quarter of the noun phrases comes with FF3D's decoration.
 
@@ -165,7 +165,7 @@ def vocabulary() -> frozenset[str]:
 
 
 def unknown_words(text: str) -> list[str]:
-    """Return the words of a text that mean nothing here, each once, in order."""
+    """Return the unknown words of a text, each once, in order."""
     known = vocabulary()
     return [word for word in dict.fromkeys(words_of(text)) if word not in known]
 
@@ -194,32 +194,32 @@ def _expressions() -> dict[tuple[str, ...], str | None]:
 
 
 def _pair_nouns(outer: str, inner: str) -> list[str]:
-    """Return phrases in which `outer` names the thing made and `inner` what it shows."""
-    made, shown = _wording(outer), _wording(inner)
+    """Return phrases in which `outer` is the object and `inner` what it shows."""
+    thing, shown = _wording(outer), _wording(inner)
     outer_kind, inner_kind = STYLES[outer].kind, STYLES[inner].kind
     if outer_kind == inner_kind == "material":
         colour = next(name for name in STONE_COLOURS if inner == f"{name} stone")
-        quality = made.adjectives[0]
-        phrases = [_with_article(f"{colour} {quality} {head}") for head in made.heads]
-        return [*phrases, f"a statue made of {colour} {made.substance}"]
+        quality = thing.adjectives[0]
+        phrases = [_with_article(f"{colour} {quality} {head}") for head in thing.heads]
+        return [*phrases, f"a statue made of {colour} {thing.substance}"]
     if outer_kind == "picture":
-        return [f"{picture} of {noun}" for picture in made.nouns[:3] for noun in shown.nouns[:2]]
+        return [f"{picture} of {noun}" for picture in thing.nouns[:3] for noun in shown.nouns[:2]]
     if outer_kind == "material" and inner_kind == "creature":
         head = shown.heads[0]
         return [
-            _with_article(f"{made.adjectives[0]} {head}"),
-            f"{made.nouns[0]} of {_with_article(head)}",
-            f"{_with_article(head)} made of {made.substance}",
+            _with_article(f"{thing.adjectives[0]} {head}"),
+            f"{thing.nouns[0]} of {_with_article(head)}",
+            f"{_with_article(head)} made of {thing.substance}",
         ]
     if outer_kind == "material":
-        return [f"{made.nouns[0]} of {shown.nouns[0]}", f"{made.nouns[1]} of {shown.nouns[0]}"]
-    heads = made.heads if outer_kind == "creature" else made.heads[:1]
+        return [f"{thing.nouns[0]} of {shown.nouns[0]}", f"{thing.nouns[1]} of {shown.nouns[0]}"]
+    heads = thing.heads if outer_kind == "creature" else thing.heads[:1]
     phrases = [_with_article(f"{quality} {head}") for quality in shown.adjectives for head in heads]
-    return phrases + [f"{made.nouns[0]} with {feature}" for feature in shown.features]
+    return phrases + [f"{thing.nouns[0]} with {feature}" for feature in shown.features]
 
 
 def _place_in_sentence(name: str) -> tuple[int, bool, int]:
-    """Order styles from the thing made to what it shows; colours come after their material."""
+    """Order styles from the object to what it shows; colours come after their material."""
     style = STYLES[name]
     kinds = ("picture", "material", "creature", "people")
     return kinds.index(style.kind), style.is_colour, list(STYLES).index(name)

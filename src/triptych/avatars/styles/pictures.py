@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from triptych.avatars.people.appearance import Appearance
 from triptych.avatars.people.identity import Identity
-from triptych.avatars.styles.restyling import shifted
+from triptych.avatars.styles.adjustments import shifted
 from triptych.avatars.styles.style import ALL_COLOURS, Style, Transform, unchanged
 
 # Name, filter, whether the colours of the head are lost.

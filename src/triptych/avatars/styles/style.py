@@ -1,4 +1,4 @@
-"""What a style is: a change of identity and look, or a filter over the finished picture."""
+"""Styles: changes of identity and appearance, or filters over the finished picture."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from triptych.errors import UserError
 Kind = Literal["material", "creature", "people", "picture"]
 Transform = Callable[[Identity, Appearance], tuple[Identity, Appearance]]
 
-# Colours act last on a head, and the more particular wish overrides the more general one.
+# Colours are applied last, and the more specific style overrides the more general one.
 _ORDER: tuple[Kind, ...] = ("creature", "people", "material", "picture")
 
-# Aspects of a head that a style decides.
+# Aspects of a head that a style determines.
 ALL_COLOURS = frozenset({"skin colour", "hair colour", "lip colour"})
 
 
 def unchanged(identity: Identity, appearance: Appearance) -> tuple[Identity, Appearance]:
-    """Return a head as it is: the transform of a style that only filters the picture."""
+    """Return a head unchanged: the transform of a style that only filters the picture."""
     return identity, appearance
 
 
 @dataclass(frozen=True)
 class Style:
-    """One way to restyle a head.
+    """A style of a head.
 
     Attributes:
         name: Its key in STYLES.
         kind: A material of the whole bust, a creature, a change of the person, or a picture.
-        transform: Turns (identity, look) into the restyled pair.
+        transform: Maps (identity, appearance) to the styled pair.
         picture_filter: Name of the filter (filters.FILTERS) laid over rendered pictures, or None.
-        aspects: What it decides: "skin colour", "hair colour", "lip colour", "hair", "age",
-            "beard", "expression".
-        takes_colour: A material that may be asked for in a colour ("blue marble").
-        is_colour: A material that is a mere colour ("blue stone").
+        aspects: Aspects that it determines: "skin colour", "hair colour", "lip colour", "hair",
+            "age", "beard", "expression".
+        takes_colour: Whether the material can be combined with a colour ("blue marble").
+        is_colour: Whether the material is only a colour ("blue stone").
     """
 
     name: str
@@ -50,7 +50,7 @@ class Style:
 
 
 def can_combine(first: Style, second: Style) -> bool:
-    """Tell whether two styles make sense together and neither hides the other."""
+    """Return whether two styles can be combined without one hiding the other."""
     kinds = {first.kind, second.kind}
     if kinds == {"material"}:
         plain, coloured = sorted((first, second), key=lambda style: style.is_colour)

@@ -70,7 +70,7 @@ def evaluate_editor(
     """
     open_report_folder(out, "editor", overwrite=overwrite)
     # Styles come in turn for all heads of a group: as they are, and as statues.
-    heads = AvatarHeads(pack, kept_heads=2 * settings.heads_per_group)
+    heads = AvatarHeads(pack, cached_heads=2 * settings.heads_per_group)
     networks = load_style_networks()
     styles = known_styles(styles, networks.classifier)
     groups = out / "groups"

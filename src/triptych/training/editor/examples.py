@@ -1,4 +1,4 @@
-"""What the editor is measured on while it trains: edits of unseen heads beside the truth."""
+"""Evaluation of the editor in training: edits of held-out heads beside the ground truth."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _COLUMNS, _BANDS = 12, 2
 
 @dataclass(frozen=True)
 class VariantExamples:
-    """Edits to one look with known results.
+    """Edits to one variant with known results.
 
     Attributes:
-        look: The look asked for.
-        prompt: The words it is asked for with.
+        variant: The requested variant.
+        prompt: The prompt.
         source: Plain heads [n,3,h,w] in [-1,1].
-        truth: The same heads from the same cameras in that look [n,3,h,w].
+        truth: The same heads from the same cameras in that variant [n,3,h,w].
     """
 
     variant: str
@@ -41,18 +41,18 @@ class VariantExamples:
 
 
 class EditExamples:
-    """Edits of unseen heads, spread over the styles.
+    """Edits of held-out heads, spread over the styles.
 
     Args:
-        shards: Rendered heads with looks, never trained on.
-        per_look: Most examples of each look.
+        shards: Held-out rendered heads with variants.
+        per_variant: Maximum number of examples of each variant.
     """
 
     def __init__(self, shards: ShardSet, per_variant: int = 2) -> None:
         self.variants = _collect(shards, per_variant)
 
     def measure(self, editor: ImageEditor) -> dict[str, float]:
-        """Return the mean PSNR to the truth in dB: of all, by kind of style, and of no edit."""
+        """Return the mean PSNR in dB: over all edits, by kind of style, and without an edit."""
         by_kind: dict[str, list[Tensor]] = {}
         unedited = []
         for examples in self.variants:
@@ -65,7 +65,7 @@ class EditExamples:
         return {name: round(float(values.mean()), 3) for name, values in groups.items()}
 
     def save_sheet(self, editor: ImageEditor, path: Path) -> None:
-        """Save source, edit and truth below each other, one column per look, in two bands."""
+        """Save source, edit and truth below each other, one column per variant, in two bands."""
         step = -(-len(self.variants) // (_COLUMNS * _BANDS))
         shown = self.variants[::step]
         rows: list[Tensor] = []

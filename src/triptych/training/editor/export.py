@@ -1,4 +1,4 @@
-"""Write a trained editor as one folder in diffusers' format, half precision, with its settings."""
+"""Export of a trained editor as a folder in diffusers' format, in half precision."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from triptych.errors import UserError
 from triptych.files import read_json, sha256_of, write_json
 from triptych.training.editor.vae import save_vae
 
-LARGEST_EDITOR_BYTES = 45_000_000
-_PLACES = ("_name_or_path", "is_local", "local_files_only")
+MAX_EDITOR_BYTES = 45_000_000
+_PATH_SETTINGS = ("_name_or_path", "is_local", "local_files_only")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def export_editor(
     Args:
         editor: The parts; they are copied, not changed.
         out: Folder to write.
-        provenance: How the editor was made.
-        metrics: What was measured of it.
+        provenance: Provenance of the editor.
+        metrics: Its last evaluation.
 
     Raises:
         UserError: The editor is too large to be embedded, or `out` is no editor.
@@ -85,17 +85,17 @@ def _save_parts(editor: EditorToExport, folder: Path) -> None:
     editor.tokenizer.save_pretrained(str(folder / "tokenizer"))
     editor.scheduler.save_pretrained(str(folder / "scheduler"))
     write_json(folder / "model_index.json", _model_index(editor))
-    _forget_places(folder)
+    _drop_paths(folder)
     for path in folder.rglob("*"):
         # safetensors writes files that only their owner may read.
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def _forget_places(folder: Path) -> None:
-    """Drop from the parts' settings where they were read from: folders of this computer."""
+def _drop_paths(folder: Path) -> None:
+    """Drop the settings that name folders of this computer."""
     for path in folder.glob("*/*config.json"):
         settings = read_json(path)
-        kept = {name: value for name, value in settings.items() if name not in _PLACES}
+        kept = {name: value for name, value in settings.items() if name not in _PATH_SETTINGS}
         write_json(path, kept)
 
 
@@ -125,10 +125,10 @@ def _model_index(editor: EditorToExport) -> dict[str, Any]:
 
 def _check_size(folder: Path) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if size > LARGEST_EDITOR_BYTES:
+    if size > MAX_EDITOR_BYTES:
         raise UserError(
             f"the editor takes {size / 1e6:.1f} MB; expected at most "
-            f"{LARGEST_EDITOR_BYTES / 1e6:.0f} MB; use fewer unet_channels"
+            f"{MAX_EDITOR_BYTES / 1e6:.0f} MB; use fewer unet_channels"
         )
 
 

@@ -1,4 +1,4 @@
-"""Latents of all looks of all heads, encoded once and kept on disk: what the editor trains on."""
+"""Latents of all variants of all heads: the training data of the editor, cached on disk."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _ENCODED_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class EncodingPlan:
-    """Which pictures of a head are encoded beside its rendered looks.
+    """Pictures of a head that are encoded in addition to its rendered variants.
 
     Attributes:
-        filtered_views: Cameras from which the original is drawn in every picture style.
-        filtered_combinations: Pictures per head that combine a rendered look with a picture style.
+        filtered_views: Cameras whose original picture is put under every picture filter.
+        filtered_combinations: Pictures per head of a rendered variant under a picture filter.
     """
 
     filtered_views: int = 2
@@ -44,13 +44,13 @@ class EncodingPlan:
 
 @dataclass(frozen=True)
 class LatentPairs:
-    """Encoded pictures and which of them belong together.
+    """Encoded pictures and the pairs among them.
 
     Attributes:
         latents: Unscaled latents [m,c,h,w] float16.
         source: Index of the plain picture of each pair [p].
-        target: Index of the picture of the same head and camera in another look [p].
-        looks: The target's look, one name per pair.
+        target: Index of the picture of the same head and camera in another variant [p].
+        variants: Variant of the target, one name per pair.
     """
 
     latents: Tensor
@@ -59,7 +59,7 @@ class LatentPairs:
     variants: list[str]
 
     def by_variant(self) -> dict[str, np.ndarray]:
-        """Return the numbers of the pairs of each look."""
+        """Return the numbers of the pairs of each variant."""
         names = np.array(self.variants)
         return {str(variant): np.flatnonzero(names == variant) for variant in np.unique(names)}
 
@@ -71,10 +71,9 @@ def encode_shards(
     cache: str | Path,
     plan: EncodingPlan,
 ) -> LatentPairs:
-    """Encode the pictures of shards, or read them where that was done before.
+    """Encode the pictures of shards, or read the cached latents.
 
-    A cut run continues with the heads that are left. Another autoencoder or plan has files of its
-    own.
+    A stopped run continues with the remaining heads. Each autoencoder and plan has its own files.
 
     Args:
         sets: Rendered heads.
@@ -99,12 +98,12 @@ def encode_shards(
 
 
 def _identity_of(shards: ShardSet, heads: range) -> str:
-    """Name a group of heads by what was rendered of them."""
+    """Return a name of a group of heads that depends on their renders."""
     digest = hashlib.sha256()
     for head in heads:
         for field in ("seeds", "cam2world", "variants"):
             digest.update(np.ascontiguousarray(shards.get(field, head)).tobytes())
-        # Renders of a generator share seed, cameras and looks with the avatars they imitate.
+        # Renders of a generator share seed, cameras and variants with those of the avatars.
         digest.update(np.ascontiguousarray(shards.get("rgb", head)[0, 0, ::8, ::8]).tobytes())
     return f"{int(shards.get('seeds', heads[0])):07d}_{digest.hexdigest()[:12]}"
 
@@ -132,7 +131,7 @@ def _encode_heads(shards: ShardSet, heads: range, vae: Any, path: Path, plan: En
 def _variants_to_encode(
     shards: ShardSet, head: int, plan: EncodingPlan
 ) -> list[tuple[str, list[int]]]:
-    """Return looks and the cameras from which each is to be encoded; no look twice per camera."""
+    """Return variants and the cameras to encode each from; no variant twice per camera."""
     rng = np.random.default_rng([41, int(shards.get("seeds", head))])
     all_views = list(range(shards.num_views))
     rendered = rendered_variants(shards, head)

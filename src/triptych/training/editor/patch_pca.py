@@ -1,7 +1,7 @@
-"""Start a small autoencoder as the best linear code of its patches instead of as noise.
+"""Initialisation of a small autoencoder as a linear code of image patches (PCA).
 
-From a default start this network needs many minutes to find colours at all; started as a linear
-patch code it has them at step 0 and spends its training on detail.
+From random weights this network needs many minutes to reproduce colours; initialised as a linear
+patch code it reproduces them at step 0 and learns detail.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def start_as_patch_code(vae: nn.Module, code: PatchCode, *, damping: float = 0.1
 
     The encoder carries exact space-to-depth copies of the picture (its input is in [0,1], so the
     rectifiers let them pass) to its last convolution, which applies the code. The decoder inverts
-    the code and then averages sub-pixels with bilinear kernels, because a convolution after a
-    nearest-neighbour enlargement cannot tell the sub-pixels apart; detail is what training adds.
+    the code and then averages sub-pixels with bilinear kernels, because a convolution after
+    nearest-neighbour up-sampling cannot distinguish sub-pixels; training adds the detail.
 
     Args:
         vae: AutoencoderTiny with stages of at least 48 channels.
-        code: Fitted to pictures like those to be trained on.
+        code: A code fitted to pictures like the training data.
         damping: Factor on all weights that the code does not use.
     """
     encoder, decoder = _outer_convolutions(vae.encoder), _outer_convolutions(vae.decoder)

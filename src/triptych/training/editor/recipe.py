@@ -1,7 +1,7 @@
-"""The embedded image editor: a small InstructPix2Pix trained on pairs of avatar looks.
+"""The embedded image editor: a small InstructPix2Pix trained on pairs of avatar variants.
 
-A pair is the same head from the same camera, plain and in another look, with a phrase for the
-look. The UNet and the text encoder learn together; the autoencoder is finished before.
+A pair is the same head from the same camera, original and in another variant, with a phrase for the
+variant. The UNet and the text encoder are trained together; the autoencoder is trained before.
 """
 
 from __future__ import annotations
@@ -51,30 +51,30 @@ class Options:
     """Data, networks and conditioning.
 
     Attributes:
-        shards: Folders of avatar shards with several looks per head.
-        test_shards: Folder of avatar shards, with looks, of heads never trained on.
-        prior_renders: Folder of shards whose original look is the generator's own render; they
-            join the others, so that the editor also knows the pictures it will meet.
+        shards: Folders of avatar shards with several style variants per head.
+        test_shards: Folder of such shards of held-out heads.
+        prior_renders: Folder of shards whose original variant is rendered by the generator, added
+            to the others because the editor reads such renders at inference.
         vae: Folder of the trained autoencoder.
-        latents: Folder in which encoded pictures are kept.
-        start_from: Folder of an exported editor whose UNet and text encoder to begin with.
+        latents: Cache folder of encoded pictures.
+        start_from: Folder of an exported editor whose UNet and text encoder to start from.
         batch: Pairs per step.
         unet_channels: Channels of the UNet's stages.
         unet_layers: Residual blocks per stage.
-        combination_share: Share of the pairs whose look combines two styles.
-        late_share: Share of the timesteps drawn from the noisiest 40 %, where edits are decided.
-        first_share: Share of the timesteps at the very end of the schedule, in pure noise: the
-            first step of every edit, which decides most of it when the steps are few.
-        drop_text, drop_both, drop_image: How often the conditions are withheld, for guidance.
+        combination_share: Share of the pairs whose variant combines two styles.
+        late_share: Share of the timesteps drawn from the noisiest 40 %, which determine the edit.
+        first_share: Share of the timesteps at the end of the schedule, in pure noise: the first
+            step of every edit, which determines most of it when there are few steps.
+        drop_text, drop_both, drop_image: Probabilities of dropping conditions, for guidance.
         change_weight: Extra weight of the parts of a latent that the edit changes.
-        pooling: Latents are averaged over blocks of so many places a side. Small latents cost
-            little and decide colour and outline: begin with 2, go on with 1.
+        pooling: Side of the blocks over which latents are averaged. Small latents are cheap and
+            determine colour and outline: start with 2, continue with 1.
         filtered_views, filtered_combinations: See `EncodingPlan`.
-        compile: Compile the UNet; a step then takes about half the time, the first ones minutes.
+        compile: Compile the UNet: steps take about half the time, the first ones minutes.
     """
 
-    shards: tuple[str, ...] = ("runs/data/looks",)
-    test_shards: str = "runs/data/looks_test"
+    shards: tuple[str, ...] = ("runs/data/variants",)
+    test_shards: str = "runs/data/variants_test"
     prior_renders: str | None = None
     vae: str = "runs/editor-vae/editor-vae"
     latents: str = "runs/editor/latents"
@@ -96,7 +96,7 @@ class Options:
 
 
 def build(options: Options) -> EditorRecipe:
-    """Encode the data (once) and build the recipe with fresh or given networks."""
+    """Encode the data (once) and build the recipe with new or given networks."""
     return EditorRecipe(options)
 
 
@@ -123,7 +123,7 @@ def export(recipe: EditorRecipe, result: TrainingResult, out: str | Path) -> Non
 
 
 class EditorRecipe:
-    """Denoising of edited latents beside their source, with a phrase."""
+    """Denoising of edited latents, conditioned on the source and a phrase."""
 
     name = "editor"
 
@@ -166,7 +166,7 @@ class EditorRecipe:
 
             parts = load_editor_parts(self.options.start_from)
             unet, text_encoder = parts.unet, parts.text_encoder
-            # Other phrases would train another tokenizer, and the text encoder knows only its own.
+            # Other phrases would give another tokenizer, which does not fit the text encoder.
             self.tokenizer = parts.tokenizer
         unet = unet.to(memory_format=torch.channels_last)
         return unet.train(), text_encoder.train()
@@ -184,11 +184,11 @@ class EditorRecipe:
         timesteps = self._timesteps(len(clean), generator)
         noisy = self.scheduler.add_noise(clean, noise, timesteps)
         velocity = self.scheduler.get_velocity(clean, noise, timesteps)
-        seen = torch.cat([noisy, source * shown[:, None, None, None]], dim=1)
-        with half_precision_where_fast(seen.device):
+        inputs = torch.cat([noisy, source * shown[:, None, None, None]], dim=1)
+        with half_precision_where_fast(inputs.device):
             states = self.text_encoder(tokens).last_hidden_state
             predicted = self.denoiser(
-                seen.contiguous(memory_format=torch.channels_last),
+                inputs.contiguous(memory_format=torch.channels_last),
                 timesteps,
                 encoder_hidden_states=states,
             ).sample
@@ -210,12 +210,12 @@ class EditorRecipe:
     def _conditions(self, variants: list[str], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return tokens [b,t] of the instructions and whether the source is shown [b], 0 or 1."""
         options = self.options
-        fate = rng.random(len(variants))
-        # One draw decides: text alone is withheld first, then both, then the image alone.
+        draw = rng.random(len(variants))
+        # One draw decides what is dropped: text alone, both, or the image alone.
         text_ends = options.drop_text + options.drop_both
         image_ends = text_ends + options.drop_image
-        without_text = fate < text_ends
-        without_image = (fate >= options.drop_text) & (fate < image_ends)
+        without_text = draw < text_ends
+        without_image = (draw >= options.drop_text) & (draw < image_ends)
         texts = [
             self.grammar.no_instruction(rng) if dropped else self.grammar.instruction(variant, rng)
             for variant, dropped in zip(variants, without_text, strict=True)
@@ -266,8 +266,8 @@ class EditorRecipe:
 def change_weights(source: Tensor, target: Tensor, strength: float) -> Tensor:
     """Return weights [b,1,h,w] of mean 1 that grow with how much an edit changes each place.
 
-    Most of a picture often stays the same (an elf's ears are a few places), and a plain mean would
-    teach the editor to leave everything alone.
+    Most of a picture often stays the same (an elf's ears cover few pixels); with a plain mean the
+    editor would learn to change nothing.
     """
     change = (target - source).abs().mean(dim=1, keepdim=True)
     relative = change / change.mean(dim=(2, 3), keepdim=True).clamp_min(1e-3)

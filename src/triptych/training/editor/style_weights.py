@@ -1,4 +1,4 @@
-"""How often each look is trained: shape-changing styles more, combinations a fixed share."""
+"""Sampling of variants: more of those that change the shape, a fixed share of combinations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from triptych.errors import UserError
 from triptych.training.style_variants import kind_of
 
-# Materials and filters change colours and are learned first; creatures change the shape.
+# Materials and filters change colours and are learnt first; creatures change the shape.
 KIND_WEIGHTS = {"material": 1.0, "creature": 1.8, "people": 1.2, "picture": 0.8}
-# Styles that change little of the picture, or need a new outline.
+# Styles that change little of the picture, or need a new silhouette.
 STYLE_WEIGHTS = {
     "elf": 2.2,
     "blue alien": 2.2,
@@ -27,11 +27,11 @@ STYLE_WEIGHTS = {
 
 
 class VariantSampler:
-    """Draws training pairs by look.
+    """Draws training pairs by variant.
 
     Args:
-        pairs: Numbers of the pairs of each look; a plus sign in a name joins two styles.
-        combination_share: Share of the draws that goes to combinations.
+        pairs: Indices of the pairs of each variant; a plus sign in a name joins two styles.
+        combination_share: Share of combinations among the draws.
     """
 
     def __init__(self, pairs: Mapping[str, np.ndarray], combination_share: float) -> None:
@@ -41,14 +41,14 @@ class VariantSampler:
         combined = [numbers for variant, numbers in pairs.items() if "+" in variant]
         self._combined = np.concatenate(combined) if combined else np.empty(0, np.int64)
         if not self._single:
-            raise UserError("the shards hold no look beside the original; render some with styles")
+            raise UserError("the shards hold no variant but the original; render some with styles")
         self._names = sorted(self._single)
         weights = np.array([variant_weight(name) for name in self._names])
         self._share = weights / weights.sum()
         self._combination_share = combination_share if len(self._combined) else 0.0
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw the numbers of `count` pairs."""
+        """Draw the indices of `count` pairs."""
         combined = rng.random(count) < self._combination_share
         variants = rng.choice(len(self._names), count, p=self._share)
         return np.array(
@@ -60,5 +60,5 @@ class VariantSampler:
 
 
 def variant_weight(variant: str) -> float:
-    """Return how often a look of one style is drawn, relative to a material."""
+    """Return how often a variant of one style is drawn, relative to a material."""
     return STYLE_WEIGHTS.get(variant, KIND_WEIGHTS[kind_of(variant)])

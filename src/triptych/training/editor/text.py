@@ -1,4 +1,4 @@
-"""The embedded editor's language: a tokenizer trained on the phrases that describe the styles."""
+"""Text of the embedded editor: training instructions and the tokenizer trained on them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _END_OF_WORD = "</w>"
 _CLOSING = FF3D_TEMPLATE.split("{}")[1]
 
 
-# Phrases before the decoration: a cue word alone or as a quality.
+# Frames of a cue word, before the decoration.
 _CUE_FRAMES = ("{}", "make it {}", "a {} person", "a {} head")
 
 
 class PhraseGrammar:
-    """Draws the instructions of training: phrases for styles, decorated as at inference or bare.
+    """Draws training instructions: phrases for styles, with or without the decoration of inference.
 
     Attributes:
-        decorated_share: Share of the phrases that carry the editor's decoration.
-        cue_share: Share of the phrases for one style that only use a word which hints at it.
+        decorated_share: Share of the phrases with the editor's decoration.
+        cue_share: Share of the phrases for one style that use only a word which suggests it.
     """
 
     def __init__(self, decorated_share: float = 0.7, cue_share: float = 0.1) -> None:
         self.decorated_share, self.cue_share = decorated_share, cue_share
 
     def instruction(self, variant: str, rng: np.random.Generator) -> str:
-        """Draw an instruction that turns a plain head into a look ("bronze", "old+elf")."""
+        """Draw an instruction that turns a plain head into a variant ("bronze", "old+elf")."""
         cues = WORDINGS[variant].cues if variant in WORDINGS else ()
         if cues and rng.random() < self.cue_share:
             phrase = str(rng.choice(_CUE_FRAMES)).format(rng.choice(cues))
@@ -47,11 +47,11 @@ class PhraseGrammar:
         return phrase
 
     def no_instruction(self, rng: np.random.Generator) -> str:
-        """Draw a text of the branches without the prompt: the negative prompt or nothing."""
+        """Draw the text of an unconditional sample: the negative prompt or nothing."""
         return FF3D_NEGATIVE_PROMPT if rng.random() < 0.5 else ""
 
     def corpus(self) -> list[str]:
-        """Return the texts that the tokenizer learns from, the same ones every time."""
+        """Return the training texts of the tokenizer; deterministic."""
         cues = [
             frame.format(cue)
             for words in WORDINGS.values()
@@ -70,7 +70,7 @@ def train_tokenizer(corpus: Iterable[str], max_tokens: int, vocabulary_size: int
     """Train a tokenizer in CLIP's format by byte pair encoding.
 
     Args:
-        corpus: Texts; words that are frequent in them become single tokens.
+        corpus: Texts; their frequent words become single tokens.
         max_tokens: Longest text in tokens, begin and end included.
         vocabulary_size: Most tokens.
 
@@ -82,7 +82,7 @@ def train_tokenizer(corpus: Iterable[str], max_tokens: int, vocabulary_size: int
 
     clip = CLIPTokenizer(vocab={BEGIN: 0, END: 1}, merges=[]).backend_tokenizer
     learner = Tokenizer(models.BPE(end_of_word_suffix=_END_OF_WORD, unk_token=END))
-    # CLIP's own way of splitting: what is learned here is what is cut there.
+    # CLIP's own normalisation and splitting, so that training and inference split alike.
     learner.normalizer, learner.pre_tokenizer = clip.normalizer, clip.pre_tokenizer
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,

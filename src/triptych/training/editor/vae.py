@@ -1,7 +1,8 @@
 """The embedded editor's autoencoder: pictures of avatars to latents of a quarter of their side.
 
-What it cannot draw no edit can show, so small features (eyes, brows, mouth) are drawn more often
-and weigh more. It starts as a linear patch code (see `patch_pca`) and trains on crops.
+An edit can show only what the autoencoder reconstructs, so small features (eyes, brows, mouth) are
+sampled more often and have larger weights. It is initialised as a linear patch code (see
+`patch_pca`) and trained on crops.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ REGION_WEIGHTS = (0.8, 1.0, 4.0, 2.0, 3.0, 1.5, 1.2, 1.0, 0.8)
 _SMALL_FEATURES = (2, 3, 4, 5)
 _EYES = 2
 _DRAWINGS = tuple(FILTERS)
-# Filters are slow beside a training step: this many drawings are kept and renewed one per step.
+# Filters are slow compared to a training step: so many drawings are kept, one is renewed per step.
 _KEPT_DRAWINGS = 240
 
 
@@ -46,19 +47,18 @@ class Options:
 
     Attributes:
         shards: Folders of avatar shards to train on.
-        test_shards: Folder of avatar shards of heads never trained on.
-        start_from: Folder of an autoencoder to begin with; a patch code when None.
+        test_shards: Folder of avatar shards of held-out heads.
+        start_from: Folder of an autoencoder to start from; a patch code when None.
         batch: Crops per step.
         crop: Side of a crop in pixels.
-        drawing_share: Share of the crops that come from pictures which a filter turned into a
-            drawing.
-        feature_share: Share of the crops that hold an eye, a brow, the mouth or the nose.
-        latent_noise: Deviation of the noise on latents: decoding must forgive an editor's errors.
+        drawing_share: Share of the crops from pictures under a filter.
+        feature_share: Share of the crops with an eye, a brow, the mouth or the nose.
+        latent_noise: Deviation of the noise on latents, against the errors of an editor.
         gradient, mse, whitening: Weights of the loss terms beside L1.
     """
 
-    shards: tuple[str, ...] = ("runs/data/looks",)
-    test_shards: str = "runs/data/looks_test"
+    shards: tuple[str, ...] = ("runs/data/variants",)
+    test_shards: str = "runs/data/variants_test"
     start_from: str | None = None
     batch: int = 16
     crop: int = 64
@@ -71,7 +71,7 @@ class Options:
 
 
 def build(options: Options) -> EditorVaeRecipe:
-    """Build the recipe with a fresh or given autoencoder."""
+    """Build the recipe with a new or given autoencoder."""
     return EditorVaeRecipe(options)
 
 
@@ -109,7 +109,7 @@ def load_vae(folder: str | Path) -> nn.Module:
 
 
 class EditorVaeRecipe:
-    """Reconstruction of avatar pictures through a small code."""
+    """Reconstruction of avatar pictures."""
 
     name = "editor-vae"
 
@@ -144,10 +144,10 @@ class EditorVaeRecipe:
         with half_precision_where_fast(images.device):
             latents = self.vae.encode(images).latents
             noise = torch.randn(latents.shape, generator=generator)
-            made = self.vae.decode(latents + options.latent_noise * noise).sample
-        made, latents = made.float(), latents.float()
+            pred = self.vae.decode(latents + options.latent_noise * noise).sample
+        pred, latents = pred.float(), latents.float()
         weight = self.region_weights[regions][:, None]
-        difference = made - images
+        difference = pred - images
         l1 = (difference.abs() * weight).mean()
         mse = difference.square().mean()
         gradient = difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
@@ -165,13 +165,13 @@ class EditorVaeRecipe:
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
         images, regions = self._test_pictures(64)
-        made = self._reconstruct(averaged["vae"], images)
+        pred = self._reconstruct(averaged["vae"], images)
         eyes = (regions == _EYES).float()[:, None]
-        error_in_eyes = ((made - images).square() * eyes).sum() / (3 * eyes.sum()).clamp_min(1)
+        error_in_eyes = ((pred - images).square() * eyes).sum() / (3 * eyes.sum()).clamp_min(1)
         drawn = _drawn(images[:20])
         redrawn = self._reconstruct(averaged["vae"], drawn)
         figures = {
-            "psnr": psnr(made, images).mean(),
+            "psnr": psnr(pred, images).mean(),
             "psnr_eyes": psnr_from_mse(error_in_eyes),
             "psnr_drawings": psnr(redrawn, drawn).mean(),
         }
@@ -181,8 +181,8 @@ class EditorVaeRecipe:
     def sheet(self, averaged: Modules, path: Path) -> None:
         plain = self._test_pictures(8)[0]
         images = torch.cat([plain, _drawn(plain)])
-        made = self._reconstruct(averaged["vae"], images)
-        save_sheet([images[:8], made[:8], images[8:], made[8:]], path)
+        pred = self._reconstruct(averaged["vae"], images)
+        save_sheet([images[:8], pred[:8], images[8:], pred[8:]], path)
 
     @torch.no_grad()
     def latent_deviation(self, vae: Any) -> float:
@@ -212,7 +212,7 @@ class EditorVaeRecipe:
         return torch.stack(crops), torch.stack(crop_regions)
 
     def _corner(self, regions: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
-        """Return top and left of a crop; for a share of the crops it holds a small feature."""
+        """Return top and left of a crop; a share of the crops contains a small feature."""
         side, crop = regions.shape[0], min(self.options.crop, regions.shape[0])
         small = np.flatnonzero(np.isin(regions, _SMALL_FEATURES))
         if len(small) and rng.random() < self.options.feature_share:
@@ -232,7 +232,7 @@ class EditorVaeRecipe:
         )
 
     def _test_pictures(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return the same unseen pictures every time."""
+        """Return held-out pictures, the same ones on every call."""
         rng = np.random.default_rng(0)
         return _stacked(_random_picture(self.test, rng) for _ in range(count))
 
@@ -241,14 +241,14 @@ class EditorVaeRecipe:
         return _drawn(images), regions
 
     def _renew_drawing(self, image: Tensor, regions: Tensor, rng: np.random.Generator) -> None:
-        """Replace one of the kept drawings by a drawing of another picture."""
+        """Replace one of the kept drawings by that of another picture."""
         place = int(rng.integers(len(self._drawings)))
         self._drawings[place] = apply_filter(_DRAWINGS[place % len(_DRAWINGS)], image)[0]
         self._drawn_regions[place] = regions[0]
 
 
 def _drawn(images: Tensor) -> Tensor:
-    """Draw pictures, each with the next of the filters."""
+    """Apply a filter to each picture, cycling over the filters."""
     filters = [_DRAWINGS[number % len(_DRAWINGS)] for number in range(len(images))]
     return torch.cat([apply_filter(f, x[None]) for f, x in zip(filters, images, strict=True)])
 

@@ -1,6 +1,6 @@
-"""Batches of avatars in several looks: pictures with all that is known about them.
+"""Batches of avatars in several style variants, with their ground truth.
 
-Looks are named as in `recipes.picture_looks`: those that only filter a picture are made on the fly.
+Variants are named as in `training.style_variants`; picture filters are applied on the fly.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from triptych.training.style_variants import drawable_variants, drawn_styles, pi
 
 @dataclass(frozen=True)
 class VariantBatch:
-    """Pictures of heads and what is known about each.
+    """Pictures of heads with their ground truth.
 
     Attributes:
         image: Pictures [n, 3, h, w] in [-1, 1].
-        regions: Region of every pixel of the original look [n, h, w], integers.
-        regions_known: Whether the regions hold for the picture's look as well [n].
+        regions: Region of every pixel of the original variant [n, h, w], integers.
+        regions_known: Whether the regions are valid for the picture's variant as well [n].
         head: Number of the head within its set [n].
-        style: Share of each style in the look [n, number of styles], rows sum to 1.
+        style: Share of each style in the variant [n, number of styles], rows sum to 1.
         attributes: Attribute vector of the head [n, d].
-        is_original: Whether the picture shows the head as it is [n].
+        is_original: Whether the picture shows the original variant [n].
     """
 
     image: Tensor
@@ -44,17 +44,17 @@ class VariantBatch:
 
 
 Pick = tuple[int, str, int]
-"""A picture to collect: head, look, view."""
+"""A picture to collect: head, variant, view."""
 
 
 @dataclass(frozen=True)
 class VariantShares:
-    """How the looks of a batch are divided; what is left goes to rendered looks.
+    """Shares of the variants in a batch; the rest are rendered variants.
 
     Attributes:
-        original: Share of pictures of the head as it is.
-        drawn: Share of pictures of the original look in a style that only filters the picture.
-        drawn_combined: Share of pictures of a rendered look in such a style.
+        original: Share of pictures of the original variant.
+        drawn: Share of pictures of the original variant under a picture filter.
+        drawn_combined: Share of pictures of a rendered variant under a picture filter.
     """
 
     original: float = 0.3
@@ -63,16 +63,16 @@ class VariantShares:
 
 
 def style_names_in(shards: ShardSet) -> tuple[str, ...]:
-    """Return "original", then every style that can be seen in a set, alone or combined."""
+    """Return "original", then every style that a set contains, alone or combined."""
     variants = {str(variant) for variant in np.unique(shards.all("variants"))}
     parts = {part for variant in variants for part in variant.split("+")} | set(drawn_styles())
     return (ORIGINAL, *sorted(parts - {ORIGINAL}))
 
 
 def keeps_regions(variant: str) -> bool:
-    """Return whether the region map of the original head holds for a look of it.
+    """Return whether the region map of the original head is valid for a variant of it.
 
-    A material repaints a head and a filter repaints its picture; other styles move things.
+    Materials and picture filters change colours only; other styles change the geometry.
     """
     if variant == ORIGINAL:
         return True
@@ -84,9 +84,9 @@ def keeps_regions(variant: str) -> bool:
 
 
 def style_shares(variant: str, names: tuple[str, ...]) -> list[float]:
-    """Return the share of each named style in a look: "old+elf" is half old and half elf.
+    """Return the share of each named style in a variant: "old+elf" is half old and half elf.
 
-    A style without a name counts for nothing; the shares of the others still sum to 1.
+    Styles that are not named are ignored; the shares of the others still sum to 1.
     """
     present = [names.index(part) for part in variant.split("+") if part in names]
     shares = [0.0] * len(names)
@@ -104,15 +104,15 @@ def draw_variant_batch(
     images_per_head: int,
     shares: VariantShares | None = None,
 ) -> VariantBatch:
-    """Draw several pictures of each of several heads, every one in its own look and camera.
+    """Draw several pictures of each of several heads, each in a variant and camera of its own.
 
     Args:
-        shards: Heads with looks.
+        shards: Heads with variants.
         names: Styles in the order of the style shares.
         rng: Source of the choices.
         heads: Different heads in the batch.
         images_per_head: Pictures of each head.
-        shares: How the looks are divided; the default shares when None.
+        shares: Shares of the variants; the default ones when None.
     """
     shares = shares or VariantShares()
     picks: list[Pick] = []
@@ -139,7 +139,7 @@ def _draw_variant(rendered: list[str], shares: VariantShares, rng: np.random.Gen
 def expected_style_shares(
     shards: ShardSet, names: tuple[str, ...], shares: VariantShares | None = None
 ) -> list[float]:
-    """Return how much of the batches that `draw_variant_batch` draws each named style makes up."""
+    """Return the expected share of each named style in the batches of `draw_variant_batch`."""
     shares = shares or VariantShares()
     drawn = drawn_styles()
     total = np.zeros(len(names))

@@ -1,4 +1,4 @@
-"""Figures of a feature network on heads it has never seen."""
+"""Evaluation of a feature network on held-out heads."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ _BATCH = 32
 def check_features(
     network: AvatarFeatures, shards: ShardSet, augmentation: Augmentation, *, heads: int
 ) -> dict[str, float]:
-    """Ask a network's four heads about unseen avatars in all their looks.
+    """Evaluate the four outputs of a network on held-out avatars in all their variants.
 
     Args:
         network: The network.
-        shards: Heads never trained on.
-        augmentation: Changes of the second pass; the first sees clean renders.
+        shards: Held-out heads.
+        augmentation: Augmentation of the second pass; the first reads clean renders.
         heads: How many heads to use.
 
     Returns:
-        style_accuracy: Share of looks named rightly (a combined look: one of its two styles).
+        style_accuracy: Share of correctly classified variants (of a combination, one style).
         style_accuracy_changed: The same on augmented pictures.
-        identity_kept: Share of styled pictures nearer to the same head's original picture from
-            another camera than to another head's.
-        region_iou: Mean intersection over union of the regions, on looks that keep them.
-        attribute_r2: Explained share of the attributes' variance, on original looks.
+        identity_kept: Share of styled pictures whose identity is nearer to that of the same head's
+            original, seen by another camera, than to another head's.
+        region_iou: Mean intersection over union of the regions, on variants that keep them.
+        attribute_r2: Explained share of the variance of the attributes, on original variants.
     """
     names, device = network.config.style_names, next(network.parameters()).device
     picks = _picks(shards, min(heads, len(shards)))
     generator = torch.Generator().manual_seed(0)
-    answers: dict[str, list[Tensor]] = {}
+    results: dict[str, list[Tensor]] = {}
     for start in range(0, len(picks), _BATCH):
         batch = variant_batch(shards, names, picks[start : start + _BATCH])
         changed, _ = augmentation(batch.image, batch.regions, generator)
-        for name, answer in _ask(network, batch, changed, device).items():
-            answers.setdefault(name, []).append(answer)
-    found = {name: torch.cat(parts) for name, parts in answers.items()}
+        for name, values in _evaluated(network, batch, changed, device).items():
+            results.setdefault(name, []).append(values)
+    found = {name: torch.cat(parts) for name, parts in results.items()}
     overlap, union = found["overlap"].sum(0), found["union"].sum(0)
     figures = {
-        "style_accuracy": found["right"].float().mean(),
-        "style_accuracy_changed": found["right_changed"].float().mean(),
+        "style_accuracy": found["correct"].float().mean(),
+        "style_accuracy_changed": found["correct_changed"].float().mean(),
         "identity_kept": _identity_kept(found["identity"], found["head"], found["original"]),
         "region_iou": (overlap / union.clamp(min=1))[union > 0].mean(),
         "attribute_r2": _explained(found["attributes"], found["truth"], found["original"]),
@@ -57,7 +57,7 @@ def check_features(
 
 
 def _picks(shards: ShardSet, heads: int) -> list[Pick]:
-    """Every rendered look of every head once and two drawn ones, cameras and drawn in turn."""
+    """Return every rendered variant of every head and two filtered ones, cycling over cameras."""
     drawn = drawn_styles()
     picks = []
     for head in range(heads):
@@ -70,7 +70,7 @@ def _picks(shards: ShardSet, heads: int) -> list[Pick]:
     return picks
 
 
-def _ask(
+def _evaluated(
     network: AvatarFeatures, batch: VariantBatch, changed: Tensor, device: torch.device
 ) -> dict[str, Tensor]:
     features = network(batch.image.to(device))
@@ -80,8 +80,8 @@ def _ask(
     regions = network.region_logits(features).argmax(1).cpu()
     overlap, union = _overlaps(regions, batch, network.config.num_regions)
     return {
-        "right": batch.style[row, style] > 0,
-        "right_changed": batch.style[row, style_changed] > 0,
+        "correct": batch.style[row, style] > 0,
+        "correct_changed": batch.style[row, style_changed] > 0,
         "identity": network.identity(features).cpu(),
         "head": batch.head,
         "original": batch.is_original,

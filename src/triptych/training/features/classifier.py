@@ -1,7 +1,7 @@
-"""The judge of evaluations: the feature network again, other seed, wider augmentation.
+"""The style classifier of evaluations: a feature network of another seed, with more augmentation.
 
-It names styles and recognises heads in pictures that other models made. No model is ever trained
-against it, so it cannot be flattered.
+It classifies styles and identifies heads in the output of other models. No model is trained against
+it, so that its measurements are independent of any loss.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["LOOP", "Options", "build", "export"]
 
 @dataclass(frozen=True)
 class Options(features.Options):
-    """As for the feature network, with more weight on the questions a judge is asked.
+    """As for the feature network, with more weight on style and identity.
 
     Attributes:
-        init_seed: Seed of the fresh weights, another than the loss network's.
+        init_seed: Seed of the initial weights, different from the loss network's.
         augmentation: Factor on the ranges of all random changes.
         style: Weight of the style term.
         identity: Weight of the contrastive identity term.
-        even_styles: Take every style for equally likely beforehand, however often it is drawn.
+        even_styles: Assume a uniform prior over styles, however often each is drawn.
     """
 
     init_seed: int = 1

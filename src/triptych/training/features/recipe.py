@@ -1,8 +1,8 @@
 """The avatar feature network: regions, identity, attributes and style from one picture.
 
-What the four heads ask for together makes the stages see what people see in these heads; the
-stages then carry the perceptual distance. A second network from the same code, with another seed
-and wider augmentation (recipe "classifier"), is the judge that evaluations use.
+The four tasks together shape features that follow human perception of these heads; the perceptual
+distance is computed from them. A second network of the same architecture, with another seed and
+more augmentation (recipe "classifier"), serves evaluations.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ from triptych.training.features.batches import (
     expected_style_shares,
     style_names_in,
 )
-from triptych.training.features.contrastive import supervised_contrastive_loss
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.trained_weights import save_trained
 
 LOOP = LoopConfig(learning_rate=1e-3, betas=(0.9, 0.98), warmup_steps=100, ema_decay=0.995)
 
-# Small regions count more, or the network would learn to overlook them: background, face, eye,
-# brow, mouth, nose, ear, hair, neck and cloth.
+# Small regions have larger weights, or the network would ignore them: background, face, eye, brow,
+# mouth, nose, ear, hair, neck and cloth.
 REGION_WEIGHTS = (0.4, 1.0, 5.0, 4.0, 3.0, 2.0, 2.5, 1.0, 0.8)
 
 _REGION_COLOURS = (
@@ -54,10 +53,10 @@ class Options:
     """Data, batch and loss weights.
 
     Attributes:
-        shards: Folder of avatar shards with several looks per head.
-        test_shards: Folder of such shards of heads never trained on.
-        start_from: Feature network (.safetensors) to begin with; a fresh one when None.
-        init_seed: Seed of the fresh weights.
+        shards: Folder of avatar shards with several style variants per head.
+        test_shards: Folder of such shards of held-out heads.
+        start_from: Feature network (.safetensors) to start from; a new one when None.
+        init_seed: Seed of the initial weights.
         batch_heads: Different heads per step.
         images_per_head: Pictures of each head per step; at least 2, so that each has a partner.
         augmentation: Factor on the ranges of all random changes; 0 for none.
@@ -65,16 +64,16 @@ class Options:
         style: Weight of the style term.
         identity: Weight of the contrastive identity term.
         attributes: Weight of the attribute term.
-        even_styles: Take every style for equally likely beforehand, however often it is drawn.
-            Without it a network that is not sure answers "original", which is drawn most.
+        even_styles: Assume a uniform prior over styles, however often each is drawn. Without it an
+            uncertain network answers "original", the most frequent style.
         temperature: Temperature of the contrastive term.
-        people_only: Train only what says who it is: identity, attributes and the layer both read.
-            Stages, regions and styles stay as they are, to the bit.
+        people_only: Train only identity, attributes and the layer that both share. Stages, regions
+            and styles stay unchanged, to the bit.
         device: Where to train, in torch's words.
     """
 
-    shards: str = "runs/data/looks"
-    test_shards: str = "runs/data/looks_test"
+    shards: str = "runs/data/variants"
+    test_shards: str = "runs/data/variants_test"
     start_from: str | None = None
     init_seed: int = 0
     batch_heads: int = 12
@@ -91,7 +90,7 @@ class Options:
 
 
 def build(options: Options) -> FeaturesRecipe:
-    """Build the recipe with a fresh or given network."""
+    """Build the recipe with a new or given network."""
     return FeaturesRecipe(options)
 
 
@@ -118,8 +117,8 @@ class FeaturesRecipe:
         network = _network(options, self.shards)
         self.style_names = network.config.style_names
         if options.people_only:
-            for answer in (network.stages, network.region_head, network.style_head):
-                answer.requires_grad_(False)
+            for frozen in (network.stages, network.region_head, network.style_head):
+                frozen.requires_grad_(False)
         self.features = network.to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.modules: Modules = {"features": self.features}
         self.augmentation = Augmentation().wider(options.augmentation)
@@ -132,7 +131,7 @@ class FeaturesRecipe:
     def loss(
         self, progress: Progress, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Draw heads in several looks and cameras and ask all four heads about them."""
+        """Draw heads in several variants and cameras and compute the losses of all four tasks."""
         options = self.options
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         batch = draw_variant_batch(
@@ -147,7 +146,7 @@ class FeaturesRecipe:
         batch, regions = batch.to(options.device), regions.to(options.device)
         with torch.autocast(image.device.type, torch.bfloat16):
             features = self.features(image)
-            terms = self._people_terms(features, batch)
+            terms = self._identity_terms(features, batch)
             figures: dict[str, float] = {}
             if not options.people_only:
                 region_logits = self.features.region_logits(features).float()
@@ -156,7 +155,9 @@ class FeaturesRecipe:
         loss = sum((getattr(options, name) * term for name, term in terms.items()), torch.zeros(()))
         return loss, {name: float(term.detach()) for name, term in terms.items()} | figures
 
-    def _people_terms(self, features: dict[str, Tensor], batch: VariantBatch) -> dict[str, Tensor]:
+    def _identity_terms(
+        self, features: dict[str, Tensor], batch: VariantBatch
+    ) -> dict[str, Tensor]:
         return {
             "identity": supervised_contrastive_loss(
                 self.features.identity(features).float(),
@@ -167,18 +168,18 @@ class FeaturesRecipe:
         }
 
     def _style_term(self, features: dict[str, Tensor], batch: VariantBatch) -> tuple[Tensor, float]:
-        """Cross-entropy of the styles, and the share named rightly.
+        """Return the cross-entropy of the styles and the accuracy.
 
-        What is drawn often is told to the loss, so the network need not learn it (Menon et al.,
-        Long-Tail Learning via Logit Adjustment, 2021, Eq. 10).
+        The logits are adjusted by the frequencies of the styles, so that the network does not learn
+        the frequencies (Menon et al., Long-Tail Learning via Logit Adjustment, 2021, Eq. 10).
         """
         logits = self.features.style_logits(features).float()
-        right = logits.argmax(1) == batch.style.argmax(1)
+        correct = logits.argmax(1) == batch.style.argmax(1)
         term = functional.cross_entropy(logits + self.log_shares, batch.style)
-        return term, float(right.float().mean())
+        return term, float(correct.float().mean())
 
     def _region_loss(self, logits: Tensor, regions: Tensor, known: Tensor) -> Tensor:
-        """Class-weighted cross-entropy over the pictures whose regions are known."""
+        """Return the class-weighted cross-entropy over the pictures whose regions are known."""
         per_pixel = functional.cross_entropy(
             logits.permute(0, 2, 3, 1).flatten(0, 2), regions.flatten(), reduction="none"
         )
@@ -187,7 +188,7 @@ class FeaturesRecipe:
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
-        """Measure regions, style, identity and attributes on unseen heads."""
+        """Measure regions, style, identity and attributes on held-out heads."""
         from triptych.training.features.checks import check_features
 
         network: Any = averaged["features"]
@@ -195,7 +196,7 @@ class FeaturesRecipe:
 
     @torch.no_grad()
     def sheet(self, averaged: Modules, path: Path) -> None:
-        """Save pictures of unseen heads, the regions found in them and the styles named."""
+        """Save pictures of held-out heads with the predicted regions and styles."""
         from PIL import Image, ImageDraw
 
         network: Any = averaged["features"]
@@ -205,19 +206,19 @@ class FeaturesRecipe:
         ).to(self.options.device)
         features = network(batch.image)
         regions = network.region_logits(features).argmax(1)
-        painted = torch.tensor(_REGION_COLOURS, dtype=torch.uint8)[regions.cpu()]
+        coloured = torch.tensor(_REGION_COLOURS, dtype=torch.uint8)[regions.cpu()]
         pictures = to_uint8(batch.image.cpu())
-        pairs = torch.cat([pictures, painted], dim=1)  # picture above its regions
+        pairs = torch.cat([pictures, coloured], dim=1)  # picture above its regions
         height, width = pairs.shape[1:3]
         rows = pairs.view(4, 8, height, width, 3).permute(0, 2, 1, 3, 4)
         canvas = Image.fromarray(rows.reshape(4 * height, 8 * width, 3).numpy())
         draw = ImageDraw.Draw(canvas)
-        answers = network.style_logits(features).argmax(1).tolist()
-        truths = batch.style.argmax(1).tolist()
-        for index, (answer, truth) in enumerate(zip(answers, truths, strict=True)):
+        predictions = network.style_logits(features).argmax(1).tolist()
+        targets = batch.style.argmax(1).tolist()
+        for index, (pred, target) in enumerate(zip(predictions, targets, strict=True)):
             corner = (index % 8 * width + 2, index // 8 * height + 1)
-            colour = (0, 90, 0) if answer == truth else (200, 0, 0)
-            draw.text(corner, self.style_names[answer], fill=colour)
+            colour = (0, 90, 0) if pred == target else (200, 0, 0)
+            draw.text(corner, self.style_names[pred], fill=colour)
         canvas.save(path)
 
 
@@ -235,7 +236,34 @@ def _network(options: Options, shards: ShardSet) -> AvatarFeatures:
 
 
 def _attribute_loss(predicted: Tensor, batch: VariantBatch) -> Tensor:
-    """Smooth L1 over the heads shown as they are: a style may hide or change attributes."""
+    """Return the smooth L1 loss over original variants: a style may hide or change attributes."""
     per_image = functional.smooth_l1_loss(predicted, batch.attributes, reduction="none").mean(1)
     shown = batch.is_original.float()
     return (per_image * shown).sum() / shown.sum().clamp(min=1)
+
+
+def supervised_contrastive_loss(
+    embeddings: Tensor, labels: Tensor, *, temperature: float = 0.1
+) -> Tensor:
+    """Return the mean over anchors of the negative log-probability of their positives.
+
+    Args:
+        embeddings: Unit vectors [n, d].
+        labels: Class of each vector [n], integers.
+        temperature: Divides the cosines; a smaller one gives more weight to hard negatives.
+
+    Returns:
+        Loss []; anchors without a positive are left out; zero if no anchor has one.
+
+    Reference:
+        Khosla et al. 2020, "Supervised Contrastive Learning", Eq. 2 (sum outside the logarithm).
+    """
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    similarity = embeddings @ embeddings.T / temperature
+    log_share = similarity - similarity.masked_fill(itself, -torch.inf).logsumexp(
+        dim=1, keepdim=True
+    )
+    positive = (labels[:, None] == labels[None, :]) & ~itself
+    count = positive.sum(dim=1)
+    per_anchor = -log_share.masked_fill(~positive, 0.0).sum(dim=1) / count.clamp(min=1)
+    return per_anchor.sum() / (count > 0).sum().clamp(min=1)

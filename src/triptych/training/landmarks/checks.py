@@ -1,4 +1,4 @@
-"""How well a head pose network aligns pictures of heads whose cameras are known."""
+"""Evaluation of a head pose network on pictures with known cameras."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from triptych.photos.detectors.head_pose import HeadPoseFinder
 from triptych.photos.detectors.rotations import angle_of
 
 if TYPE_CHECKING:
-    from triptych.training.landmarks.head_source import HeadSource
+    from triptych.training.landmarks.landmark_shards import LandmarkShards
 
 _AXIS = 0.12  # drawn length of a head axis, world units
 _MOST_HEADS = 40
 
 
 def check_head_pose(
-    network: HeadPoseNetwork, source: HeadSource, *, every_variant: bool
+    network: HeadPoseNetwork, source: LandmarkShards, *, every_variant: bool
 ) -> dict[str, float]:
-    """Find the head in whole pictures and compare its pose with the known camera.
+    """Detect the head in whole pictures and compare its pose with the known camera.
 
     Args:
-        network: What to measure.
-        source: Heads never trained on.
-        every_look: Take another look of each picture in turn; otherwise the head as it is.
+        network: The network.
+        source: Held-out heads.
+        every_variant: Cycle over all variants; otherwise use the original ones.
 
     Returns:
-        Median and 90 % quantile of the rotation error in degrees, median errors of place (share
-        of the picture), of size and of landmarks (share of the face width), and the share of
-        pictures in which a head was found.
+        Median and 90 % quantile of the rotation error in degrees, median errors of the position
+        (share of the picture), of the size and of the landmarks (share of the face width), and
+        the share of pictures in which a head was found.
     """
     finder = HeadPoseFinder(network)
     errors = []
@@ -46,11 +46,11 @@ def check_head_pose(
         variants = source.landmarks.shape[1] if every_variant else 1
         for view in range(source.shards.num_views):
             variant = (head + view) % variants
-            shot = source.shot(head, variant, view)
-            faces = finder.find(to_uint8(shot.image)[0].numpy())
+            one = source.image(head, variant, view)
+            faces = finder.find(to_uint8(one.image)[0].numpy())
             pictures += 1
             if faces:
-                truth = np.array(shot.cam2world[0].double())
+                truth = np.array(one.cam2world[0].double())
                 marks = source.landmarks[head, variant].astype(np.float64)
                 errors.append(pose_errors(faces[0], truth, marks, source.shards.size))
     if not errors:
@@ -75,9 +75,9 @@ def pose_errors(
     """Compare a face with the camera that took the picture.
 
     Args:
-        face: What was found.
+        face: The detected face.
         cam2world: The camera [4, 4], which looks at `camera.TARGET`.
-        landmarks: World places [k, 3] of the face's landmarks, if they are known.
+        landmarks: World positions [k, 3] of the landmarks, if they are known.
         size: Side of the picture in pixels.
 
     Returns:
@@ -101,7 +101,7 @@ def pose_errors(
     )
 
 
-def draw_poses(window: Tensor, said: HeadPose) -> Tensor:
+def draw_poses(window: Tensor, pose: HeadPose) -> Tensor:
     """Draw landmarks and head axes (red x, green y, blue z) over windows [n, 3, s, s]."""
     from PIL import Image, ImageDraw
 
@@ -110,12 +110,12 @@ def draw_poses(window: Tensor, said: HeadPose) -> Tensor:
     for index, pixels in enumerate(to_uint8(window).numpy()):
         picture = Image.fromarray(pixels)
         pen = ImageDraw.Draw(picture)
-        for x, y in ((said.landmarks[index] + 0.5) * size).tolist():
+        for x, y in ((pose.landmarks[index] + 0.5) * size).tolist():
             pen.ellipse((x - 1, y - 1, x + 1, y + 1), fill="yellow")
-        start = (said.anchor[index] + 0.5) * size
-        length = _AXIS * float(said.log_scale[index].exp()) * size
+        start = (pose.anchor[index] + 0.5) * size
+        length = _AXIS * float(pose.log_scale[index].exp()) * size
         for axis, colour in enumerate(("red", "lime", "blue")):
-            end = start + length * said.rotation[index, :2, axis]
+            end = start + length * pose.rotation[index, :2, axis]
             pen.line((*start.tolist(), *end.tolist()), fill=colour, width=2)
         drawn.append(np.asarray(picture))
     pictures = torch.from_numpy(np.stack(drawn))

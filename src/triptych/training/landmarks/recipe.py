@@ -1,8 +1,7 @@
-"""The landmark network: where an avatar's head is, how it is turned, where its landmarks are.
+"""The head pose network: position, rotation and landmarks of a head.
 
-It learns from rendered heads alone, whose cameras and landmarks are known: plain ones, styled ones
-and ones painted over, so that avatars and drawings can be aligned where detectors made for
-photographs find nothing.
+It is trained on rendered heads only, whose cameras and landmarks are known: plain, styled and
+filtered ones, so that it aligns avatars and drawings, on which detectors for photographs fail.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from torch.nn import functional
 from triptych.avatars.geometry.landmarks import LANDMARKS, MIRRORED
 from triptych.nn.head_pose_network import HeadPose, HeadPoseConfig, HeadPoseNetwork
 from triptych.training.augmentation import Augmentation
-from triptych.training.landmarks.head_source import HeadSource
-from triptych.training.landmarks.windows import Shots, WindowRanges, draw_windows
+from triptych.training.landmarks.landmark_shards import LandmarkShards
+from triptych.training.landmarks.windows import LandmarkImages, WindowRanges, draw_windows
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.style_variants import drawn_styles
 from triptych.training.trained_weights import save_trained
@@ -36,28 +35,28 @@ class Options:
 
     Attributes:
         shards: Folder of plain heads.
-        looks: Folder of heads in several looks.
-        test_shards: Plain heads never trained on.
-        test_looks: Heads in several looks never trained on.
+        variants: Folder of heads in several style variants.
+        test_shards: Held-out plain heads.
+        test_variants: Held-out heads in several style variants.
         limit: Most plain heads used.
-        cache: Folder of the heads' landmarks, which are computed when absent.
-        start_from: Network weights (.safetensors) to begin with; fresh ones when None.
-        init_seed: Seed of fresh weights.
+        cache: Folder of the landmarks, which are computed when absent.
+        start_from: Network weights (.safetensors) to start from; new ones when None.
+        init_seed: Seed of the initial weights.
         batch: Windows per step.
         plain: Share of windows from the plain heads.
-        drawn: Share of the others whose picture is painted over.
+        drawn: Share of the others that are put under a picture filter.
         landmarks: Weight of the landmark term.
         anchor: Weight of the anchor term.
         scale: Weight of the scale term.
         rotation: Weight of the rotation term.
-        presence: Weight of the term that asks whether there is a head.
+        presence: Weight of the term of head presence.
         device: Where to train, in torch's words.
     """
 
     shards: str = "runs/data/prior"
-    variants: str = "runs/data/looks"
+    variants: str = "runs/data/variants"
     test_shards: str = "runs/data/prior_test"
-    test_variants: str = "runs/data/looks_test"
+    test_variants: str = "runs/data/variants_test"
     limit: int = 3000
     cache: str = "runs/data/landmarks"
     start_from: str | None = None
@@ -74,7 +73,7 @@ class Options:
 
 
 def build(options: Options) -> LandmarksRecipe:
-    """Build the recipe with a fresh or given network."""
+    """Build the recipe with a new or given network."""
     return LandmarksRecipe(options)
 
 
@@ -92,12 +91,12 @@ class LandmarksRecipe:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.sources = (
-            HeadSource.open(options.shards, options.cache, options.limit),
-            HeadSource.open(options.variants, options.cache),
+            LandmarkShards.open(options.shards, options.cache, options.limit),
+            LandmarkShards.open(options.variants, options.cache),
         )
         self.test_sources = (
-            HeadSource.open(options.test_shards, options.cache),
-            HeadSource.open(options.test_variants, options.cache),
+            LandmarkShards.open(options.test_shards, options.cache),
+            LandmarkShards.open(options.test_variants, options.cache),
         )
         network = _network(options).to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: HeadPoseNetwork = network
@@ -109,11 +108,11 @@ class LandmarksRecipe:
     def loss(
         self, progress: Progress, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Draw windows of heads and compare the answers with what is true of them."""
+        """Draw windows of heads and compare the predictions with the ground truth."""
         options, config = self.options, self.network.config
-        shots = self._draw_shots(np.random.default_rng(_seed(generator)))
+        images = self._draw_images(np.random.default_rng(_seed(generator)))
         window, truth = draw_windows(
-            shots,
+            images,
             config.image_size,
             config.window_units,
             config.mirrored,
@@ -123,25 +122,25 @@ class LandmarksRecipe:
         )
         window = window.to(options.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(window.device.type, torch.bfloat16):
-            said = self.network(window)
-        terms = pose_terms(said, truth)
+            pred = self.network(window)
+        terms = pose_terms(pred, truth)
         loss = sum((getattr(options, name) * term for name, term in terms.items()), torch.zeros(()))
         return loss, {name: float(term.detach()) for name, term in terms.items()}
 
-    def _draw_shots(self, rng: np.random.Generator) -> Shots:
-        shots = []
+    def _draw_images(self, rng: np.random.Generator) -> LandmarkImages:
+        images = []
         for _ in range(self.options.batch):
             source = self.sources[0 if rng.random() < self.options.plain else 1]
             head, view = rng.integers(len(source.shards)), rng.integers(source.shards.num_views)
             variant = rng.integers(source.landmarks.shape[1])
-            painted = rng.random() < self.options.drawn
-            drawn = str(rng.choice(drawn_styles())) if painted else None
-            shots.append(source.shot(int(head), int(variant), int(view), drawn))
-        return join_shots(shots)
+            filtered = rng.random() < self.options.drawn
+            drawn = str(rng.choice(drawn_styles())) if filtered else None
+            images.append(source.image(int(head), int(variant), int(view), drawn))
+        return join_images(images)
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
-        """Measure the alignment of whole pictures of heads never trained on."""
+        """Measure the alignment of whole pictures of held-out heads."""
         from triptych.training.landmarks.checks import check_head_pose
 
         network: Any = averaged["network"]
@@ -152,24 +151,24 @@ class LandmarksRecipe:
 
     @torch.no_grad()
     def sheet(self, averaged: Modules, path: Path) -> None:
-        """Save windows of unseen heads with the landmarks and the head axes found in them."""
+        """Save windows of held-out heads with the predicted landmarks and axes."""
         from triptych.training.landmarks.checks import draw_poses
         from triptych.training.sheets import save_sheet
 
         network: Any = averaged["network"]
         generator = torch.Generator().manual_seed(0)
         rng = np.random.default_rng(0)
-        shots = []
+        images = []
         for index in range(32):
             source = self.test_sources[index % 2]
             head, variant = (
                 rng.integers(len(source.shards)),
                 rng.integers(source.landmarks.shape[1]),
             )
-            shots.append(source.shot(int(head), int(variant), int(rng.integers(2))))
+            images.append(source.image(int(head), int(variant), int(rng.integers(2))))
         config = network.config
         window, _ = draw_windows(
-            join_shots(shots),
+            join_images(images),
             config.image_size,
             config.window_units,
             config.mirrored,
@@ -181,8 +180,8 @@ class LandmarksRecipe:
         save_sheet(list(marked.split(8)), path)
 
 
-def pose_terms(said: HeadPose, truth: HeadPose) -> dict[str, Tensor]:
-    """Return the terms of the loss by name; windows without a head only count in "presence".
+def pose_terms(pred: HeadPose, truth: HeadPose) -> dict[str, Tensor]:
+    """Return the terms of the loss by name; windows without a head count only in "presence".
 
     Positions and scales are compared by L1; rotations by the Frobenius norm of their difference,
     which for small errors is their angle times the square root of two.
@@ -192,21 +191,21 @@ def pose_terms(said: HeadPose, truth: HeadPose) -> dict[str, Tensor]:
     def mean(per_window: Tensor) -> Tensor:
         return (per_window * there).sum()
 
-    difference = (said.rotation - truth.rotation).square().sum((1, 2))
+    difference = (pred.rotation - truth.rotation).square().sum((1, 2))
     return {
-        "landmarks": mean((said.landmarks - truth.landmarks).abs().mean((1, 2))),
-        "anchor": mean((said.anchor - truth.anchor).abs().mean(1)),
-        "scale": mean((said.log_scale - truth.log_scale).abs()),
+        "landmarks": mean((pred.landmarks - truth.landmarks).abs().mean((1, 2))),
+        "anchor": mean((pred.anchor - truth.anchor).abs().mean(1)),
+        "scale": mean((pred.log_scale - truth.log_scale).abs()),
         "rotation": mean((difference + 1e-4).sqrt()),
-        "presence": functional.binary_cross_entropy_with_logits(said.presence, truth.presence),
+        "presence": functional.binary_cross_entropy_with_logits(pred.presence, truth.presence),
     }
 
 
-def join_shots(shots: list[Shots]) -> Shots:
+def join_images(images: list[LandmarkImages]) -> LandmarkImages:
     """Join pictures into one batch."""
-    return Shots(
+    return LandmarkImages(
         *(
-            torch.cat([getattr(shot, name) for shot in shots])
+            torch.cat([getattr(one, name) for one in images])
             for name in ("image", "alpha", "landmarks", "cam2world")
         )
     )

@@ -1,7 +1,7 @@
-"""Windows of rendered heads with everything the head pose network is asked about them.
+"""Random windows of rendered heads with the ground truth of the head pose network.
 
-A window is a random square of a picture: shifted, scaled, turned, mirrored, before any background
-and in any light. What is asked follows by geometry from the known camera and landmarks.
+A window is a random square of a picture: shifted, scaled, rotated, mirrored, with a random
+background and light. The ground truth follows from the known camera and landmarks.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _PIECES = 4  # per side
 
 
 @dataclass(frozen=True)
-class Shots:
-    """Pictures of heads with their cameras.
+class LandmarkImages:
+    """Pictures of heads with their cameras and landmarks.
 
     Attributes:
         image: [n, 3, s, s] in [-1, 1], over the plain background.
-        alpha: Coverage of the head as it is, without style [n, 1, s, s], 0..1.
-        landmarks: World places [n, k, 3].
+        alpha: Opacity of the original head [n, 1, s, s], 0..1.
+        landmarks: World positions [n, k, 3].
         cam2world: [n, 4, 4].
     """
 
@@ -46,16 +46,17 @@ class WindowRanges:
     """How windows are drawn.
 
     Attributes:
-        near: Share of windows that nearly are what a second look sees; the others are first looks.
+        near: Share of windows close to the refined crop of a detected head; the others are like
+            the initial crops of a search.
         near_size, near_shift, near_roll: Largest relative change of size, shift in window widths
-            and turn in radians of the near ones.
-        side: Smallest and largest side of first looks, in widths of the picture.
-        shift: Largest distance of the head from the middle of a first look, in window widths.
-        roll: Largest turn of first looks, radians.
+            and rotation in radians of the close ones.
+        side: Smallest and largest side of initial crops, in widths of the picture.
+        shift: Largest distance of the head from the middle of an initial crop, in window widths.
+        roll: Largest rotation of initial crops, radians.
         empty: Share of windows without a head. A third of them shows a head in shuffled pieces:
             its colours and edges, but no face.
-        background: Share of windows before something else than the plain background.
-        occluded: Share of windows with a patch before the head.
+        background: Share of windows with another background than the plain one.
+        occluded: Share of windows with a patch over the head.
     """
 
     near: float = 0.6
@@ -71,7 +72,7 @@ class WindowRanges:
 
 
 def draw_windows(
-    shots: Shots,
+    images: LandmarkImages,
     size: int,
     window_units: float,
     mirrored: tuple[int, ...],
@@ -82,32 +83,32 @@ def draw_windows(
     """Draw one window of each picture.
 
     Args:
-        shots: The pictures.
+        images: The pictures.
         size: Side of the windows in pixels.
-        window_units: Side of a second look in world units at the head.
-        mirrored: Which landmark each becomes in a mirrored picture.
+        window_units: Side of a refined crop in world units at the head.
+        mirrored: Index of the landmark that each becomes in a mirrored picture.
         ranges: How windows are drawn.
-        light: Changes of light, softness and noise; it must move nothing.
+        light: Changes of light, blur and noise; without geometry.
         generator: Source of the randomness.
 
     Returns:
-        Windows [n, 3, size, size] in [-1, 1] and what is true of them; the presence is 0 or 1.
+        Windows [n, 3, size, size] in [-1, 1] and their ground truth; the presence is 0 or 1.
     """
-    count = len(shots.image)
-    camera = Camera.with_focal(shots.cam2world)
+    count = len(images.image)
+    camera = Camera.with_focal(images.cam2world)
     anchor, per_unit = _projected_anchor(camera)
     centre, side, roll = _draw_squares(anchor, per_unit, window_units, ranges, generator)
     empty = torch.rand(count, generator=generator) < ranges.empty
     pieces = empty & (torch.rand(count, generator=generator) < _SHUFFLED_SHARE)
-    window = _cut(shots, centre, side, roll, size, empty & ~pieces, ranges, generator)
+    window = _cut(images, centre, side, roll, size, empty & ~pieces, ranges, generator)
     window[pieces] = _shuffled(window[pieces], generator)
-    turn = _turns(roll)
-    seen, _ = camera.project(shots.landmarks)
+    rotation = _rotations(roll)
+    projected, _ = camera.project(images.landmarks)
     truth = HeadPose(
-        landmarks=((seen - centre[:, None]) @ turn) / side[:, None, None],
-        anchor=((anchor - centre)[:, None] @ turn)[:, 0] / side[:, None],
+        landmarks=((projected - centre[:, None]) @ rotation) / side[:, None, None],
+        anchor=((anchor - centre)[:, None] @ rotation)[:, 0] / side[:, None],
         log_scale=(per_unit / side).log(),
-        rotation=_camera_turns(roll) @ shots.cam2world[:, :3, :3].transpose(1, 2),
+        rotation=_camera_rotations(roll) @ images.cam2world[:, :3, :3].transpose(1, 2),
         presence=(~empty).float(),
     )
     window, truth = _mirror_half(window, truth, mirrored, generator)
@@ -123,16 +124,16 @@ def _projected_anchor(camera: Camera) -> tuple[Tensor, Tensor]:
     return position[:, 0], FOCAL / depth[:, 0]
 
 
-def _turns(roll: Tensor) -> Tensor:
+def _rotations(roll: Tensor) -> Tensor:
     """Matrices [n, 2, 2] whose columns are the axes of windows turned clockwise."""
     cos, sin = roll.cos(), roll.sin()
     return torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
 
 
-def _camera_turns(roll: Tensor) -> Tensor:
+def _camera_rotations(roll: Tensor) -> Tensor:
     """Rotations [n, 3, 3] from the camera's axes to those of the turned window."""
     turn = torch.eye(3).repeat(len(roll), 1, 1)
-    turn[:, :2, :2] = _turns(roll).transpose(1, 2)
+    turn[:, :2, :2] = _rotations(roll).transpose(1, 2)
     return turn
 
 
@@ -157,7 +158,7 @@ def _draw_squares(
 
 
 def _cut(
-    shots: Shots,
+    images: LandmarkImages,
     centre: Tensor,
     side: Tensor,
     roll: Tensor,
@@ -166,19 +167,19 @@ def _cut(
     ranges: WindowRanges,
     generator: torch.Generator,
 ) -> Tensor:
-    """Lay the heads, resampled to their windows, before backgrounds."""
+    """Resample the heads to their windows and composite them over backgrounds."""
     count = len(centre)
-    # A style may have grown something outside the head's own outline.
-    differs = (shots.image - _PLAIN).abs().amax(1, keepdim=True) > _PLAIN_TOLERANCE
-    cover = torch.maximum(shots.alpha, differs.float()) * (~empty)[:, None, None, None]
-    # Sampling is premultiplied, because zeros are what lies outside the picture.
-    layered = torch.cat([shots.image * cover, cover], dim=1)
+    # A style may add geometry outside the silhouette of the original head.
+    differs = (images.image - _PLAIN).abs().amax(1, keepdim=True) > _PLAIN_TOLERANCE
+    cover = torch.maximum(images.alpha, differs.float()) * (~empty)[:, None, None, None]
+    # Sampling is premultiplied because it reads zeros outside the picture.
+    layered = torch.cat([images.image * cover, cover], dim=1)
     affine = torch.zeros(count, 2, 3)
-    affine[:, :, :2] = _turns(roll) * side[:, None, None]
+    affine[:, :, :2] = _rotations(roll) * side[:, None, None]
     affine[:, :, 2] = 2 * centre - 1
     grid = functional.affine_grid(affine, [count, 4, size, size], align_corners=False)
     cut = torch.empty(count, 4, size, size)
-    small = side * shots.image.shape[-1] / size > 1.5  # source pixels per window pixel
+    small = side * images.image.shape[-1] / size > 1.5  # source pixels per window pixel
     for chosen, source in ((~small, layered), (small, functional.avg_pool2d(layered, 2))):
         if chosen.any():
             cut[chosen] = functional.grid_sample(source[chosen], grid[chosen], align_corners=False)
@@ -190,7 +191,7 @@ def _cut(
 
 
 def _shuffled(window: Tensor, generator: torch.Generator) -> Tensor:
-    """Cut windows [n, 3, s, s] into pieces and lay these in a random order."""
+    """Cut windows [n, 3, s, s] into pieces and shuffle them."""
     side = window.shape[-1] // _PIECES
     pieces = functional.unfold(window, side, stride=side)  # [n, 3 * side * side, pieces]
     order = torch.rand(len(window), 1, _PIECES**2, generator=generator).argsort(dim=2)
@@ -214,7 +215,7 @@ def _mirror_half(
 
 
 def _occluded(window: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Lay a patch of some background over a part of some windows: a hand, hair, a mask."""
+    """Cover a part of some windows with a background patch, as by a hand, hair or a mask."""
     chosen = (torch.rand(len(window), generator=generator) < share).nonzero()[:, 0]
     if not len(chosen):
         return window
@@ -233,7 +234,7 @@ def _occluded(window: Tensor, share: float, generator: torch.Generator) -> Tenso
 
 
 def _recoloured(window: Tensor, generator: torch.Generator) -> Tensor:
-    """Mix colour channels, bend the tone curve and shade from one side, each by chance."""
+    """Randomly mix colour channels, change the gamma and add a shading gradient."""
     count = len(window)
     mixing = torch.eye(3) + 0.12 * torch.randn(count, 3, 3, generator=generator)
     grey = (torch.rand(count, generator=generator) < 0.15)[:, None, None]

@@ -1,13 +1,15 @@
-"""Landmarks of every head and look in a set of shards, computed once and kept in a folder."""
+"""Shards with the landmarks of every head and variant, which are computed once and cached."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from triptych.avatars.assets.pack import HeadAssets, load_assets
@@ -18,8 +20,36 @@ from triptych.avatars.sets.shards import ORIGINAL, ShardSet
 from triptych.avatars.styles.catalogue import style_named
 from triptych.files import atomic_write, make_writable_folder
 from triptych.models.attributes import attributes_from_latent, latent_from_seed
+from triptych.training.landmarks.windows import LandmarkImages
+from triptych.training.style_variants import pictures_of
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LandmarkShards:
+    """Shards with the landmarks [heads, variants, k, 3] of their heads."""
+
+    shards: ShardSet
+    landmarks: NDArray[np.float32]
+
+    @classmethod
+    def open(cls, folder: str, cache: str, limit: int | None = None) -> LandmarkShards:
+        """Open a folder of shards."""
+        shards = ShardSet(folder, limit=limit)
+        return cls(shards, landmarks_of_shards(shards, cache))
+
+    def image(self, head: int, variant: int, view: int, drawn: str | None = None) -> LandmarkImages:
+        """Return one picture, under a picture filter if a drawn style is named."""
+        name = str(self.shards.get("variants", head)[variant])
+        shown = name if drawn is None else (drawn if variant == 0 else f"{name}+{drawn}")
+        alpha = np.asarray(self.shards.get("alpha", head)[view], np.float32) / 255
+        return LandmarkImages(
+            image=pictures_of(self.shards, head, shown, [view]),
+            alpha=torch.from_numpy(alpha)[None, None],
+            landmarks=torch.from_numpy(self.landmarks[head, variant])[None],
+            cam2world=torch.from_numpy(np.array(self.shards.get("cam2world", head)[view]))[None],
+        )
 
 
 def landmarks_of_shards(
@@ -29,15 +59,15 @@ def landmarks_of_shards(
     pack: str | Path | None = None,
     report: Callable[[str], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the landmarks [heads, looks, k, 3] of a set in world units.
+    """Return the landmarks [heads, variants, k, 3] of a set in world units.
 
-    The shards hold seeds, and a seed is a head: its shape is built again, its picture is not.
+    The shape of each head is built again from its seed; nothing is rendered.
 
     Args:
         shards: The rendered heads.
-        cache: Folder for the result; another set or other landmarks get a file of their own.
+        cache: Folder for the result; each set and list of landmarks has a file of its own.
         pack: Head asset pack; the default places when None.
-        report: Receives a line now and then; the log when None.
+        report: Receives lines of progress; the log when None.
     """
     seeds, variants = shards.all("seeds"), shards.all("variants")
     folder = Path(cache)
@@ -51,8 +81,8 @@ def landmarks_of_shards(
 
 
 def _fingerprint(seeds: NDArray[np.int64], variants: NDArray[np.str_]) -> str:
-    said = repr((LANDMARKS, seeds.tolist(), variants.tolist()))
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
+    description = repr((LANDMARKS, seeds.tolist(), variants.tolist()))
+    return hashlib.sha256(description.encode()).hexdigest()[:12]
 
 
 def _build(

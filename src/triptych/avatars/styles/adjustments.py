@@ -1,4 +1,4 @@
-"""Changes of identity and look that several styles share."""
+"""Changes of identity and appearance that several styles share."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def shifted(identity: Identity, weights: Mapping[str, float]) -> Identity:
 
 
 def dyed(appearance: Appearance, rgb: Rgb) -> HairAppearance:
-    """Return the look's hair in another linear colour."""
+    """Return the hair of an appearance in another linear colour."""
     return hair_appearance(rgb, scalp_cover=appearance.hair.scalp_cover)
 
 
 def black_brows(brows: BrowAppearance) -> BrowAppearance:
-    """Return the brows as strong as paint, black."""
+    """Return black brows of full strength."""
     return replace(brows, rgb=(0.006, 0.006, 0.007), strength=1.1)
 
 
