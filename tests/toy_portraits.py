@@ -53,6 +53,16 @@ def tiny_config() -> EG3DConfig:
     )
 
 
+def wider_config() -> EG3DConfig:
+    """Return the toy generator with twice the width, which can be fitted to recoloured views."""
+    config = tiny_config()
+    return dataclasses.replace(
+        config,
+        backbone=dataclasses.replace(config.backbone, channel_max=16, up_convolution="composed"),
+        decoder=dataclasses.replace(config.decoder, num_hidden=16),
+    )
+
+
 def tiny_superresolved_config() -> EG3DConfig:
     """Return a toy generator with a super-resolution head: rays at 16, images at 128 pixels."""
     return dataclasses.replace(

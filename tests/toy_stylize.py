@@ -8,46 +8,16 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from toy_portraits import wider_config
 
 from triptych.editors.image_editor import EditorConfig, EditRequest
-from triptych.framing import AVATAR_FRAMING
 from triptych.models.attributes import ATTRIBUTE_DIM
-from triptych.models.eg3d import (
-    BackboneConfig,
-    DecoderConfig,
-    EG3DConfig,
-    MappingConfig,
-    TriPlaneGenerator,
-)
+from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import latent_from_seed
-from triptych.render.renderer import RenderConfig
 from triptych.systems.stylize.image_to_triplane import ImageToTriplane, ImageToTriplaneConfig
 from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
 
-TINY_GENERATOR = EG3DConfig(
-    z_dim=ATTRIBUTE_DIM,
-    w_dim=16,
-    label_dim=0,
-    image_size=32,
-    render_size=32,
-    mapping=MappingConfig(num_layers=1, lr_multiplier=1.0, normalize_z=False),
-    latent_kind="attributes",
-    framing=AVATAR_FRAMING,
-    backbone=BackboneConfig(
-        plane_size=32,
-        plane_channels=4,
-        channel_base=256,
-        channel_max=16,
-        architecture="orig",
-        resample_filter=(1.0, 1.0),
-        use_noise=False,
-        up_convolution="composed",
-    ),
-    decoder=DecoderConfig(num_hidden=16, num_features=3),
-    rendering=RenderConfig(num_coarse=8, num_fine=8, background=0.5, density_gain=30.0),
-    superresolution=None,
-)
 TINY_NETWORK = ImageToTriplaneConfig(
     image_size=32,
     plane_size=32,
@@ -108,7 +78,7 @@ class RecolouringEditor:
 
 def toy_head_generator() -> TriPlaneGenerator:
     """Return a random generator whose heads are blobs in the middle of the box."""
-    generator = TriPlaneGenerator(TINY_GENERATOR)
+    generator = TriPlaneGenerator(wider_config())
     return generator.eval().requires_grad_(False)
 
 

@@ -145,8 +145,8 @@ class InstructPix2PixEditor:
     ) -> Iterator[Tensor]:
         """Edit pictures and yield them batch by batch, in order, as they are finished.
 
-        All pictures share one noise, so an edit that was cut may continue with the pictures that
-        are left and gives what it would have given. Arguments as in `ImageEditor.edit`.
+        All pictures share one noise, so an interrupted edit may continue with the pictures that
+        are left and gives the same result. Arguments as in `ImageEditor.edit`.
         """
         _check_images(images)
         config = self.config.for_request(request)

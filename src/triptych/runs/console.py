@@ -13,7 +13,7 @@ PLAIN_LINE_EVERY_S = 10.0
 """Where stderr is not a terminal, progress is a line this often."""
 
 _Show = Callable[[str, int, int, bool], None]
-"""A `Progress` that is also told whether the stage begins, for the first time or anew."""
+"""A `Progress` with one more argument: whether the stage begins, for the first time or anew."""
 
 
 def result(text: str) -> None:

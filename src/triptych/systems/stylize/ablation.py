@@ -174,7 +174,7 @@ def fit_variants(
 ) -> dict[PlaneSource, StylisedHead]:
     """Edit the views once and fit every variant to them.
 
-    Each variant's portrait stays in the folder, so a run that was cut goes on.
+    Each variant's portrait stays in the folder, so that an interrupted run goes on.
 
     Args:
         pipeline: The pipeline.

@@ -135,8 +135,8 @@ def measure_editor(
         phrase_of: Draws a phrase that asks for a style.
         settings: How much.
         models: Hashes for the report.
-        folder: Where finished groups of heads are kept, so that a measurement that was cut goes
-            on; it must exist.
+        folder: Where finished groups of heads are kept, so that an interrupted measurement
+            goes on; it must exist.
         step: Called after each group and style.
 
     Raises:

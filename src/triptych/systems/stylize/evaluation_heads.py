@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress, no_progress
 from triptych.systems.stylize.pipeline import Stylized, StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
+from triptych.systems.stylize.views import read_view
 from triptych.systems.stylize.work_folder import RESUME_FOLDER, VIEWS_FOLDER
 
 PORTRAIT_FILE = "portrait.safetensors"
@@ -85,7 +85,7 @@ class StylisedHead:
             portrait=portrait,
             original=head_of(identity),
             cameras=Camera.from_label25(labels),
-            edited=torch.stack([read_picture(file) for file in files]),
+            edited=from_uint8(torch.stack([read_view(file) for file in files])),
         )
 
 
@@ -128,22 +128,6 @@ def style_in(prompt: str) -> str:
     if not styles:
         raise UserError(f"the prompt '{prompt}' names no style that could be recognised")
     return "+".join(styles[:2])
-
-
-def read_picture(path: Path) -> Tensor:
-    """Read a picture file as [3, h, w] in [-1, 1].
-
-    Raises:
-        UserError: The file is absent or no picture.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            pixels = torch.from_numpy(np.array(picture.convert("RGB")))
-    except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"{path} is not a readable picture") from error
-    return from_uint8(pixels[None])[0]
 
 
 def stylise_or_read(

@@ -25,7 +25,7 @@ class FrontalCache:
     """Pictures of heads `first_seed`, `first_seed + 1`, ... in files of a hundred.
 
     Rendering one picture takes as long as a training step, so each is used many times. A folder
-    that was cut short is completed; another generator gets files of its own.
+    of an interrupted run is completed; another generator gets files of its own.
 
     Args:
         folder: Where the files are or will be; made when absent.

@@ -1,4 +1,4 @@
-"""What turns the edited front view into planes while a style is fitted: H or its ablations."""
+"""The module that maps the edited front view to planes and is fitted: H or its ablations."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def trainable_plane_source(
 
 
 class ModulatedGenerator(nn.Module):
-    """The frozen generator between two trainable modulation layers; the picture is not looked at.
+    """The frozen generator between two trainable modulation layers; the image is ignored.
 
     The first layer scales and shifts the style codes, the second the channels of the planes.
 
@@ -57,8 +57,8 @@ class ModulatedGenerator(nn.Module):
 
     def __init__(self, generator: TriPlaneGenerator, ws: Tensor) -> None:
         super().__init__()
-        # Not a submodule: a frozen prior belongs neither into checkpoints nor to the optimiser.
-        self._frozen = (generator,)
+        # In a list, so that it is no submodule: checkpoints and the optimiser leave it out.
+        self.frozen_generator = [generator]
         channels = generator.config.backbone.plane_channels
         self.register_buffer("ws", ws.detach().clone(), persistent=False)
         self.style_scale = nn.Parameter(torch.ones_like(ws))
@@ -68,7 +68,7 @@ class ModulatedGenerator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         styles = self.style_scale * self.ws + self.style_shift
-        planes = self._frozen[0].planes(styles).float()
+        planes = self.frozen_generator[0].planes(styles).float()
         return self.plane_scale * planes + self.plane_shift
 
 

@@ -21,7 +21,7 @@ _SHOWN_VIEWS = ((-1.0, 0.0), (-0.5, 0.5), (0.0, 0.0), (0.5, -0.5), (1.0, 0.0))
 """Yaw and pitch of the views on the sheet, as shares of the edited range."""
 _NEW_ANGLES_DEG = ((-45.0, 0.0), (-25.0, 20.0), (0.0, -20.0), (25.0, 20.0), (45.0, 0.0))
 
-_JUDGED_YAWS_DEG = (-30.0, -15.0, 0.0, 15.0, 30.0)
+_CLASSIFIED_YAWS_DEG = (-30.0, -15.0, 0.0, 15.0, 30.0)
 _NUM_SCORES = 3
 
 
@@ -43,20 +43,21 @@ def save_results(stylized: Stylized, folder: Path, progress: Progress) -> dict[s
 
 
 def style_scores(portrait: TriPlanePortrait) -> dict[str, float]:
-    """Return the styles that the embedded judge most likely sees, with its probabilities.
+    """Return the embedded classifier's most probable styles with their probabilities.
 
-    The judge was trained on avatar renders only; it looks from five angles within +-30 degrees.
+    The classifier was trained on avatar renders only; probabilities are means over five yaws
+    within +-30 degrees.
     """
     from triptych.metrics.style_classifier import AvatarStyleClassifier
 
-    evaluate = AvatarStyleClassifier.from_pretrained().to(portrait.camera.cam2world.device)
-    yaws = torch.deg2rad(torch.tensor(_JUDGED_YAWS_DEG))
+    classifier = AvatarStyleClassifier.from_pretrained().to(portrait.camera.cam2world.device)
+    yaws = torch.deg2rad(torch.tensor(_CLASSIFIED_YAWS_DEG))
     with torch.no_grad():
         images = portrait.render(portrait.config.view.camera(yaws)).image
-        probabilities = evaluate.probabilities(images.clamp(-1, 1)).mean(dim=0)
-    likeliest = probabilities.topk(min(_NUM_SCORES, len(evaluate.names)))
+        probabilities = classifier.probabilities(images.clamp(-1, 1)).mean(dim=0)
+    likeliest = probabilities.topk(min(_NUM_SCORES, len(classifier.names)))
     return {
-        evaluate.names[int(index)]: round(float(probability), 3)
+        classifier.names[int(index)]: round(float(probability), 3)
         for probability, index in zip(likeliest.values, likeliest.indices, strict=True)
     }
 
@@ -90,5 +91,5 @@ def _indices_shown(views: EditedViews) -> torch.Tensor:
     angles = torch.stack([cameras.yaw, cameras.pitch], dim=1)
     angles[~views.kept] = torch.inf
     reach = torch.stack([cameras.yaw.abs().max(), cameras.pitch.abs().max()])
-    wanted = torch.tensor(_SHOWN_VIEWS) * reach
-    return torch.cdist(wanted.to(angles), angles).argmin(dim=1)
+    shown = torch.tensor(_SHOWN_VIEWS) * reach
+    return torch.cdist(shown.to(angles), angles).argmin(dim=1)

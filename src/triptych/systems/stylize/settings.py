@@ -1,4 +1,4 @@
-"""How a head is stylised: views, edits, fitting; three presets trade time for quality."""
+"""Settings of views, edits and fitting; three presets trade time for quality."""
 
 from __future__ import annotations
 
@@ -19,33 +19,24 @@ PlaneSource = Literal["full", "vector", "no_pretraining", "none"]
 class StylizeSettings:
     """Everything that decides the result beside the prompt, the head and the seed.
 
+    The first group is the paper's method. Values that the paper does not state, or that differ from
+    it at avatar scale, say so. The second group makes fitting fast on a CPU. The third is added to
+    the method; `anchor="none"`, `plain_background=False`, `background_margin=None`,
+    `outlier_fraction=0` and `held_out_fraction=0` give the method as published.
+
     Attributes:
-        num_yaw: Columns of the view grid.
+        num_yaw: Columns of the view grid (Algorithm 1).
         num_pitch: Rows of the view grid; the exact front is one more view.
         yaw_range: Largest yaw in radians, to both sides.
         pitch_range: Largest pitch in radians, up and down.
         image_size: Side of the views in pixels; the head's own size when None.
-        edit_batch: Views edited at once.
-        plain_background: Lay aside what an editor leaves behind the head, where the pipeline can
-            tell it from the head; else it becomes clouds and specks in space. Off as published.
-        outlier_fraction: Largest share of the views that may be dropped as inconsistent.
-        outlier_ratio: A view is dropped when it differs from its neighbours this many times more
-            than the middle view does.
-        held_out_fraction: Share of the views that are only looked at, never fitted.
         use_i2t: "full": the paper's network; "vector": its code averaged over positions;
             "no_pretraining": fresh weights; "none": the frozen generator with two trainable
             modulation layers. The last three are the paper's ablation (Table 2).
-        anchor: "head": what the untuned source misses of the unedited head's planes, which are
-            known, is added to every answer of "full", "vector" and "none", so that the fitting
-            starts at the head itself, even one whose planes are no generator's; "none": the paper.
-        steps: Most optimiser steps.
-        batch_views: Views per step.
-        patch: Side of a view's patch in rays; the whole view when it is not larger.
-        strides: Pixel steps between the rays of a patch, drawn evenly.
+        steps: Largest number of optimiser steps; not stated in the paper.
+        batch_views: Views per step; not stated in the paper.
         learning_rate: Adam's rate after warm-up; the paper's is 2e-3 with equalised layers.
         betas: Adam's moment decays.
-        warmup_steps: Steps of linear warm-up.
-        gradient_clip: Largest gradient norm.
         rec_weight: Weight of the reconstruction loss (Eq. 5).
         perceptual_weight: Weight of the perceptual distance within the reconstruction loss.
         density_weight: Weight of the density regularisation (Eq. 6).
@@ -53,18 +44,34 @@ class StylizeSettings:
             delta (EG3D).
         density_std: Standard deviation of delta.
         density_points: Points per step of the density regularisation.
-        background_margin: Edited pixels farther from the unedited head than this many pixels of its
-            rays are taken for plain background in any case. None believes every pixel (the paper).
-        empty_weight: Weight of matter farther than that from the unedited head, in space; see
-            `render.empty_space`. 0, as published, or no margin: none.
-        empty_points: Points per step at which such matter is looked for.
+
+        edit_batch: Views edited at once.
+        patch: Side of a view's patch in rays; the whole view when it is not larger.
+        strides: Pixel steps between the rays of a patch, drawn evenly.
         num_spread: Samples per ray over the whole range.
-        num_guided: Samples per ray round the surface last seen there.
-        guided_deviation: Spread of the guided samples in world units.
+        num_guided: Samples per ray round the surface last rendered there.
+        guided_deviation: Standard deviation of the guided samples in world units.
+        mixed_precision: Networks in bfloat16 where that is fast, compositing in float32.
+
+        outlier_fraction: Largest share of the views that may be dropped as inconsistent.
+        outlier_ratio: A view is dropped when it differs from its neighbours this many times more
+            than the middle view does.
+        held_out_fraction: Share of the views that are for validation only.
+        evaluate_every: Steps between validations on the held-out views.
+        patience: Validations without improvement after which the fitting stops.
+        warmup_steps: Steps of linear warm-up.
+        gradient_clip: Largest gradient norm.
         ema_decay: Decay of the weight average that makes the result.
-        evaluate_every: Steps between looks at the held-out views.
-        patience: Looks without improvement after which the fitting stops.
-        mixed_precision: Networks in bfloat16, compositing in float32.
+        anchor: "head": the difference between the unedited head's planes, which are known, and
+            those of the untuned source is added to every answer of "full", "vector" and "none", so
+            that the fitting starts at the head itself, even a tuned one; "none": the paper.
+        plain_background: Composite edited heads on the prior's plain background, where the
+            pipeline has matting; otherwise what the editor drew there becomes clouds in space.
+        background_margin: Edited pixels farther from the unedited head than this many pixels of its
+            rays count as plain background. None fits every pixel as edited.
+        empty_weight: Weight of the empty-space loss on density farther than that from the unedited
+            head; see `render.empty_space`. None without a margin.
+        empty_points: Points per step of the empty-space loss.
     """
 
     num_yaw: int = 10
@@ -72,37 +79,39 @@ class StylizeSettings:
     yaw_range: float = math.radians(30)
     pitch_range: float = math.radians(30)
     image_size: int | None = None
-    edit_batch: int = 8
-    plain_background: bool = True
-    outlier_fraction: float = 0.1
-    outlier_ratio: float = 2.5
-    held_out_fraction: float = 0.1
     use_i2t: PlaneSource = "full"
-    anchor: Literal["head", "none"] = "head"
     steps: int = 260
     batch_views: int = 4
-    patch: int = 64
-    strides: tuple[int, ...] = (1, 2)
     learning_rate: float = 5e-4
     betas: tuple[float, float] = (0.0, 0.99)
-    warmup_steps: int = 20
-    gradient_clip: float = 1.0
     rec_weight: float = 10.0
     perceptual_weight: float = 1.0
     density_weight: float = 0.2
     density_perturbation: Literal["relative", "additive"] = "relative"
     density_std: float = 0.004
     density_points: int = 1000
-    background_margin: int | None = 14
-    empty_weight: float = 1.0
-    empty_points: int = 2000
+
+    edit_batch: int = 8
+    patch: int = 64
+    strides: tuple[int, ...] = (1, 2)
     num_spread: int = 8
     num_guided: int = 6
     guided_deviation: float = 0.02
-    ema_decay: float = 0.995
+    mixed_precision: bool = True
+
+    outlier_fraction: float = 0.1
+    outlier_ratio: float = 2.5
+    held_out_fraction: float = 0.1
     evaluate_every: int = 25
     patience: int = 6
-    mixed_precision: bool = True
+    warmup_steps: int = 20
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.995
+    anchor: Literal["head", "none"] = "head"
+    plain_background: bool = True
+    background_margin: int | None = 14
+    empty_weight: float = 1.0
+    empty_points: int = 2000
 
     def __post_init__(self) -> None:
         check_fields(

@@ -1,4 +1,4 @@
-"""FF3D's Algorithm 1: one head from many sides, every picture edited with the same words."""
+"""FF3D's Algorithm 1: a head from many sides, every view edited with the same prompt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,9 +14,11 @@ from torch.nn import functional as F
 from triptych.camera import Camera, grid_of_views
 from triptych.editors.image_editor import EditorWarning, EditRequest, ImageEditor
 from triptych.errors import UserError
-from triptych.files import atomic_path, write_json
+from triptych.export.pictures import save_png
+from triptych.files import write_json
 from triptych.ops.colour import from_uint8, to_uint8
 from triptych.photos.matting import HeadMatting
+from triptych.photos.photo import read_pixels
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.systems.stylize.settings import StylizeSettings
@@ -54,7 +55,7 @@ class EditedViews:
     Attributes:
         originals: The same views before editing.
         images: Edited pictures [v, 3, H, W] in [-1, 1].
-        scores: Disagreement of each view with its neighbours [v], on the CPU; about 1 is ordinary.
+        scores: Inconsistency of each view with its neighbours [v], on the CPU; about 1 is ordinary.
         kept: Views that agree well enough [v], bool, on the CPU; the front always does.
     """
 
@@ -92,7 +93,7 @@ def cameras_of(portrait: TriPlanePortrait, settings: StylizeSettings) -> Camera:
 def render_originals(
     portrait: TriPlanePortrait, settings: StylizeSettings, folder: Path, progress: Progress
 ) -> OriginalViews:
-    """Render all views of the head, or read them from the folder of an earlier run."""
+    """Render all views of the head, or read them from the folder of an interrupted run."""
     device = portrait.planes.device
     cameras = cameras_of(portrait, settings).to(device)
     file = folder / _ORIGINALS
@@ -154,15 +155,15 @@ def edit_views(
         matting = None
     for batch in torch.arange(total).split(settings.edit_batch):
         files = [folder / view_name(int(index)) for index in batch]
-        # The batch is the unit of work: a batch that was cut gives the same pictures again.
+        # The batch is the unit of work: an interrupted batch gives the same pictures again.
         if not all(file.exists() for file in files):
             progress(EDITING, int(batch[0]), total)
             edited = _edited(originals.images[batch], alpha[batch], editor, request, matting)
             for file, pixels in zip(files, to_uint8(edited), strict=True):
-                _write_png(file, pixels)
+                save_png(file, pixels.cpu().numpy())
     progress(EDITING, total, total)
     # Read back even what was just made: a resumed run must see exactly the same pictures.
-    pictures = torch.stack([_read_png(folder / view_name(i)) for i in range(total)])
+    pictures = torch.stack([read_view(folder / view_name(i)) for i in range(total)])
     images = from_uint8(pictures).to(originals.images.device)
     if images.shape != originals.images.shape:
         raise UserError(
@@ -268,18 +269,13 @@ def _description(
     }
 
 
-def _write_png(path: Path, pixels: Tensor) -> None:
-    from PIL import Image
+def read_view(path: Path) -> Tensor:
+    """Read an edited view as uint8 [h, w, 3].
 
-    with atomic_path(path) as temporary:
-        Image.fromarray(pixels.cpu().numpy()).save(temporary)
-
-
-def _read_png(path: Path) -> Tensor:
-    from PIL import Image, UnidentifiedImageError
-
+    Raises:
+        UserError: The file is absent or damaged; removed, it is made again.
+    """
     try:
-        with Image.open(path) as picture:
-            return torch.from_numpy(np.array(picture.convert("RGB")))
-    except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"{path} is not a readable picture; remove it and run again") from error
+        return torch.from_numpy(read_pixels(path))
+    except UserError as error:
+        raise UserError(f"{error}; remove it and run again") from error

@@ -73,7 +73,7 @@ def test_folders_that_are_no_runs_are_refused(
         StylisedHead.from_run(tmp_path, pipeline.subject)
     stylise_or_read(pipeline, "gold", 3, short, tmp_path, prompt="a gold statue")
     (tmp_path / "views" / "view_002.png").write_bytes(b"not a picture")
-    with pytest.raises(UserError, match="view_002.png is not a readable picture"):
+    with pytest.raises(UserError, match="view_002.png is not a picture"):
         StylisedHead.from_run(tmp_path, pipeline.subject)
     with pytest.raises(UserError, match="names no style"):
         stylised_heads.style_in("something else")

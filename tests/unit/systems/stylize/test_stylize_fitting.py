@@ -14,6 +14,7 @@ from triptych.portrait import TriPlanePortrait
 from triptych.progress import no_progress
 from triptych.systems.stylize.fitting import Fitting, fit, split_views
 from triptych.systems.stylize.plane_source import ModulatedGenerator, trainable_plane_source
+from triptych.systems.stylize.rendered_batch import SurfaceMemory, ViewRenderer
 from triptych.systems.stylize.views import EditedViews, edit_views, render_originals
 
 
@@ -180,3 +181,29 @@ def test_anchored_fitting_starts_at_the_head_when_nothing_is_edited(
         assert torch.allclose(fitting.averaged_planes(), head.planes, atol=1e-4) == (
             begins_at_the_head
         )
+
+
+def test_validation_changes_nothing_that_the_fitting_sees(head, views, settings, pipeline):
+    source = trainable_plane_source(
+        "full", pipeline.image_to_triplane, pipeline.generator, head.ws, 0
+    )
+    fitting = Fitting(source, head, views, settings, None, 0)
+    draws, depth = fitting.generator.get_state(), fitting.surface.depth.clone()
+    fitting._validate()
+    assert torch.equal(fitting.generator.get_state(), draws)
+    assert torch.equal(fitting.surface.depth[fitting.fitted], depth[fitting.fitted])
+    assert len(fitting.curve) == 1
+
+
+def test_rendering_a_batch_leaves_the_surfaces_as_they_are(head, views, settings):
+    renderer = ViewRenderer(head, views, settings)
+    surface = SurfaceMemory(views.originals.depth, views.originals.alpha)
+    before = surface.depth.clone()
+    batch = renderer.batch(
+        head.planes + 0.1, torch.tensor([2, 5]), surface, torch.Generator().manual_seed(0)
+    )
+    assert torch.equal(surface.depth, before)
+    assert batch.pred.shape == batch.target.shape == (2, 3, 16, 16)
+    rendered = batch.target.flatten(2)
+    chosen = renderer.target[batch.views].flatten(2)
+    assert torch.equal(rendered, chosen.gather(2, batch.pixels[:, None].expand(-1, 3, -1)))
