@@ -4,10 +4,12 @@
 # make lint        style and type checks alone
 # make clean       removes the environment, caches and the demo's results
 #
-# VENV=folder uses another environment; PYTHON=python3.12 builds it with another interpreter.
+# VENV=folder uses another environment; PYTHON=python3.12 builds it with another interpreter;
+# WORKERS=4 runs the default tests in four processes of one thread each.
 
 VENV ?= .venv
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
@@ -17,10 +19,10 @@ demo: $(VENV)/.installed
 	$(BIN)/triptych stylize "a bronze statue" --identity 7 --out demo/bronze --overwrite
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --durations=15
 
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --timeout=3600
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -40,6 +42,6 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	@echo "installing triptych with its test tools into $(VENV) (about 1 GB, a few minutes)"
+	@echo "installing triptych with all extras and test tools into $(VENV) (about 2.5 GB, some minutes)"
 	$(INSTALL) -e ".[dev]"
 	@touch $@ $(VENV)/.installed

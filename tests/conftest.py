@@ -6,13 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test may download
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the commands choose, before torch is loaded
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers share the processor as it is
+
 import torch
 from toy_portraits import sphere_portrait, tiny_generator, tiny_portrait
 
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import TriPlanePortrait
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # no test may download
 # Runs are compared bit by bit: commands keep their threads, however busy the machine is.
 os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
 

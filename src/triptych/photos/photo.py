@@ -188,11 +188,11 @@ def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
     if values.dtype == np.uint16 or (
         values.dtype.kind in "iu" and 255 < depth.max(initial=0) <= 65535
     ):
-        return np.uint8(np.clip(depth, 0, 65535) / 257 + 0.5)
+        return (np.clip(depth, 0, 65535) / 257 + 0.5).astype(np.uint8)
     if values.dtype.kind == "f" and depth.max(initial=0) <= 1.0:
-        return np.uint8(np.clip(depth, 0, 1) * 255 + 0.5)
+        return (np.clip(depth, 0, 1) * 255 + 0.5).astype(np.uint8)
     highest = max(255.0, float(depth.max(initial=0)))
-    return np.uint8(np.clip(depth, 0, highest) * (255 / highest) + 0.5)
+    return (np.clip(depth, 0, highest) * (255 / highest) + 0.5).astype(np.uint8)
 
 
 def _checked(photo: Photo) -> Photo:

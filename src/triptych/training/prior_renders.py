@@ -71,5 +71,6 @@ def _rendered_by(
         ws = generator.mapping(torch.from_numpy(arrays["attributes"])[None].to(device))
     rendered = preview_render(generator, ws, camera.to(device))
     arrays["rgb"][0] = to_uint8(rendered.image).cpu().numpy()
-    arrays["alpha"] = np.uint8(rendered.alpha[:, 0].clamp(0, 1).cpu().numpy() * 255 + 0.5)
+    alpha = rendered.alpha[:, 0].clamp(0, 1).cpu().numpy()
+    arrays["alpha"] = (alpha * 255 + 0.5).astype(np.uint8)
     return arrays
