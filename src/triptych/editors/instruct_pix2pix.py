@@ -110,10 +110,19 @@ class InstructPix2PixEditor:
         """Where the editor computes."""
         return next(self.unet.parameters()).device
 
-    def to(self, device: torch.device | str) -> InstructPix2PixEditor:
-        """Move the editor to a device and return it."""
+    def to(
+        self, device: torch.device | str, dtype: torch.dtype | None = None
+    ) -> InstructPix2PixEditor:
+        """Move the editor to a device and return it.
+
+        Args:
+            device: Where to.
+            dtype: Of the UNet; None keeps it. The other parts stay float32.
+        """
         for part in (self.unet, self.vae, self.text_encoder):
             part.to(device)
+        if dtype is not None:
+            self.unet.to(dtype)
         self._embedded_texts.clear()
         return self
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from triptych.fields.base import NO_DENSITY, BeyondBox, FieldSample, GeometryKind
 from triptych.ops.equalised_linear import equalised_linear
+from triptych.ops.placement import in_cpu_memory
 from triptych.ops.plane_means import plane_means
 from triptych.ops.sample_planes import PlaneAxes, sample_planes
 
@@ -151,4 +152,4 @@ class TriPlaneField:
         learning = torch.is_grad_enabled() and planes.requires_grad and not points.requires_grad
         square = planes.shape[-1] == planes.shape[-2]
         kinds = (torch.float32, torch.bfloat16)
-        return learning and square and planes.device.type == "cpu" and planes.dtype in kinds
+        return learning and square and in_cpu_memory(planes) and planes.dtype in kinds

@@ -34,7 +34,7 @@ def synthesize_planes(
     """
     network = generator.backbone.synthesis
     if path == "exact" or ws.shape[0] != 1 or not has_styled_form(network):
-        return generator.planes(ws, noise_mode=noise_mode, generator=rng)
+        return generator.planes(ws, noise_mode=noise_mode, generator=rng).float()
     generator.check_codes(ws)
     has_superresolution = generator.config.superresolution is not None
     dtype = fast_dtype(path, ws.device) if has_superresolution else torch.float32

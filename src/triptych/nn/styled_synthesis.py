@@ -16,12 +16,16 @@ from triptych.nn.styled_convolution import is_supported
 from triptych.nn.superresolution import SuperResolution
 from triptych.nn.synthesis_layers import NoiseMode, SynthesisLayer
 from triptych.nn.synthesis_network import SynthesisNetwork
+from triptych.ops.placement import in_cpu_memory
 
 
 def has_styled_form(network: nn.Module) -> bool:
-    """Say whether all synthesis layers of a network have a fast form, on its device."""
+    """Say whether all synthesis layers of a network have a fast form, where they are."""
     layers = [module for module in network.modules() if isinstance(module, SynthesisLayer)]
-    return all(layer.weight.device.type == "cpu" and is_supported(layer) for layer in layers)
+    return all(
+        in_cpu_memory(layer.weight) and layer.weight.dtype == torch.float32 and is_supported(layer)
+        for layer in layers
+    )
 
 
 @torch.no_grad()

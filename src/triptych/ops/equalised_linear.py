@@ -14,7 +14,7 @@ def equalised_linear(
     """Apply weight * lr_multiplier / sqrt(fan_in) and bias * lr_multiplier.
 
     Args:
-        x: [..., i].
+        x: [..., i]; the layer computes in its dtype, whatever that of the weights.
         weight: Stored weights [o, i], about unit variance divided by lr_multiplier.
         bias: Stored bias [o], or None.
         lr_multiplier: Slows the learning of this layer relative to others.
@@ -27,4 +27,4 @@ def equalised_linear(
     scaled = weight * (lr_multiplier / math.sqrt(weight.shape[1]))
     if bias is not None and lr_multiplier != 1:
         bias = bias * lr_multiplier
-    return F.linear(x, scaled, bias)
+    return F.linear(x, scaled.to(x.dtype), None if bias is None else bias.to(x.dtype))

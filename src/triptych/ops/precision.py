@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from triptych.errors import UserError
+
 RenderPath = Literal["fast", "fast-float32", "exact"]
 """How pictures are computed: as published ("exact"); faster, equal up to rounding and invisible
 samples ("fast-float32"); and with networks in bfloat16 where that is faster ("fast").
@@ -15,6 +17,17 @@ samples ("fast-float32"); and with networks in bfloat16 where that is faster ("f
 
 PathTaken = Literal["exact", "fast-float32", "fast-bfloat16"]
 """Arithmetic with which a picture was rendered."""
+
+
+NETWORK_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+"""What `to(device, dtype)` of a pipeline takes."""
+
+
+def check_network_dtype(dtype: torch.dtype) -> None:
+    """Raise UserError unless networks can compute in a dtype."""
+    if dtype not in NETWORK_DTYPES:
+        known = ", ".join(map(str, NETWORK_DTYPES))
+        raise UserError(f"dtype: got {dtype}; expected one of {known}")
 
 
 def fast_dtype(path: RenderPath, device: torch.device | str) -> torch.dtype:

@@ -16,6 +16,7 @@ from triptych.fields.folded_triplane import FoldedTriPlane, fold
 from triptych.fields.triplane import TriPlaneField
 from triptych.nn.styled_synthesis import StyledSuperResolution, has_styled_form
 from triptych.nn.superresolution import SuperResolution
+from triptych.ops.placement import in_cpu_memory
 from triptych.ops.precision import PathTaken, RenderPath, fast_dtype
 from triptych.render.fast_rays import render_rays_fast
 from triptych.render.field_geometry import geometry_grid
@@ -103,7 +104,7 @@ class FastRenderer:
 
     @property
     def _on_cpu(self) -> bool:
-        return self.field.planes.device.type == "cpu"
+        return in_cpu_memory(self.field.planes)
 
     @cached_property
     def _folded(self) -> FoldedTriPlane:

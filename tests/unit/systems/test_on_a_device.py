@@ -103,7 +103,8 @@ def test_stylizing_stays_on_the_device(device, tiny_generator, tiny_network, set
     torch.testing.assert_close(*planes, atol=1e-4, rtol=1e-4)
 
 
-def test_inverting_stays_on_the_device(config, device, monkeypatch):
+def test_inverting_stays_on_the_device(device, monkeypatch):
+    config = tiny_superresolved_config()
     monkeypatch.setattr(latent, "_SEEDS", 64)
     settings = dataclasses.replace(
         SETTINGS,

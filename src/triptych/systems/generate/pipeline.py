@@ -11,6 +11,7 @@ from torch import Tensor
 from triptych.errors import check_range, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
+from triptych.ops.precision import check_network_dtype
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
 from triptych.weights import load_generator, read_header
@@ -51,9 +52,21 @@ class GeneratePipeline:
         hashes = {"generator": read_header(weight_file(name, "generator")).sha256}
         return cls(generator, str(name), hashes=hashes)
 
-    def to(self, device: torch.device | str) -> GeneratePipeline:
-        """Let the pipeline compute on a device, and return self; its portraits are there too."""
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> GeneratePipeline:
+        """Let the pipeline compute on a device, and return self; its portraits are there too.
+
+        Args:
+            device: Where to.
+            dtype: Of the network that synthesizes planes, float32, bfloat16 or float16; None keeps
+                it. Style codes, planes and everything that is rendered are float32.
+
+        Raises:
+            UserError: The dtype is another one.
+        """
+        if dtype is not None:
+            check_network_dtype(dtype)
         self.generator.to(device)
+        self.generator.backbone.synthesis.to(dtype=dtype)
         return self
 
     def __call__(self, seed: int, *, truncation_psi: float = 1.0) -> TriPlanePortrait:

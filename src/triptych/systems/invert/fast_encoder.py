@@ -15,7 +15,9 @@ _COMPUTED_IN_HALF = (nn.Conv2d, nn.PReLU)
 
 
 @torch.no_grad()
-def fast_encoder(encoder: PspEncoder, path: RenderPath = "fast") -> PspEncoder:
+def fast_encoder(
+    encoder: PspEncoder, path: RenderPath = "fast", *, dtype: torch.dtype | None = None
+) -> PspEncoder:
     """Return an encoder that computes nearly the same, without gradients.
 
     Batch norms behind convolutions are multiplied into them. Where the processor multiplies
@@ -25,6 +27,7 @@ def fast_encoder(encoder: PspEncoder, path: RenderPath = "fast") -> PspEncoder:
     Args:
         encoder: In evaluation mode.
         path: "exact" returns the encoder itself, "fast-float32" never uses bfloat16.
+        dtype: Of the convolutions, instead of what the path says.
     """
     if path == "exact":
         return encoder
@@ -32,7 +35,7 @@ def fast_encoder(encoder: PspEncoder, path: RenderPath = "fast") -> PspEncoder:
     for module in fast.modules():
         if isinstance(module, nn.Sequential):
             _fold_batch_norms(module)
-    dtype = fast_dtype(path, encoder.latent_mean.device)
+    dtype = dtype or fast_dtype(path, encoder.latent_mean.device)
     for head in fast.styles:
         head.convs.to(dtype)
     for part in (fast.input_layer, fast.body, fast.latlayer1, fast.latlayer2):

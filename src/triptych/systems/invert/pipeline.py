@@ -18,6 +18,7 @@ from triptych.errors import check_type, check_whole
 from triptych.metrics.metric_networks import MetricNetworks, find_metric_networks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.placement import device_of, move
+from triptych.ops.precision import RenderPath, check_network_dtype
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import Detector, PhotoAligner
 from triptych.photos.detectors.person_mask import person_in
@@ -97,6 +98,7 @@ class InvertPipeline:
         self.generator = generator.eval().requires_grad_(False)
         self.encoder = encoder.eval().requires_grad_(False)
         self.networks, self.align, self.cutout = networks, align, cutout
+        self._encoder_dtype: torch.dtype | None = None
         self.refiner = InversionRefiner(self.generator, encoder.latent_std, networks)
         self.name, self.hashes = name, dict(hashes or {})
 
@@ -136,13 +138,25 @@ class InvertPipeline:
         )
         return pipeline.to(device)
 
-    def to(self, device: torch.device | str) -> InvertPipeline:
-        """Let the pipeline compute on a device, and return self; its portraits are there too."""
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> InvertPipeline:
+        """Let the pipeline compute on a device, and return self; its portraits are there too.
+
+        Args:
+            device: Where to.
+            dtype: In which the encoder convolves, float32, bfloat16 or float16; None keeps what it
+                was: at first bfloat16 where that is fast and nothing shows. The generator and what
+                is refined, rendered or compared are float32.
+
+        Raises:
+            UserError: The dtype is another one.
+        """
+        if dtype is not None:
+            check_network_dtype(dtype)
+            self._encoder_dtype = dtype
         for part in (self.generator, self.encoder, self.networks, self.align, self.cutout):
             move(part, device)
-        # What was prepared of the networks is prepared again, when it is needed.
-        self.__dict__.pop("_fast_encoder", None)
-        self.refiner = InversionRefiner(self.generator, self.encoder.latent_std, self.networks)
+        self.refiner.to(device)
+        self.__dict__.pop("_fast_encoder", None)  # prepared anew when it is needed
         return self
 
     def __call__(
@@ -241,7 +255,8 @@ class InvertPipeline:
     @cached_property
     def _fast_encoder(self) -> PspEncoder:
         upsamples = self.generator.config.superresolution is not None
-        return fast_encoder(self.encoder, "fast" if upsamples else "fast-float32")
+        path: RenderPath = "fast" if upsamples else "fast-float32"
+        return fast_encoder(self.encoder, path, dtype=self._encoder_dtype)
 
     def _on_plain_background(
         self, target: InversionTarget, settings: InvertSettings, photograph: bool = False

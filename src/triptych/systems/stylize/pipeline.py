@@ -19,6 +19,7 @@ from triptych.errors import UserError, check_type, check_whole
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import LAST_SEED
 from triptych.ops.placement import device_of, move
+from triptych.ops.precision import check_network_dtype
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
@@ -137,11 +138,22 @@ class StylizePipeline:
         )
         return pipeline.to(device)
 
-    def to(self, device: torch.device | str) -> StylizePipeline:
-        """Let the pipeline compute on a device, and return self; its portraits are there too."""
-        parts = (self.generator, self.image_to_triplane, self.editor, self.perceptual, self.matting)
-        for part in parts:
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> StylizePipeline:
+        """Let the pipeline compute on a device, and return self; its portraits are there too.
+
+        Args:
+            device: Where to.
+            dtype: Of the editor's UNet, float32, bfloat16 or float16; None keeps it. What is
+                fitted, rendered or compared is float32 (see `StylizeSettings.mixed_precision`).
+
+        Raises:
+            UserError: The dtype is another one.
+        """
+        if dtype is not None:
+            check_network_dtype(dtype)
+        for part in (self.generator, self.image_to_triplane, self.perceptual, self.matting):
             move(part, device)
+        move(self.editor, device, dtype)
         return self
 
     def __call__(

@@ -41,6 +41,10 @@ class KnownHeads:
         latents = torch.cat([generator.latent(seed) for seed in seeds])
         return cls(latents, generator.mapping(latents)[:, 0])
 
+    def to(self, device: torch.device | str) -> KnownHeads:
+        """Return the heads on another device."""
+        return KnownHeads(self.latents.to(device), self.codes.to(device))
+
     def nearest(self, code: Tensor, unit: Tensor, count: int) -> Tensor:
         """Return the numbers of the heads nearest to a style code, nearest first.
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from triptych.metrics.metric_networks import MetricNetworks
@@ -39,6 +40,14 @@ class InversionRefiner:
         self, generator: TriPlaneGenerator, spread: Tensor, networks: MetricNetworks
     ) -> None:
         self.generator, self.spread, self.networks = generator, spread, networks
+
+    def to(self, device: torch.device | str) -> InversionRefiner:
+        """Move what is known of the generator to a device, and return self; networks stay."""
+        self.spread = self.spread.to(device)
+        if "known_heads" in self.__dict__:
+            self.known_heads = self.known_heads.to(device)
+        self.__dict__.pop("code_prior", None)
+        return self
 
     @cached_property
     def known_heads(self) -> KnownHeads:
