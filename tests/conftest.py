@@ -25,12 +25,18 @@ _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """Folder with reference numbers and head assets; tests that need it skip when it is absent."""
+def shared_if_there() -> Path | None:
+    """Folder with reference numbers and head assets, or None."""
     folder = Path(os.environ.get("TRIPTYCH_SHARED", _BESIDE_THE_CHECKOUT))
-    if not folder.is_dir():
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared(shared_if_there: Path | None) -> Path:
+    """Folder with reference numbers and head assets; tests that need it skip when it is absent."""
+    if shared_if_there is None:
         pytest.skip("reference data folder is not beside this checkout")
-    return folder
+    return shared_if_there
 
 
 @pytest.fixture(scope="session")

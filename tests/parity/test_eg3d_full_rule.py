@@ -1,14 +1,15 @@
-"""EG3D's networks at full size, with weights made from their names."""
+"""EG3D's networks at full size, with weights made from their names.
+
+Without the reference data the committed samples of them are compared.
+"""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 import pytest
 import torch
 from closeness import IMAGE, assert_close
-from reference_numbers import ReferenceNumbers, assert_all_compared
+from reference_numbers import ReferenceNumbers, assert_all_compared, read_golden
 from rule_weights import ROOT3, fill_by_rule, rule, uniform01
 
 from triptych.camera import Camera
@@ -23,8 +24,11 @@ TAG = "public-1"
 
 
 @pytest.fixture(scope="module")
-def outputs(eg3d_small):
-    return ReferenceNumbers(eg3d_small / "rule" / "rule_outputs.safetensors")
+def outputs(shared_if_there):
+    if shared_if_there is None:
+        return ReferenceNumbers.sampled("eg3d_rule")
+    folder = shared_if_there / "fixtures" / "eg3d_small" / "rule"
+    return ReferenceNumbers.read(folder / "rule_outputs.safetensors")
 
 
 def check_spread(image, outputs, name, limit):
@@ -32,8 +36,8 @@ def check_spread(image, outputs, name, limit):
     assert_close(image.std(dim=(2, 3), correction=0), outputs[f"{name}_std"], limit)
 
 
-def test_rule(eg3d_small):
-    stored = json.loads((eg3d_small / "rule" / "rule.json").read_text())
+def test_rule():
+    stored = read_golden("eg3d_rule")["rule"]
     assert stored["tag"] == TAG
     for key, expected in stored["uniform01_first4"].items():
         np.testing.assert_array_equal(uniform01(key, TAG, 4), expected)
@@ -68,10 +72,10 @@ def test_fir_resampling_and_blur(outputs):
     assert_close(halving_blur(x, 2.5), outputs["blur_sigma2.5"])
 
 
-def test_discriminator(eg3d_small, outputs):
+def test_discriminator(outputs):
     config = DiscriminatorConfig(image_size=128, channel_base=2048, channel_max=24)
     model = DualDiscriminator(config).requires_grad_(False)
-    shapes = json.loads((eg3d_small / "rule" / "dual_discriminator_shapes.json").read_text())
+    shapes = read_golden("eg3d_rule")["discriminator_shapes"]
     assert {key: list(t.shape) for key, t in model.state_dict().items()} == shapes
     fill_by_rule(model, f"{TAG}/D")
     image = rule("d_image", (4, 3, 128, 128), TAG, -1, 1)

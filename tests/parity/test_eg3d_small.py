@@ -44,12 +44,12 @@ VARIANTS: dict[str, tuple[dict, float]] = {
 
 @pytest.fixture(scope="module")
 def inputs(eg3d_small):
-    return ReferenceNumbers(eg3d_small / "inputs.safetensors")
+    return ReferenceNumbers.read(eg3d_small / "inputs.safetensors")
 
 
 @pytest.fixture(scope="module")
 def outputs(eg3d_small):
-    return ReferenceNumbers(eg3d_small / "outputs.safetensors")
+    return ReferenceNumbers.read(eg3d_small / "outputs.safetensors")
 
 
 @pytest.fixture(scope="module")
