@@ -9,7 +9,14 @@ from typing import Annotated
 import tyro
 
 from triptych.cli.evaluate_inversion import Inversion
-from triptych.cli.options import MaybeFloat, MaybeInt, MaybePath, parse_key_values, parse_seeds
+from triptych.cli.options import (
+    DeviceName,
+    MaybeFloat,
+    MaybeInt,
+    MaybePath,
+    parse_key_values,
+    parse_seeds,
+)
 
 TWELVE_STYLES = (
     "bronze",
@@ -44,15 +51,24 @@ class Prior:
     """Generator: a name from `triptych models`, or a file."""
     pack: MaybePath = None
     """Head asset pack; see triptych data makehuman."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder."""
 
     def run(self) -> None:
         """Do the work."""
+        from triptych.runs.device import choose_device
         from triptych.systems.generate.evaluation import PriorSettings, evaluate_prior
 
         settings = PriorSettings(count=self.count, views=self.views, first_seed=self.seed)
-        evaluate_prior(self.model, settings, self.out, pack=self.pack, overwrite=self.overwrite)
+        evaluate_prior(
+            self.model,
+            settings,
+            self.out,
+            pack=self.pack,
+            device=choose_device(self.device),
+            overwrite=self.overwrite,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,11 +96,13 @@ class Editor:
     """Strength of the prompt; the editor's own by default."""
     pack: MaybePath = None
     """Head asset pack; see triptych data makehuman."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder; finished groups are kept."""
 
     def run(self) -> None:
         """Do the work."""
+        from triptych.runs.device import choose_device
         from triptych.systems.stylize.editor_evaluation import evaluate_editor
         from triptych.systems.stylize.editor_evaluation_groups import EditorSettings
 
@@ -101,6 +119,7 @@ class Editor:
             self.out,
             styles=self.styles,
             pack=self.pack,
+            device=choose_device(self.device),
             overwrite=self.overwrite,
         )
 
@@ -126,6 +145,7 @@ class Stylize:
     """Single settings of the runs as KEY=VALUE."""
     model: str = "avatar"
     """avatar, or a folder with generator, i2t, features and editor."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder; finished runs are kept."""
 
@@ -135,6 +155,7 @@ class Stylize:
 
         settings = preset(self.quality, parse_key_values(self.set))
         identities = parse_seeds(self.identities)
+        from triptych.runs.device import choose_device
         from triptych.systems.stylize.evaluation import evaluate_styles
 
         evaluate_styles(
@@ -144,6 +165,7 @@ class Stylize:
             settings,
             self.out,
             runs=self.runs,
+            device=choose_device(self.device),
             overwrite=self.overwrite,
         )
 
@@ -169,6 +191,7 @@ class Ablation:
     """avatar, or a folder with generator, i2t, features and editor."""
     pack: MaybePath = None
     """Head asset pack for the distance to the true style; left out when there is none."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder; finished fits are kept."""
 
@@ -178,6 +201,7 @@ class Ablation:
 
         settings = preset(self.quality, parse_key_values(self.set))
         identities = parse_seeds(self.identities)
+        from triptych.runs.device import choose_device
         from triptych.systems.stylize.ablation import evaluate_ablation
 
         evaluate_ablation(
@@ -187,6 +211,7 @@ class Ablation:
             settings,
             self.out,
             pack=self.pack,
+            device=choose_device(self.device),
             overwrite=self.overwrite,
         )
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import triptych
-from triptych.cli.options import MaybeInt, MaybeName, MaybePath
+from triptych.cli.options import DeviceName, MaybeInt, MaybeName, MaybePath
 from triptych.errors import MissingDependency, UserError, check_range
 from triptych.runs import console
 
 if TYPE_CHECKING:
+    import torch
+
     from triptych.metrics.frechet import PublishedInception
     from triptych.systems.invert.evaluation.heads import HeadsToInvert
     from triptych.systems.invert.evaluation.scores import HeadScores
@@ -57,6 +59,7 @@ class Inversion:
     """Single settings of the inversion as KEY=VALUE."""
     pack: MaybePath = None
     """Head asset pack; see triptych data makehuman."""
+    device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder; measured heads are kept."""
 
@@ -66,14 +69,17 @@ class Inversion:
         check_range("--direct-steps", self.direct_steps, 0, 100_000)
         settings = self._settings()
         from triptych.metrics.frechet import INCEPTION_FILE, find_inception
+        from triptych.runs.device import choose_device
         from triptych.runs.report_file import open_report_folder
 
         open_report_folder(self.out, "inversion", overwrite=self.overwrite)
-        pipeline, hashes = self._pipeline()
+        device = choose_device(self.device)
+        pipeline, hashes = self._pipeline(device)
         hashes["avatar-features"] = _features_hash()
         inception = find_inception()
         if inception is not None:
             hashes[INCEPTION_FILE] = inception.sha256
+            inception.network.to(device)
         heads = self._heads(pipeline)
         scores = self._scores(pipeline, heads, settings, hashes, inception)
         self._publish(scores, settings, hashes, pipeline, inception)
@@ -95,12 +101,12 @@ class Inversion:
             return DEFAULT_BASELINE
         return self.psp_baseline
 
-    def _pipeline(self) -> tuple[InvertPipeline, dict[str, str]]:
+    def _pipeline(self, device: torch.device) -> tuple[InvertPipeline, dict[str, str]]:
         from triptych.runs.record import model_record
         from triptych.systems.invert.pipeline import InvertPipeline
 
         generator = "avatar-generator" if self.model == "avatar" else self.model
-        pipeline = InvertPipeline.from_pretrained(self.model, self.encoder)
+        pipeline = InvertPipeline.from_pretrained(self.model, self.encoder, device=device)
         asked: list[tuple[Any, Any]] = [(generator, "generator"), (self.encoder, "encoder")]
         if self.baseline is not None:
             asked.append((self.baseline, "encoder"))
@@ -132,15 +138,17 @@ class Inversion:
         inception: PublishedInception | None,
     ) -> list[HeadScores]:
         """Measure every head, or read what an earlier run measured."""
+        from triptych.ops.placement import device_of
         from triptych.systems.invert.evaluation.methods import all_answers
         from triptych.systems.invert.evaluation.scores import HeadScores, score_answers
         from triptych.systems.invert.loading import check_fit, load_encoder
         from triptych.weights import load_features
 
-        baseline = None if self.baseline is None else load_encoder(self.baseline).eval()
+        device = device_of(pipeline.generator)
+        baseline = None if self.baseline is None else load_encoder(self.baseline).to(device)
         if baseline is not None:
             check_fit(baseline, pipeline.generator)
-        network = load_features("avatar-features")
+        network = load_features("avatar-features", device)
         plan = _fingerprint(self._plan(settings, hashes, pipeline.networks.used))
         folder = self.out / "heads"
         folder.mkdir(exist_ok=True)
@@ -150,7 +158,7 @@ class Inversion:
                 file = folder / f"{Path(name.replace('/', '__')).stem}.safetensors"
                 found = HeadScores.load(file, plan)
                 if found is None:
-                    head = heads[index]
+                    head = heads[index].to(device)
                     answers = all_answers(
                         pipeline, baseline, head.target, settings, self.direct_steps, head.latent
                     )
@@ -192,6 +200,7 @@ class Inversion:
         inception: PublishedInception | None,
     ) -> None:
         from triptych.config import to_dict
+        from triptych.ops.placement import device_of
         from triptych.runs.report_file import publish
         from triptych.systems.invert.evaluation.report import (
             figures_by_method,
@@ -220,7 +229,7 @@ class Inversion:
         except MissingDependency as missing:
             console.warn(f"no plot: {missing}")
         save_inversion_sheet(self.out / "inversion.png", scores)
-        publish(report, self.out)
+        publish(report, self.out, device_of(pipeline.generator))
 
 
 def save_inversion_sheet(path: Path, scores: list[HeadScores]) -> None:

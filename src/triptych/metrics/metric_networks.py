@@ -79,16 +79,16 @@ class StyleNetworks:
         return self
 
 
-def load_style_networks() -> StyleNetworks:
+def load_style_networks(device: torch.device | str = "cpu") -> StyleNetworks:
     """Return the embedded networks: a classifier that no system trains with, and the features."""
     from triptych.weights import load_features
     from triptych.weights.registry import MODELS
 
-    classifier = load_features(STYLE_CLASSIFIER)
+    classifier = load_features(STYLE_CLASSIFIER, device)
     return StyleNetworks(
         AvatarStyleClassifier(classifier),
         AvatarIdentity(classifier),
-        AvatarPerceptualDistance(load_features(FEATURES)),
+        AvatarPerceptualDistance(load_features(FEATURES)).to(device),
         {name: MODELS[name].sha256() for name in (FEATURES, STYLE_CLASSIFIER)},
     )
 

@@ -17,7 +17,9 @@ import torch
 from triptych.errors import UserError
 from triptych.files import atomic_write, make_writable_folder, write_json
 from triptych.runs import console
+from triptych.runs.device import device_name
 
+CPU = torch.device("cpu")
 Cell = str | int | float | None
 
 
@@ -72,16 +74,24 @@ def open_report_folder(folder: Path, name: str, *, overwrite: bool) -> None:
     make_writable_folder(folder)
 
 
-def publish(report: Report, folder: Path) -> None:
-    """Write a report and show its summary and the path of its JSON file."""
-    json_path, _ = write_report(report, folder)
+def publish(report: Report, folder: Path, device: torch.device = CPU) -> None:
+    """Write a report; show its summary and the path of its JSON file.
+
+    Args:
+        report: What was measured.
+        folder: Where to.
+        device: Where the networks computed.
+    """
+    json_path, _ = write_report(report, folder, device)
     shown = [(name, _text(value)) for name, value in report.summary.items()]
     console.table(("measure", "value"), shown)
     console.result(str(json_path))
 
 
-def write_report(report: Report, folder: str | Path) -> tuple[Path, Path]:
-    """Write `NAME.json` and `NAME.md` into a folder, each whole or not at all.
+def write_report(
+    report: Report, folder: str | Path, device: torch.device = CPU
+) -> tuple[Path, Path]:
+    """Write `NAME.json` and `NAME.md` into a folder, each whole or not at all; see `publish`.
 
     Returns:
         Paths of the JSON file and of the Markdown file.
@@ -90,7 +100,7 @@ def write_report(report: Report, folder: str | Path) -> tuple[Path, Path]:
     origin = {
         "command": command_line(sys.argv),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
+        "machine": f"{machine()}, networks on {device_name(device)}",
     }
     json_path, markdown_path = folder / f"{report.name}.json", folder / f"{report.name}.md"
     write_json(

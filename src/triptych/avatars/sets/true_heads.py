@@ -32,12 +32,16 @@ class TrueViews:
     alpha: Tensor
     regions: Tensor
 
+    def to(self, device: torch.device | str) -> TrueViews:
+        """Return the renders on another device."""
+        return TrueViews(self.image.to(device), self.alpha.to(device), self.regions.to(device))
+
 
 class TrueHeads(Protocol):
     """Renders ground-truth views of heads."""
 
     def views(self, seed: int, style: str | None, camera: Camera, size: int) -> TrueViews:
-        """Render a seed's head in a style (None: as it is) from v cameras."""
+        """Render a seed's head in a style (None: as it is) from v cameras, on any device."""
 
 
 class AvatarHeads:
@@ -46,27 +50,35 @@ class AvatarHeads:
     Args:
         pack: Head asset pack; the default places when None.
         cached_heads: See `AvatarBuilder`.
+        device: Where renders go; they are made on the CPU.
 
     Raises:
         UserError: There is no asset pack; the message says how to build one.
     """
 
-    def __init__(self, pack: str | Path | None = None, cached_heads: int = 2) -> None:
+    def __init__(
+        self,
+        pack: str | Path | None = None,
+        cached_heads: int = 2,
+        device: torch.device | str = "cpu",
+    ) -> None:
         from triptych.avatars.assets.pack import load_assets
         from triptych.avatars.builder import AvatarBuilder
 
-        self._assets = load_assets(pack)
+        self._assets, self._device = load_assets(pack), device
         self._builder = AvatarBuilder(self._assets, cached_heads=cached_heads)
 
     @classmethod
-    def if_present(cls, pack: str | Path | None = None) -> AvatarHeads | None:
+    def if_present(
+        cls, pack: str | Path | None = None, device: torch.device | str = "cpu"
+    ) -> AvatarHeads | None:
         """Return the heads; None when no pack was asked for and none is here.
 
         Raises:
             UserError: The pack that was asked for cannot be read.
         """
         try:
-            return cls(pack)
+            return cls(pack, device=device)
         except UserError:
             if pack is not None:
                 raise
@@ -77,13 +89,14 @@ class AvatarHeads:
         from triptych.avatars.styles.catalogue import style_named
 
         avatar = self._builder.build(self._identity(seed), style_named(style) if style else None)
-        shots = [avatar.render(matrix.numpy(), size) for matrix in camera.cam2world]
+        shots = [avatar.render(matrix.numpy(), size) for matrix in camera.cam2world.cpu()]
         rgb = torch.from_numpy(np.stack([shot.rgb for shot in shots]))
-        return TrueViews(
+        views = TrueViews(
             image=from_uint8(rgb),
             alpha=torch.from_numpy(np.stack([shot.alpha for shot in shots]))[:, None].float(),
             regions=torch.from_numpy(np.stack([shot.regions for shot in shots])).long(),
         )
+        return views.to(self._device)
 
     def _identity(self, seed: int) -> Identity:
         from triptych.avatars.people.identity import identity_from_attributes

@@ -23,6 +23,7 @@ from triptych.render.rendering import Rendering
 from triptych.runs import console
 from triptych.runs.record import model_record
 from triptych.runs.report_file import (
+    CPU,
     Cell,
     Report,
     Table,
@@ -82,6 +83,7 @@ def evaluate_prior(
     out: Path,
     *,
     pack: Path | None = None,
+    device: torch.device = CPU,
     overwrite: bool = False,
 ) -> None:
     """Measure a generator and write prior.json, prior.md and the sheet prior.png.
@@ -91,14 +93,15 @@ def evaluate_prior(
         settings: Which heads.
         out: Folder of the report.
         pack: Head asset pack; the default places when None.
+        device: Where networks compute.
         overwrite: Replace an earlier report.
 
     Raises:
         UserError: The model or the asset pack is missing, or the folder holds such a report.
     """
     open_report_folder(out, "prior", overwrite=overwrite)
-    networks, heads = load_style_networks(), AvatarHeads(pack)
-    generator = load_generator(model)
+    networks, heads = load_style_networks(device), AvatarHeads(pack, device=device)
+    generator = load_generator(model, device)
     with console.progress("heads", settings.count) as step:
         findings = measure_prior(
             generator,
@@ -110,7 +113,7 @@ def evaluate_prior(
             step=step,
         )
     save_prior_sheet(out / "prior.png", findings.pictures, settings.first_seed)
-    publish(findings.report, out)
+    publish(findings.report, out, device)
 
 
 def save_prior_sheet(path: Path, pairs: Sequence[Tensor], first_seed: int) -> None:
@@ -177,17 +180,18 @@ def measure_prior(
             inside = (true.regions == number)[:, None]
             by_region[name].extend(masked_psnr(pred.image, true.image, inside).tolist())
         if index < settings.pictured:
-            pictures.append(torch.stack([true.image, pred.image]))
+            pictures.append(torch.stack([true.image, pred.image]).cpu())
         step()
     return PriorFindings(_report(figures, by_region, settings, models or {}), pictures)
 
 
 def _rendered(generator: TriPlaneGenerator, seed: int, camera: Camera) -> Rendering:
-    return generator.synthesis(generator.mapping(generator.latent(seed)), camera)
+    latent = generator.latent(seed)
+    return generator.synthesis(generator.mapping(latent), camera.to(latent.device))
 
 
 def _fidelity(pred: Rendering, true: TrueViews) -> dict[str, Tensor]:
-    face = torch.isin(true.regions, torch.tensor(_FACE))[:, None]
+    face = torch.isin(true.regions, torch.tensor(_FACE, device=true.regions.device))[:, None]
     return {
         "psnr": psnr(pred.image, true.image),
         "psnr_head": masked_psnr(pred.image, true.image, true.alpha > 0.5),

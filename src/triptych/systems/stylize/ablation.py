@@ -27,6 +27,7 @@ from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress, no_progress
 from triptych.runs import console
 from triptych.runs.report_file import (
+    CPU,
     Cell,
     Report,
     Table,
@@ -87,6 +88,7 @@ def evaluate_ablation(
     out: Path,
     *,
     pack: Path | None = None,
+    device: torch.device = CPU,
     overwrite: bool = False,
 ) -> None:
     """Fit all variants and write ablation.json, ablation.md and the sheet ablation.png.
@@ -100,16 +102,17 @@ def evaluate_ablation(
         settings: Views and fitting.
         out: Folder of the report.
         pack: Head asset pack for the distance to the true style; left out when there is none.
+        device: Where networks compute.
         overwrite: Replace an earlier report; finished fits are kept.
 
     Raises:
         UserError: A model is missing, a style is unknown, or the folder holds such a report.
     """
     open_report_folder(out, "ablation", overwrite=overwrite)
-    networks, truth = load_style_networks(), AvatarHeads.if_present(pack)
+    networks, truth = load_style_networks(device), AvatarHeads.if_present(pack, device)
     protocol = AblationSettings()
     pairs = list(product(known_styles(styles, networks.classifier), identities))
-    pipeline = StylizePipeline.from_pretrained(model)
+    pipeline = StylizePipeline.from_pretrained(model, device=device)
     scores: list[AblationScore] = []
     fronts: list[list[Tensor]] = []
     with console.stages() as progress:
@@ -124,7 +127,7 @@ def evaluate_ablation(
                 for name, head in heads.items()
             ]
             shown = [head.portrait.render().image[0] for head in heads.values()]
-            fronts.append([heads["full"].edited[0], *shown])
+            fronts.append([image.cpu() for image in (heads["full"].edited[0], *shown)])
     report = ablation_report(
         scores,
         protocol,
@@ -133,7 +136,7 @@ def evaluate_ablation(
     )
     labels = [f"{style}, head {identity}" for style, identity in pairs]
     save_image_rows(out / "ablation.png", fronts, labels, ("edited", *VARIANTS.values()))
-    publish(report, out)
+    publish(report, out, device)
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,8 @@ def fit_variants(
             changed = replace(settings, use_i2t=variant, anchor="none")
             planes = _fitted_planes(pipeline, result, changed, seed, folder, progress)
             with_planes(head, planes).portrait.save(file)
-        fitted[variant] = with_planes(head, TriPlanePortrait.load(file).planes)
+        device = head.portrait.planes.device
+        fitted[variant] = with_planes(head, TriPlanePortrait.load(file, device).planes)
     return fitted
 
 
@@ -249,7 +253,7 @@ def score_variant(
     pitch = torch.linspace(-settings.pitch_range, settings.pitch_range, settings.num_pitch)
     cameras = head.portrait.config.view.camera(
         yaw.repeat(len(pitch)), pitch.repeat_interleave(len(yaw))
-    )
+    ).to(head.edited.device)
     pictures = head.portrait.render(cameras).image
     nearest = (cameras.forward @ head.cameras.forward.T).argmax(dim=1).unique()
     beside_edits = head.portrait.render(head.cameras[nearest]).image

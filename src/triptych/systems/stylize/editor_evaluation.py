@@ -25,6 +25,7 @@ from triptych.metrics.style_classifier import style_recognised
 from triptych.progress import Step, no_progress
 from triptych.runs import console
 from triptych.runs.report_file import (
+    CPU,
     Cell,
     Report,
     Table,
@@ -50,6 +51,7 @@ def evaluate_editor(
     *,
     styles: Sequence[str] = (),
     pack: Path | None = None,
+    device: torch.device = CPU,
     overwrite: bool = False,
 ) -> None:
     """Measure an editor and write editor.json, editor.md and the sheet editor.png.
@@ -62,6 +64,7 @@ def evaluate_editor(
         out: Folder of the report.
         styles: Styles to ask for; all that the classifier knows when empty.
         pack: Head asset pack; the default places when None.
+        device: Where networks compute.
         overwrite: Replace an earlier report; finished groups are kept.
 
     Raises:
@@ -70,14 +73,14 @@ def evaluate_editor(
     """
     open_report_folder(out, "editor", overwrite=overwrite)
     # Styles come in turn for all heads of a group: as they are, and as statues.
-    heads = AvatarHeads(pack, cached_heads=2 * settings.heads_per_group)
-    networks = load_style_networks()
+    heads = AvatarHeads(pack, 2 * settings.heads_per_group, device)
+    networks = load_style_networks(device)
     styles = known_styles(styles, networks.classifier)
     groups = out / "groups"
     groups.mkdir(exist_ok=True)
     with console.progress("edits", num_edits(settings, len(styles))) as step:
         findings = measure_editor(
-            load_editor(editor),
+            load_editor(editor).to(device),
             heads,
             networks,
             {style: style_named(style).kind for style in styles},
@@ -88,7 +91,7 @@ def evaluate_editor(
             step=step,
         )
     save_editor_sheet(out / "editor.png", findings.pictures)
-    publish(findings.report, out)
+    publish(findings.report, out, device)
 
 
 def save_editor_sheet(path: Path, pictures: Sequence[tuple[str, Tensor, Tensor, Tensor]]) -> None:
@@ -217,7 +220,8 @@ def _measure_group(
         )
         triples.append(torch.stack([source[0], edited[0], true[0]]))
         step()
-    return EditorGroup(question, stacked_figures(found), torch.stack(triples) if pictured else None)
+    pictures = torch.stack(triples).cpu() if pictured else None
+    return EditorGroup(question, stacked_figures(found).cpu(), pictures)
 
 
 def _camera(seed: int, settings: EditorSettings) -> Camera:

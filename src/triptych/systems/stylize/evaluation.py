@@ -23,6 +23,7 @@ from triptych.portrait import View
 from triptych.progress import Progress
 from triptych.runs import console
 from triptych.runs.report_file import (
+    CPU,
     Cell,
     Report,
     Table,
@@ -99,6 +100,7 @@ def evaluate_styles(
     out: Path,
     *,
     runs: Sequence[Path] = (),
+    device: torch.device = CPU,
     overwrite: bool = False,
 ) -> None:
     """Stylise heads, measure them and write stylize.json, stylize.md and the sheet stylize.png.
@@ -112,6 +114,7 @@ def evaluate_styles(
         settings: Views and fitting.
         out: Folder of the report.
         runs: Folders of finished runs to measure instead.
+        device: Where networks compute.
         overwrite: Replace an earlier report; finished runs are kept.
 
     Raises:
@@ -119,8 +122,8 @@ def evaluate_styles(
             holds such a report.
     """
     open_report_folder(out, "stylize", overwrite=overwrite)
-    networks, protocol = load_style_networks(), EvaluationSettings()
-    pipeline = StylizePipeline.from_pretrained(model)
+    networks, protocol = load_style_networks(device), EvaluationSettings()
+    pipeline = StylizePipeline.from_pretrained(model, device=device)
     with console.stages() as progress:
         heads = (
             _finished_heads(pipeline, runs, progress)
@@ -144,7 +147,7 @@ def evaluate_styles(
         models={**pipeline.hashes, **networks.hashes},
     )
     save_stylize_sheet(out / "stylize.png", scores)
-    publish(report, out)
+    publish(report, out, device)
 
 
 def _finished_heads(
@@ -191,7 +194,7 @@ def measure_head(
 ) -> HeadScores:
     """Measure a stylised head from all angles of the protocol."""
     yaws = torch.linspace(-settings.yaw_range, settings.yaw_range, settings.angles)
-    angles = head.portrait.config.view.camera(yaws)
+    angles = head.portrait.config.view.camera(yaws).to(head.edited.device)
     result = head.portrait.render(angles)
     nearest = (angles.forward @ head.cameras.forward.T).argmax(dim=1)
     recognised, probability = _named(classifier, result.image, head.style)
@@ -214,7 +217,7 @@ def measure_head(
         identity_similarity=float(
             (identity.embed(front.image) * identity.embed(before.image)).sum()
         ),
-        pictures=torch.cat([before.image, head.edited[:1], result.image]),
+        pictures=torch.cat([before.image, head.edited[:1], result.image]).cpu(),
     )
 
 

@@ -61,7 +61,7 @@ class StylisedHead:
 
         Args:
             folder: Output folder of a run.
-            head_of: Returns the unedited head of a seed.
+            head_of: Returns the unedited head of a seed; the run is read to where that head is.
             style: What was asked for; read from the prompt when None.
 
         Raises:
@@ -79,13 +79,15 @@ class StylisedHead:
             raise UserError(
                 f"{folder} is not a finished run of one seed's head: {error!r} in its records"
             ) from error
+        original = head_of(identity)
+        device = original.planes.device
         return cls(
             style=style or style_in(prompt),
             identity=identity,
-            portrait=portrait,
-            original=head_of(identity),
-            cameras=Camera.from_label25(labels),
-            edited=from_uint8(torch.stack([read_view(file) for file in files])),
+            portrait=portrait.to(device),
+            original=original,
+            cameras=Camera.from_label25(labels).to(device),
+            edited=from_uint8(torch.stack([read_view(file) for file in files])).to(device),
         )
 
 

@@ -41,6 +41,15 @@ class HeadToInvert:
     other: Tensor | None = None
     latent: Tensor | None = None
 
+    def to(self, device: torch.device | str) -> HeadToInvert:
+        """Return the head on another device."""
+        true, other, latent = (
+            None if tensor is None else tensor.to(device)
+            for tensor in (self.true, self.other, self.latent)
+        )
+        shifted = None if self.shifted is None else self.shifted.to(device)
+        return HeadToInvert(self.name, self.target.to(device), shifted, true, other, latent)
+
 
 class HeadsToInvert(Protocol):
     """A row of heads."""

@@ -87,7 +87,9 @@ def _one_step(
     pipeline: InvertPipeline, encoder: PspEncoder, stands_in: bool, target: InversionTarget
 ) -> Answer:
     generator = pipeline.generator
-    camera = generator.config.view.camera() if stands_in else target.camera
+    camera = target.camera
+    if stands_in:
+        camera = generator.config.view.camera().to(target.image.device)
     started = time.monotonic()
     synthesis = FastSynthesis(generator, encoder.config.restyle.render_size)
     (step,) = restyle(encoder, synthesis, target.image, camera, num_steps=1)

@@ -111,9 +111,9 @@ def score_answers(
         if inception is not None:
             standard.append(inception(seen))
         pictures.append(seen[:1])
-    shown = torch.cat(pictures) if pictured else None
-    found = torch.stack(standard) if standard else None
-    return HeadScores(head.name, rows, torch.stack(features), shown, found)
+    shown = torch.cat(pictures).cpu() if pictured else None
+    found = torch.stack(standard).cpu() if standard else None
+    return HeadScores(head.name, rows, torch.stack(features).cpu(), shown, found)
 
 
 def _seen(portrait: TriPlanePortrait, head: HeadToInvert) -> Tensor:
