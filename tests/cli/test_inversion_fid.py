@@ -47,7 +47,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(inversion_methods, "all_answers", counted)
     monkeypatch.setattr(Inversion, "_settings", lambda self: settings)
     monkeypatch.setattr(
-        Inversion, "_pipeline", lambda self: (toy_pipeline(generator), {"toy": "0" * 64})
+        Inversion, "_pipeline", lambda self, device: (toy_pipeline(generator), {"toy": "0" * 64})
     )
     monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "cache"))
     use_narrow_inception(monkeypatch)

@@ -72,8 +72,8 @@ class Inversion:
         from triptych.runs.device import choose_device
         from triptych.runs.report_file import open_report_folder
 
-        open_report_folder(self.out, "inversion", overwrite=self.overwrite)
         device = choose_device(self.device)
+        open_report_folder(self.out, "inversion", overwrite=self.overwrite)
         pipeline, hashes = self._pipeline(device)
         hashes["avatar-features"] = _features_hash()
         inception = find_inception()
