@@ -17,7 +17,7 @@ def tensors_of(portrait) -> list[torch.Tensor]:
 
 def test_everything_is_made_on_the_device_and_as_on_the_cpu(system, whole):
     with pretended_device() as device:
-        portrait = system.call(system.make().to(device))
+        portrait = system.call(system.make(device))
         assert {tensor.device for tensor in tensors_of(portrait)} == {device}
         here = portrait.to("cpu")
     assert {tensor.device for tensor in tensors_of(here)} == {torch.device("cpu")}
@@ -27,7 +27,7 @@ def test_everything_is_made_on_the_device_and_as_on_the_cpu(system, whole):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_stays_in_the_networks_and_hardly_shows(system, whole, dtype):
-    portrait = system.call(system.make().to("cpu", dtype))
+    portrait = system.call(system.make("cpu", dtype))
     assert {tensor.dtype for tensor in tensors_of(portrait)} == {torch.float32}
     difference = portrait.render().image - whole.portrait.render().image
     assert bool(difference.isfinite().all())

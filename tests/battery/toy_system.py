@@ -65,7 +65,8 @@ class ToySystem:
 
     Attributes:
         name: What the pipeline calls itself in provenance.
-        make: Builds a new pipeline with random weights, the same ones each time.
+        make: Builds a new pipeline with random weights, the same ones each time; it takes what
+            its `to` takes, a device and a dtype.
         arguments: Arguments of a call by seed; another seed is another portrait.
         stages: Stages that a call reports, in order; none for pipelines too quick to report.
         settings: What a call takes beside plain values: its settings first, then other requests.
@@ -79,7 +80,7 @@ class ToySystem:
     """
 
     name: str
-    make: Callable[[], Any]
+    make: Callable[..., Any]
     arguments: Callable[[int], dict[str, Any]]
     recorded: Mapping[str, Any]
     mistakes: tuple[Mistake, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from toy_portraits import tiny_generator, tiny_portrait
 from toy_system import Command, Mistake, Stop, ToySystem
 
@@ -11,8 +12,9 @@ from triptych.systems.generate.pipeline import GeneratePipeline
 from triptych.weights import save_module
 
 
-def make() -> GeneratePipeline:
-    return GeneratePipeline(tiny_generator(), "toy", hashes={"generator": "1" * 64})
+def make(device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> GeneratePipeline:
+    hashes = {"generator": "1" * 64}
+    return GeneratePipeline(tiny_generator(), "toy", hashes=hashes).to(device, dtype)
 
 
 def command(folder: Path) -> Command:

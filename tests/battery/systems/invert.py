@@ -35,9 +35,9 @@ PICTURE = head_of(tiny_generator())
 NO_VIEWS = Camera(torch.zeros(0, 4, 4), torch.zeros(0, 3, 3))
 
 
-def make() -> InvertPipeline:
+def make(device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> InvertPipeline:
     """Every stage, among few known heads: thousands, as usual, would take seconds."""
-    pipeline = toy_pipeline(tiny_generator())
+    pipeline = toy_pipeline(tiny_generator()).to(device, dtype)
     pipeline.hashes = {"generator": "1" * 64, "encoder": "2" * 64}
     generator = pipeline.generator
     latents = torch.cat([generator.latent(seed) for seed in range(NUM_KNOWN_HEADS)])

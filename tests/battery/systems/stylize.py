@@ -12,10 +12,15 @@ from toy_system import Command, Mistake, Stop, ToySystem
 from triptych.editors.image_editor import LONGEST_PROMPT, EditRequest
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.systems.invert.settings import InvertSettings
+from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.weights import save_module
 from triptych.weights.registry import find_present
 
 SETTINGS = dataclasses.replace(TINY_SETTINGS, num_yaw=3, num_pitch=2, steps=8, evaluate_every=4)
+
+
+def make(device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> StylizePipeline:
+    return toy_pipeline().to(device, dtype)
 
 
 def command(folder: Path) -> Command:
@@ -39,7 +44,7 @@ def command(folder: Path) -> Command:
 
 SYSTEM = ToySystem(
     name="stylize",
-    make=toy_pipeline,
+    make=make,
     arguments=lambda seed: {
         "prompt": "blue",
         "identity": seed,
