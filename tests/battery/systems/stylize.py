@@ -16,7 +16,9 @@ from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.weights import save_module
 from triptych.weights.registry import find_present
 
-SETTINGS = dataclasses.replace(TINY_SETTINGS, num_yaw=3, num_pitch=2, steps=8, evaluate_every=4)
+SETTINGS = dataclasses.replace(
+    TINY_SETTINGS, num_yaw=2, num_pitch=2, edit_batch=2, steps=6, evaluate_every=3
+)
 
 
 def make(device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> StylizePipeline:
