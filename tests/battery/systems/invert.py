@@ -22,12 +22,12 @@ from triptych.weights import save_module
 
 TOY_SETTINGS = dataclasses.replace(
     SETTINGS,
-    steps=2,
+    steps=1,
     refine="pti",
     refine_camera=True,
     camera_steps=2,
-    latent=LatentSettings(beyond=0.0, heads=2, steps=2),
-    codes=dataclasses.replace(SETTINGS.codes, steps=5),
+    latent=LatentSettings(beyond=0.0, heads=2, steps=1),
+    codes=dataclasses.replace(SETTINGS.codes, steps=3),
     tuning=dataclasses.replace(SETTINGS.tuning, steps=2),
 )
 NUM_KNOWN_HEADS = 50
@@ -60,7 +60,7 @@ def command(folder: Path) -> Command:
             "--model": folder / "generator.safetensors",
             "--encoder": folder / "encoder.safetensors",
             "--steps": 1,
-            "--set": ('codes={"steps":4,"prior":0}', 'latent={"beyond":null}'),
+            "--set": ('codes={"steps":3,"prior":0}', 'latent={"beyond":null}'),
         },
     )
 
@@ -112,7 +112,7 @@ SYSTEM = ToySystem(
     ),
     command=command,
     portrait_file="portrait.safetensors",
-    stop=Stop("refining codes", 2),
+    stop=Stop("refining codes", 1),
     command_mistakes=(
         Mistake({"": "absent.jpg"}, "there is no photo absent.jpg"),
         Mistake({"": "{folder}/text.jpg"}, "not a picture that can be read"),

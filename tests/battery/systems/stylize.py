@@ -39,7 +39,7 @@ def command(folder: Path) -> Command:
     save_module(models / "i2t.safetensors", toy_image_to_triplane(generator), dtype=None)
     save_module(models / "features.safetensors", features)
     (models / "editor").symlink_to(find_present("avatar-editor", "editor"))
-    settings = ("num_yaw=2", "num_pitch=1", "steps=8", "batch_views=2", "patch=16")
+    settings = ("num_yaw=1", "num_pitch=1", "steps=5", "batch_views=2", "patch=16")
     options = {"": "a bronze statue", "--model": models, "--identity": 3, "--set": settings}
     return Command("stylize", options)
 
@@ -81,7 +81,7 @@ SYSTEM = ToySystem(
     ),
     command=command,
     portrait_file="portrait.safetensors",
-    stop=Stop("fitting", 5),
+    stop=Stop("fitting", 3),
     command_mistakes=(
         Mistake({"": ""}, "the prompt is empty"),
         Mistake({"": "x" * (LONGEST_PROMPT + 1)}, "the prompt is too long"),
