@@ -64,7 +64,8 @@ def pretended_device() -> Iterator[torch.device]:
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
         with _Pretence(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "User provided device_type of 'cuda'")
+            for said in ("User provided device_type of 'cuda'", "CUDA is not available"):
+                warnings.filterwarnings("ignore", said)
             yield DEVICE
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(kept)

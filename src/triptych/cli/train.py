@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from triptych.cli.options import MaybeFloat, MaybeInt, MaybePath, parse_key_values
+from triptych.cli.options import DeviceName, MaybeFloat, MaybeInt, MaybePath, parse_key_values
 from triptych.errors import UserError, check_range
 from triptych.files import make_writable_folder, write_json
 from triptych.runs import console
@@ -35,6 +35,7 @@ class Train:
     for recipes that write a folder."""
     set: tuple[str, ...] = ()
     """Recipe and loop options as KEY=VALUE, for instance batch_heads=4 learning_rate=0.001."""
+    device: DeviceName = "auto"
     resume: bool = False
     """Continue from the checkpoint in the run folder; without it the folder must hold none."""
 
@@ -46,11 +47,14 @@ class Train:
             check_range("--minutes", self.minutes, 0.0, 100_000)
         if self.steps is not None:
             check_range("--steps", self.steps, 1, 100_000_000)
+        from triptych.runs.device import choose_device
         from triptych.training.loop import train
         from triptych.training.recipes import recipe_module
 
         module = recipe_module(self.name)
         loop, options = _with_settings(module.LOOP, module.Options(), self.set)
+        device = choose_device(self.device)
+        options = dataclasses.replace(options, device=str(device))
         loop = dataclasses.replace(loop, minutes=self.minutes, steps=self.steps)
         run_dir = self.run_dir or Path("runs") / self.name
         if (run_dir / "checkpoint.pt").exists() and not self.resume:
@@ -59,7 +63,10 @@ class Train:
                 "--run-dir"
             )
         make_writable_folder(run_dir)
-        write_json(run_dir / "settings.json", {"recipe": self.name, "set": list(self.set)})
+        write_json(
+            run_dir / "settings.json",
+            {"recipe": self.name, "set": list(self.set), "device": str(device)},
+        )
         recipe = module.build(options)
         result = train(recipe, loop, run_dir, resume=self.resume, report=console.note)
         suffix = "" if getattr(module, "WRITES_FOLDER", False) else ".safetensors"

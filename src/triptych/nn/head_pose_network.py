@@ -67,6 +67,10 @@ class HeadPose:
     rotation: Tensor
     presence: Tensor
 
+    def to(self, device: torch.device | str) -> HeadPose:
+        """Return the predictions on another device."""
+        return HeadPose(**{name: value.to(device) for name, value in vars(self).items()})
+
     def mirrored(self, order: tuple[int, ...]) -> HeadPose:
         """Return the predictions for mirrored windows, given the order of mirrored landmarks."""
         flip = self.anchor.new_tensor([-1.0, 1.0])

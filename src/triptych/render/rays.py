@@ -27,6 +27,10 @@ class Rays:
         """Return some rays of every image."""
         return Rays(self.origins[:, part], self.directions[:, part])
 
+    def to(self, device: torch.device | str) -> Rays:
+        """Return the rays on another device."""
+        return Rays(self.origins.to(device), self.directions.to(device))
+
     def points(self, depths: Tensor) -> Tensor:
         """Return the points at depths [b, r, s] as [b, r, s, 3]."""
         return self.origins[:, :, None] + depths[..., None] * self.directions[:, :, None]

@@ -5,6 +5,7 @@ The only place that knows kinds of devices by name; everywhere else a device com
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -53,10 +54,15 @@ def device_name(device: torch.device) -> str:
 
 
 def present_gpus() -> list[torch.device]:
-    """Return the GPUs that torch sees, whether they work or not."""
+    """Return the GPUs that torch sees, whether they work or not.
+
+    Each of several processes that torchrun starts sees another one first.
+    """
     import torch
 
-    found = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+    count = torch.cuda.device_count()
+    own = int(os.environ.get("LOCAL_RANK", "0"))
+    found = [torch.device("cuda", (own + index) % count) for index in range(count)]
     if torch.backends.mps.is_available():
         found.append(torch.device("mps"))
     return found
@@ -91,9 +97,9 @@ def _insisted(asked: str) -> torch.device:
     if asked == "cpu":
         return torch.device("cpu")
     here = present_gpus()
-    device = torch.device("cuda", 0) if asked == "cuda" else torch.device(asked)
-    if device not in here:
-        names = ", ".join(["cpu", *map(str, here)])
+    device = next((gpu for gpu in here if asked in (gpu.type, str(gpu))), None)
+    if device is None:
+        names = ", ".join(["cpu", *sorted(map(str, here))])
         raise UserError(
             f"--device: got '{asked}', which torch {torch.__version__} does not find here; it "
             f"finds {names}; choose one of these, or install torch for your GPU "

@@ -61,6 +61,7 @@ class Options:
         l1, mse, opacity, depth, gradient, chroma, perceptual: Weights of the loss terms; chroma is
             the distance of colours less their mean over red, green and blue.
         features: Feature network (.safetensors) of the perceptual term; unused at weight 0.
+        device: Training device, as torch spells it.
     """
 
     shards: str = "runs/data/prior"
@@ -82,6 +83,7 @@ class Options:
     chroma: float = 3.0
     perceptual: float = 0.0
     features: str | None = None
+    device: str = "cpu"
 
 
 def build(options: Options) -> GeneratorRecipe:
@@ -108,6 +110,9 @@ class _Batch:
     weight: Tensor  # [b, r]
     chroma_weight: Tensor  # [b, r]
 
+    def to(self, device: torch.device | str) -> _Batch:
+        return _Batch(**{name: value.to(device) for name, value in vars(self).items()})
+
 
 class GeneratorRecipe:
     """Distillation of avatars into a `TriPlaneGenerator`."""
@@ -126,7 +131,7 @@ class GeneratorRecipe:
             self.generator = load_generator(options.start_from)
         if options.passthrough:
             self.generator = with_passthrough(self.generator, options.passthrough)
-        self.generator = self.generator.to(memory_format=torch.channels_last)
+        self.generator = self.generator.to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator.train().requires_grad_(True)
         if options.passthrough:
             learn_only_passthrough(self.generator, options.passthrough)
@@ -151,7 +156,7 @@ class GeneratorRecipe:
         surface, depths = batch.depth * length, self._depths(batch, length, generator)
         heads = len(batch.attributes)
         rays = Rays(origins.reshape(heads, -1, 3), directions.reshape(heads, -1, 3))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(batch.attributes.device.type, torch.bfloat16):
             ws = self.generator.mapping(batch.attributes)
             planes = self.generator.planes(ws)
             rendered = render_at_depths(
@@ -244,7 +249,7 @@ class GeneratorRecipe:
             return values.reshape(pictures, options.patch**2, -1).squeeze(-1)
 
         regions = flat("regions").long()
-        return _Batch(
+        batch = _Batch(
             attributes=torch.from_numpy(np.stack([shards.get("attributes", h) for h in heads])),
             cam2world=torch.from_numpy(stacked["cam2world"]),
             pixels=flat("pixels"),
@@ -255,6 +260,7 @@ class GeneratorRecipe:
             weight=self.region_weights[regions],
             chroma_weight=self.chroma_weights[regions],
         )
+        return batch.to(options.device)
 
     def _patch(
         self, regions: np.ndarray, rng: np.random.Generator
@@ -291,13 +297,14 @@ class GeneratorRecipe:
         shards, pairs = self.test_shards, []
         for head in range(min(heads, len(shards))):
             attributes = torch.from_numpy(np.array(shards.get("attributes", head)))[None]
-            with torch.autocast("cpu", torch.bfloat16):
+            attributes = attributes.to(self.options.device)
+            with torch.autocast(attributes.device.type, torch.bfloat16):
                 ws = model.mapping(attributes)
                 planes = model.planes(ws)
             for view in views:
                 cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
-                camera = Camera.with_focal(cam2world)
-                pred = model.render(planes, ws, camera, render_size=shards.size).image[0]
+                camera = Camera.with_focal(cam2world).to(attributes.device)
+                pred = model.render(planes, ws, camera, render_size=shards.size).image[0].cpu()
                 rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))
                 pairs.append(torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, pred]))
         return torch.stack(pairs)
@@ -308,4 +315,4 @@ def _perceptual(options: Options) -> Any:
         return None
     from triptych.metrics.perceptual import AvatarPerceptualDistance
 
-    return AvatarPerceptualDistance.from_pretrained(options.features)
+    return AvatarPerceptualDistance.from_pretrained(options.features).to(options.device)

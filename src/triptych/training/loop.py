@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from triptych.errors import UserError
 from triptych.files import atomic_path
+from triptych.ops.placement import device_of
 from triptych.ops.thread_budget import ThreadBudget
 from triptych.training.ranger import Ranger
 from triptych.training.schedules import frozen_copy, update_average, warmup_cosine
@@ -164,7 +165,8 @@ def train(
     if config.minutes is None and config.steps is None:
         raise UserError("training needs a budget: give --minutes or --steps")
     # With cpu=True it also joins the processes of torchrun on a machine without an accelerator.
-    accelerator = Accelerator(cpu=not torch.accelerator.is_available())
+    on_cpu = device_of(next(iter(recipe.modules.values()))).type == "cpu"
+    accelerator = Accelerator(cpu=on_cpu)
     run = _Run(recipe, config, Path(run_dir), accelerator, report or logger.info)
     if resume:
         run.restore()

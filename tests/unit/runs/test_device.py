@@ -65,6 +65,14 @@ def test_what_cannot_be_had_is_one_line(machine, present, broken, asked, said):
     assert "\n" not in str(caught.value)
 
 
+def test_every_process_of_torchrun_takes_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for rank, order in (("0", [FIRST, SECOND]), ("1", [SECOND, FIRST])):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert devices.present_gpus() == order
+
+
 def test_what_is_chosen_is_said(machine, capsys):
     machine(FIRST, SECOND, broken=(FIRST,))
     choose_device("auto")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from pretended_device import pretended_device
 
 from triptych.avatars.assets.pack import load_assets
 from triptych.avatars.geometry.landmarks import LANDMARKS, HeadLandmarks
@@ -127,3 +130,14 @@ def test_poses_are_drawn_over_windows():
         drawn = draw_poses(window, network(window))
     assert drawn.shape == window.shape
     assert (drawn != drawn[:, :, :1, :1]).any()
+
+
+def test_it_trains_on_another_device(options, tmp_path):
+    with pretended_device() as device:
+        recipe = build(replace(options, device=str(device)))
+        loss, _ = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
+        assert loss.device == device
+        loss.backward()
+        network = recipe.network.eval()
+        assert 0 <= recipe.evaluate({"network": network})["found"] <= 1
+        recipe.sheet({"network": network}, tmp_path / "sheet.png")

@@ -58,7 +58,7 @@ class FrontalCache:
             files.append(np.load(file))
         self._pictures = torch.from_numpy(np.concatenate(files))
         seeds = range(first_seed, first_seed + num_heads)
-        self._latents = torch.cat([generator.latent(seed) for seed in seeds])
+        self._latents = torch.cat([generator.latent(seed).cpu() for seed in seeds])
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -75,6 +75,6 @@ def _render(file: Path, generator: TriPlaneGenerator, seeds: range) -> None:
         ws = generator.mapping(generator.latent(seed))
         portrait = TriPlanePortrait.from_generator(generator, ws)
         image = portrait.render(camera).image[0]
-        pictures.append(((image.clamp(-1, 1) + 1) * 127.5).round().byte().numpy())
+        pictures.append(((image.clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy())
     with atomic_write(file) as stream:
         np.save(stream, np.stack(pictures))

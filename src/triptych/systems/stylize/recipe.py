@@ -63,6 +63,7 @@ class Options:
         colour, opacity, depth: Weights of the comparison of rays.
         modulation: Eq. 3 with one map per channel or one for all.
         vector_code: Train the ablation whose style code has no places.
+        device: Training device, as torch spells it.
     """
 
     generator: str = "avatar-generator"
@@ -83,6 +84,7 @@ class Options:
     depth: float = 4.0
     modulation: Modulation = "full"
     vector_code: bool = False
+    device: str = "cpu"
 
 
 def build(options: Options) -> ImageToTriplaneRecipe:
@@ -107,7 +109,7 @@ class ImageToTriplaneRecipe:
 
         self.options = options
         # In training mode its convolutions take the form that is fast for batches.
-        generator = load_generator(options.generator)
+        generator = load_generator(options.generator, options.device)
         self.generator = generator.to(memory_format=torch.channels_last).train()
         self.cache = FrontalCache(
             options.cache, self.generator, options.cached_heads, _FIRST_TRAINING_SEED
@@ -117,7 +119,7 @@ class ImageToTriplaneRecipe:
             network.set_plane_statistics(*_plane_statistics(self.generator))
         else:
             network = load_image_to_triplane(options.start_from).requires_grad_(True)
-        self.network = network.to(memory_format=torch.channels_last).train()
+        self.network = network.to(options.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.modules: Modules = {"image_to_triplane": self.network}
 
     def loss(
@@ -125,7 +127,7 @@ class ImageToTriplaneRecipe:
     ) -> tuple[Tensor, dict[str, float]]:
         options, network = self.options, self.network
         heads = torch.randint(len(self.cache), (options.batch_heads,), generator=generator)
-        images, latents = self.cache.get(heads)
+        images, latents = (part.to(options.device) for part in self.cache.get(heads))
         with torch.no_grad(), half_precision_where_fast(images.device):
             planes = self.generator.planes(self.generator.mapping(latents)).float()
         with half_precision_where_fast(images.device):
@@ -148,7 +150,7 @@ class ImageToTriplaneRecipe:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the L1 of colour, opacity and opacity-weighted depth over random patches."""
         config = self.generator.config.rendering
-        rays = self._draw_rays(len(planes), generator)
+        rays = self._draw_rays(len(planes), generator).to(planes.device)
         with half_precision_where_fast(planes.device):
             true_field, field = self.generator.field(planes), self.generator.field(guessed)
             with torch.no_grad():
@@ -179,8 +181,8 @@ class ImageToTriplaneRecipe:
         """
         options, shape = self.options, rays.origins.shape[:2]
         config = self.generator.config.rendering
-        jitter = torch.rand(*shape, options.coarse, generator=generator)
-        uniform = torch.rand(*shape, options.fine, generator=generator)
+        jitter = torch.rand(*shape, options.coarse, generator=generator).to(rays.origins)
+        uniform = torch.rand(*shape, options.fine, generator=generator).to(rays.origins)
         there, here = uniform.tensor_split(2, dim=-1)
         true = surface_depths(true_field, rays, config, jitter, there)
         made = surface_depths(field, rays, config, jitter, here, keep_every=options.coarse)
@@ -201,6 +203,7 @@ class ImageToTriplaneRecipe:
     def _compare_whole(self, module: Any, heads: int) -> tuple[list[Tensor], float]:
         """Return rows [4, 3, h, w] (input, network, true side, network side) of unseen heads."""
         cameras = look_at_camera(torch.tensor([0.0, 0.5]), torch.tensor([0.0, 0.1]))
+        cameras = cameras.to(self.options.device)
         rows, plane = [], 0.0
         for seed in range(_FIRST_TEST_SEED, _FIRST_TEST_SEED + heads):
             latent = self.generator.latent(seed)

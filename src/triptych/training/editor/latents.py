@@ -15,6 +15,7 @@ from torch import Tensor
 
 from triptych.avatars.sets.shards import ORIGINAL, ShardSet
 from triptych.files import atomic_path, sha256_of
+from triptych.ops.placement import device_of
 from triptych.ops.precision import half_precision_where_fast
 from triptych.training.style_variants import (
     drawable_variants,
@@ -147,11 +148,12 @@ def _variants_to_encode(
 
 @torch.no_grad()
 def encode(vae: Any, images: Tensor) -> Tensor:
-    """Return unscaled latents [n,c,h/4,w/4] of images [n,3,h,w] in [-1,1]."""
+    """Return unscaled latents [n,c,h/4,w/4], on the CPU, of images [n,3,h,w] in [-1,1]."""
     parts = []
     for part in images.split(_ENCODED_AT_ONCE):
+        part = part.to(device_of(vae)).contiguous(memory_format=torch.channels_last)
         with half_precision_where_fast(part.device):
-            parts.append(vae.encode(part.contiguous(memory_format=torch.channels_last)).latents)
+            parts.append(vae.encode(part).latents.cpu())
     return torch.cat(parts).float()
 
 

@@ -71,6 +71,7 @@ class Options:
             determine colour and outline: start with 2, continue with 1.
         filtered_views, filtered_combinations: See `EncodingPlan`.
         compile: Compile the UNet: steps take about half the time, the first ones minutes.
+        device: Training device, as torch spells it.
     """
 
     shards: tuple[str, ...] = ("runs/data/variants",)
@@ -93,6 +94,7 @@ class Options:
     filtered_views: int = 2
     filtered_combinations: int = 2
     compile: bool = False
+    device: str = "cpu"
 
 
 def build(options: Options) -> EditorRecipe:
@@ -130,7 +132,7 @@ class EditorRecipe:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.vae: Any = load_vae(options.vae).eval().requires_grad_(False)
-        self.vae.to(memory_format=torch.channels_last)
+        self.vae.to(options.device, memory_format=torch.channels_last)
         folders = [*options.shards, *filter(None, [options.prior_renders])]
         sets = [ShardSet(folder) for folder in folders]
         self.num_heads = sum(map(len, sets))
@@ -168,8 +170,9 @@ class EditorRecipe:
             unet, text_encoder = parts.unet, parts.text_encoder
             # Other phrases would give another tokenizer, which does not fit the text encoder.
             self.tokenizer = parts.tokenizer
-        unet = unet.to(memory_format=torch.channels_last)
-        return unet.train(), text_encoder.train()
+        device = self.options.device
+        unet = unet.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return unet.train(), text_encoder.to(device).train()
 
     def loss(
         self, progress: Progress, generator: torch.Generator
@@ -180,8 +183,8 @@ class EditorRecipe:
         target = self._latents(self.pairs.target[chosen])
         tokens, shown = self._conditions([self.pairs.variants[i] for i in chosen], rng)
         clean = target * self.vae.config.scaling_factor
-        noise = torch.randn(clean.shape, generator=generator)
-        timesteps = self._timesteps(len(clean), generator)
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+        timesteps = self._timesteps(len(clean), generator).to(clean.device)
         noisy = self.scheduler.add_noise(clean, noise, timesteps)
         velocity = self.scheduler.get_velocity(clean, noise, timesteps)
         inputs = torch.cat([noisy, source * shown[:, None, None, None]], dim=1)
@@ -204,7 +207,7 @@ class EditorRecipe:
 
     def _latents(self, rows: np.ndarray) -> Tensor:
         """Return encoded pictures [b,c,h,w], averaged over blocks when the options say so."""
-        latents = self.pairs.latents[rows].float()
+        latents = self.pairs.latents[rows].float().to(self.options.device)
         return F.avg_pool2d(latents, self.options.pooling) if self.options.pooling > 1 else latents
 
     def _conditions(self, variants: list[str], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -221,7 +224,8 @@ class EditorRecipe:
             for variant, dropped in zip(variants, without_text, strict=True)
         ]
         tokens = torch.tensor([self._tokenized(text) for text in texts])
-        return tokens, torch.from_numpy(~without_image).float()
+        shown = torch.from_numpy(~without_image).float()
+        return tokens.to(options.device), shown.to(options.device)
 
     def _tokenized(self, text: str) -> list[int]:
         if text not in self._tokens:

@@ -55,6 +55,7 @@ class Options:
         feature_share: Share of the crops with an eye, a brow, the mouth or the nose.
         latent_noise: Deviation of the noise on latents, against the errors of an editor.
         gradient, mse, whitening: Weights of the loss terms beside L1.
+        device: Training device, as torch spells it.
     """
 
     shards: tuple[str, ...] = ("runs/data/variants",)
@@ -68,6 +69,7 @@ class Options:
     gradient: float = 1.0
     mse: float = 0.5
     whitening: float = 0.02
+    device: str = "cpu"
 
 
 def build(options: Options) -> EditorVaeRecipe:
@@ -117,7 +119,7 @@ class EditorVaeRecipe:
         self.options = options
         self.sets = [ShardSet(folder) for folder in options.shards]
         self.test = ShardSet(options.test_shards)
-        self.region_weights = torch.tensor(REGION_WEIGHTS)
+        self.region_weights = torch.tensor(REGION_WEIGHTS, device=options.device)
         networks = EditorNetworksConfig(image_size=self.test.size)
         if options.start_from is None:
             vae = build_vae(networks)
@@ -126,7 +128,7 @@ class EditorVaeRecipe:
         else:
             vae = load_vae(options.start_from)
         self._drawings, self._drawn_regions = self._first_drawings()
-        self.vae: Any = vae.to(memory_format=torch.channels_last).train()
+        self.vae: Any = vae.to(options.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.modules: Modules = {"vae": self.vae}
 
     @property
@@ -140,10 +142,11 @@ class EditorVaeRecipe:
         options = self.options
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         images, regions = self._crops(rng)
+        images, regions = images.to(options.device), regions.to(options.device)
         images = images.contiguous(memory_format=torch.channels_last)
         with half_precision_where_fast(images.device):
             latents = self.vae.encode(images).latents
-            noise = torch.randn(latents.shape, generator=generator)
+            noise = torch.randn(latents.shape, generator=generator).to(images.device)
             pred = self.vae.decode(latents + options.latent_noise * noise).sample
         pred, latents = pred.float(), latents.float()
         weight = self.region_weights[regions][:, None]
@@ -188,10 +191,13 @@ class EditorVaeRecipe:
     def latent_deviation(self, vae: Any) -> float:
         """Return the standard deviation of all latents of test pictures (1 / scaling factor)."""
         images = self._test_pictures(64)[0]
-        return float(vae.encode(images).latents.std())
+        return float(vae.encode(images.to(self.options.device)).latents.std())
 
     def _reconstruct(self, vae: Any, images: Tensor) -> Tensor:
-        parts = [vae.decode(vae.encode(part).latents).sample for part in images.split(16)]
+        parts = [
+            vae.decode(vae.encode(part.to(self.options.device)).latents).sample.cpu()
+            for part in images.split(16)
+        ]
         return torch.cat(parts).clamp(-1, 1)
 
     def _crops(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

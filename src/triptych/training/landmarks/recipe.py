@@ -123,7 +123,7 @@ class LandmarksRecipe:
         window = window.to(options.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(window.device.type, torch.bfloat16):
             pred = self.network(window)
-        terms = pose_terms(pred, truth)
+        terms = pose_terms(pred, truth.to(window.device))
         loss = sum((getattr(options, name) * term for name, term in terms.items()), torch.zeros(()))
         return loss, {name: float(term.detach()) for name, term in terms.items()}
 
@@ -176,7 +176,7 @@ class LandmarksRecipe:
             self.light,
             generator,
         )
-        marked = draw_poses(window, network(window))
+        marked = draw_poses(window, network(window.to(self.options.device)).to("cpu"))
         save_sheet(list(marked.split(8)), path)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pretended_device import pretended_device
 from psp_training import encoder_config, write_options
 
 from triptych.camera import random_views
@@ -283,3 +284,17 @@ def test_an_encoder_of_other_codes_lends_what_fits(options, toy_generator, tmp_p
         toy_generator, normal_latents(20_000, toy_generator.config.z_dim, 123)
     )
     torch.testing.assert_close(pred["latent_mean"], mean)
+
+
+def test_it_trains_on_another_device(options, tmp_path):
+    """Renders of avatars and own heads, in other light; regression, then steps, then a look."""
+    with pretended_device() as device:
+        settings = {"own_share": 0.5, "domain_randomisation": 1.0, "device": str(device)}
+        recipe = recipe_module.build(replace(options, warm_up=0.5, **settings))
+        for fraction in (0.1, 0.9, 0.9):
+            loss, _ = recipe.loss(Progress(1, fraction), torch.Generator().manual_seed(0))
+            assert loss.device == device
+            loss.backward()
+        modules = {"encoder": recipe.encoder.eval()}
+        assert "psnr" in recipe.evaluate(modules)
+        recipe.sheet(modules, tmp_path / "sheet.png")

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import torch
+from pretended_device import pretended_device
 
 from triptych.errors import UserError
 from triptych.models.attributes import ATTRIBUTE_DIM
@@ -179,3 +180,14 @@ def test_samples_lie_where_either_field_has_matter(options):
         by_chance = samples_near(distance, nowhere, nowhere)
         assert samples_near(distance, distance, nowhere) > by_chance + 2
         assert samples_near(distance, nowhere, distance) > by_chance + 2
+
+
+def test_it_trains_on_another_device(options, tmp_path):
+    with pretended_device() as device:
+        recipe = recipe_module.build(dataclasses.replace(options, device=str(device)))
+        loss, _ = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
+        assert loss.device == device
+        loss.backward()
+        modules = {"image_to_triplane": recipe.network.eval()}
+        assert set(recipe.evaluate(modules)) == {"plane_l1", "side_psnr"}
+        recipe.sheet(modules, tmp_path / "sheet.png")

@@ -31,6 +31,7 @@ from triptych.systems.invert.training.setup import (
 )
 from triptych.systems.invert.training.shared_batch_norm import share_batch_statistics
 from triptych.systems.invert.training.slots import MeanViews, RestyleSlots, SlotBatch, stacked
+from triptych.systems.invert.training.targets import Target
 from triptych.systems.invert.training.validation import check_inversion, inversion_rows
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
@@ -80,13 +81,14 @@ class PspRecipe:
 
         self.options = options
         # In training mode its convolutions take the form that is fast for batches.
-        generator = load_generator(options.generator).train()
+        generator = load_generator(options.generator, options.device).train()
         self.generator: TriPlaneGenerator = generator.to(memory_format=torch.channels_last)
         shards = ShardSet(options.shards) if options.shards else None
         self.targets = target_sources(options, self.generator, shards)
-        self.unseen = unseen_targets(options, self.generator, _TEST_HEADS)
+        unseen = unseen_targets(options, self.generator, _TEST_HEADS)
+        self.unseen = [target.to(options.device) for target in unseen]
         encoder = encoder_for(options, self.generator, shards)
-        self.encoder = encoder.to(memory_format=torch.channels_last).train()
+        self.encoder = encoder.to(options.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         share_batch_statistics(self.encoder)
         self.modules: Modules = {"encoder": self.encoder}
         self.networks = find_metric_networks(
@@ -96,7 +98,7 @@ class PspRecipe:
             squeeze="max" if options.quirks == "published" else "mean",
             embedded_perceptual=options.features,
             embedded_identity=options.features,
-        )
+        ).to(options.device)
         self.views = HeadViews(self.generator, options.views, half_precision=options.half_precision)
         self.mean_views = MeanViews(self.encoder, self.views)
         self._slots: RestyleSlots | None = None
@@ -114,7 +116,7 @@ class PspRecipe:
         for step in range(self.options.steps_per_update):
             if step:
                 loss.backward()
-            self._slots.refill(self.targets.target_of, self._seeds(progress, generator))
+            self._slots.refill(self._target_of, self._seeds(progress, generator))
             loss, figures = self._step(self._slots, progress, generator)
             gathered.append(figures)
         means = {name: torch.stack([g[name] for g in gathered]).mean() for name in gathered[-1]}
@@ -122,7 +124,7 @@ class PspRecipe:
 
     def _regression(self, seeds: list[int]) -> tuple[Tensor, dict[str, Tensor]]:
         """Compare the first step's style codes with the known ones; nothing is rendered."""
-        targets = [self.targets.target_of(seed) for seed in seeds]
+        targets = [self._target_of(seed) for seed in seeds]
         start = self.encoder.latent_mean.expand(len(targets), -1, -1)
         first = torch.stack([self.mean_views(target.camera) for target in targets])
         batch = stacked(targets, start, first)
@@ -156,6 +158,9 @@ class PspRecipe:
         loss = loss + options.latent * terms["latent"]
         slots.advance(ws, self._fed_back(planes.detach(), ws.detach(), batch))
         return loss, {name: term.detach() for name, term in terms.items()}
+
+    def _target_of(self, seed: int) -> Target:
+        return self.targets.target_of(seed).to(self.options.device)
 
     def _next(self, batch: SlotBatch) -> Tensor:
         """Return the style codes [b, k, d] after one more step of the encoder."""

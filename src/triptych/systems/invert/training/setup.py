@@ -13,6 +13,7 @@ from triptych.errors import UserError
 from triptych.metrics.lpips import LpipsStack
 from triptych.metrics.metric_networks import NetworkOrigin
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.ops.placement import device_of
 from triptych.photos.labelled_images import LabelledImages
 from triptych.systems.invert.encoder import (
     PspConfig,
@@ -72,6 +73,7 @@ class Options:
         judge_files: Folder of published weights; the usual one when None.
         lpips: Which published LPIPS.
         features: Embedded network (or a file) that stands in for either.
+        device: Training device, as torch spells it.
     """
 
     generator: str = "avatar-generator"
@@ -103,6 +105,7 @@ class Options:
     metric_files: str | None = None
     lpips: LpipsStack = "alexnet"
     features: str = "avatar-features"
+    device: str = "cpu"
 
 
 def published_options(generator: str, photos: str) -> Options:
@@ -262,7 +265,8 @@ def latent_statistics(generator: TriPlaneGenerator, latents: Tensor) -> tuple[Te
         generator: Models that are conditioned on cameras are given the frontal one.
         latents: Many latents [n, z_dim]; mapped in parts.
     """
-    codes = torch.cat([generator.mapping(part)[:, 0] for part in latents.split(_AT_ONCE)]).double()
+    parts = latents.to(device_of(generator)).split(_AT_ONCE)
+    codes = torch.cat([generator.mapping(part)[:, 0].cpu() for part in parts]).double()
     mean, std = codes.mean(dim=0), codes.std(dim=0).clamp(min=_SMALLEST_SPREAD)
     rows = (generator.num_ws, 1)
     return mean.float().repeat(*rows), std.float().repeat(*rows)

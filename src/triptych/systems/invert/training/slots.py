@@ -122,7 +122,7 @@ def stacked(targets: list[Target], ws: Tensor, reconstruction: Tensor) -> SlotBa
         second_camera=Camera.stack([target.second_camera for target in targets]),
         seen=torch.stack([t.image if t.seen is None else t.seen for t in targets]),
         known_ws=torch.stack([torch.zeros_like(ws[0]) if t.ws is None else t.ws for t in targets]),
-        is_known=torch.tensor([target.ws is not None for target in targets]),
+        is_known=torch.tensor([target.ws is not None for target in targets], device=ws.device),
         uncertainty=torch.stack(
             [nothing if t.uncertainty is None else t.uncertainty for t in targets]
         ),

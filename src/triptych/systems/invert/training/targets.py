@@ -16,6 +16,7 @@ from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.preview import preview_render
 from triptych.ops.colour import from_uint8
+from triptych.ops.placement import device_of
 from triptych.ops.resize import fit_size
 from triptych.photos.labelled_images import LabelledImages
 from triptych.training.domain_randomisation import randomised
@@ -50,12 +51,29 @@ class Target:
     uncertainty: Tensor | None = None
     seen: Tensor | None = None
 
+    def to(self, device: torch.device | str) -> Target:
+        """Return the target on another device."""
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device)
+
+        return Target(
+            self.image.to(device),
+            self.camera.to(device),
+            self.second.to(device),
+            self.second_camera.to(device),
+            moved(self.ws),
+            moved(self.alpha),
+            moved(self.uncertainty),
+            moved(self.seen),
+        )
+
 
 class TargetSource(Protocol):
     """Where targets come from."""
 
     def draw(self, rng: np.random.Generator) -> Target:
-        """Return a target that depends on nothing but the numbers drawn."""
+        """Return a target, on the CPU, that depends on nothing but the numbers drawn."""
 
 
 class AvatarTargets:
@@ -88,7 +106,7 @@ class AvatarTargets:
             second, second_camera = picture.flip(-1), camera.mirrored()
         attributes = torch.from_numpy(np.array(shards.get("attributes", head)))[None]
         with torch.no_grad():
-            ws = self._generator.mapping(attributes)[0]
+            ws = self._generator.mapping(attributes.to(device_of(self._generator)))[0].cpu()
         alpha = torch.from_numpy(np.array(shards.get("alpha", head)[view])).float() / 255
         alpha = fit_size(alpha[None, None], size)[0]
         return Target(picture, camera, second, second_camera, ws, alpha)
@@ -136,6 +154,7 @@ class OwnTargets:
         """Return a random view of the head of a seed."""
         generator, config = self._generator, self._generator.config
         cameras = random_views(2, self._yaw, self._pitch, torch.Generator().manual_seed(seed))
+        cameras = cameras.to(device_of(generator))
         ws = generator.mapping(generator.latent(seed))
         if self._second_view == "mirrored":
             shown = preview_render(generator, ws, cameras[0])
@@ -145,7 +164,7 @@ class OwnTargets:
             second, second_camera = shown.image[1], cameras[1]
         alpha = fit_size(shown.alpha[:1], config.image_size)[0]
         image, second = shown.image[0].clamp(-1, 1), second.clamp(-1, 1)
-        return Target(image, cameras[0], second, second_camera, ws[0], alpha)
+        return Target(image, cameras[0], second, second_camera, ws[0], alpha).to("cpu")
 
 
 class PhotoTargets:
