@@ -25,6 +25,7 @@ from triptych.editors.noised_start import (
 )
 from triptych.editors.prompt import decorated, prompt_notes
 from triptych.errors import UserError
+from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.progress import CountProgress
 
@@ -56,7 +57,7 @@ class InstructPix2PixEditor:
         precision: Precision = "auto",
         views_per_batch: int = 8,
     ) -> None:
-        self.unet = unet.eval().to(memory_format=torch.channels_last)
+        self.unet = channels_last(unet.eval())
         self.vae = vae.eval()
         self.text_encoder = text_encoder.eval()
         self.tokenizer = tokenizer

@@ -33,6 +33,9 @@ class LpipsDistance(nn.Module):
     Reference: Zhang et al., The Unreasonable Effectiveness of Deep Features (2018).
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, stack: LpipsStack = "alexnet") -> None:
         super().__init__()
         self.stack = stack

@@ -64,6 +64,8 @@ class AvatarPerceptualDistance(nn.Module):
         stage_weights: Non-negative weight of each stage, finest first.
     """
 
+    stage_weights: Tensor
+
     def __init__(
         self, features: AvatarFeatures, stage_weights: tuple[float, ...] = (0.2, 0.2, 0.2, 0.2, 0.2)
     ) -> None:

@@ -29,6 +29,8 @@ class Conv2dLayer(nn.Module):
         rng: Source of the initial weights.
     """
 
+    resample_filter: Tensor
+
     def __init__(
         self,
         num_in: int,

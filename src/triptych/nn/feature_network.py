@@ -155,10 +155,15 @@ class _RegionHead(nn.Module):
         gathered = functional.relu(self.laterals[-1](coarser[-1]))
         for index in range(len(coarser) - 2, -1, -1):
             gathered = functional.relu(self.blends[index](gathered))
-            upsampled = resize_bilinear(gathered, tuple(coarser[index].shape[-2:]))
+            upsampled = resize_bilinear(gathered, _height_width(coarser[index]))
             gathered = functional.relu(upsampled + self.laterals[index](coarser[index]))
-        size = tuple(finest.shape[-2:])
-        return resize_bilinear(self.classes(gathered), size) + self.fine_classes(finest)
+        enlarged = resize_bilinear(self.classes(gathered), _height_width(finest))
+        return enlarged + self.fine_classes(finest)
+
+
+def _height_width(x: Tensor) -> tuple[int, int]:
+    height, width = x.shape[-2:]
+    return height, width
 
 
 def _stage(channels_in: int, channels_out: int) -> nn.Sequential:

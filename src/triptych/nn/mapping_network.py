@@ -32,6 +32,8 @@ class MappingNetwork(nn.Module):
     Reference: Karras et al., StyleGAN2 (2020); camera conditioning: EG3D (2022), section 4.4.
     """
 
+    w_avg: Tensor
+
     def __init__(
         self,
         z_dim: int,

@@ -104,7 +104,12 @@ class StyledBlock:
                 ToRGB layer.
             is_last: Only the image is needed.
         """
-        rows = self.start if self.conv0 is None else self.conv0(x)
+        if self.conv0 is None:
+            rows = self.start
+        else:
+            assert x is not None
+            rows = self.conv0(x)
+        assert rows is not None
         if image is not None and self.up_filter is not None:
             image = upsample2d(image, self.up_filter)
         if self.to_rgb is None:

@@ -33,6 +33,8 @@ class SynthesisBlock(nn.Module):
         rng: Source of the initial weights.
     """
 
+    resample_filter: Tensor
+
     def __init__(
         self,
         num_in: int,

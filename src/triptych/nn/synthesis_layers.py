@@ -60,6 +60,9 @@ class SynthesisLayer(nn.Module):
         rng: Source of the initial weights.
     """
 
+    resample_filter: Tensor
+    noise_const: Tensor
+
     def __init__(
         self,
         num_in: int,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def move(part: Any, device: torch.device | str, dtype: torch.dtype | None = None) -> None:
@@ -15,6 +17,14 @@ def move(part: Any, device: torch.device | str, dtype: torch.dtype | None = None
     """
     if hasattr(part, "to"):
         part.to(device) if dtype is None else part.to(device, dtype)
+
+
+def channels_last(network: Network) -> Network:
+    """Store the weights of convolutions pixel by pixel, in place: faster on CPUs, the same values.
+
+    Feature maps follow: what such a convolution returns has its channels last in memory too.
+    """
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # no stub
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -19,6 +19,7 @@ from triptych.avatars.sets.shards import ShardSet
 from triptych.camera import FOCAL, Camera
 from triptych.metrics.image_metrics import psnr, psnr_from_mse
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
+from triptych.ops.placement import channels_last
 from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_through
 from triptych.render.nearby_surfaces import nearby_surfaces
 from triptych.render.patches import corner_round
@@ -131,7 +132,7 @@ class GeneratorRecipe:
             self.generator = load_generator(options.start_from)
         if options.passthrough:
             self.generator = with_passthrough(self.generator, options.passthrough)
-        self.generator = self.generator.to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator = channels_last(self.generator.to(options.device))
         self.generator.train().requires_grad_(True)
         if options.passthrough:
             learn_only_passthrough(self.generator, options.passthrough)

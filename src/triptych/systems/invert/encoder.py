@@ -56,7 +56,7 @@ class PspEncoder(nn.Module):
         widths, pyramid = config.widths, config.widths[-1]
         self.input_layer = stem(config.image_channels, widths[0])
         self.body = residual_body(widths, config.units, squeeze=config.squeeze)
-        self.styles = nn.ModuleList(
+        heads = [
             StyleHead(
                 pyramid,
                 config.head_width,
@@ -68,13 +68,14 @@ class PspEncoder(nn.Module):
             )
             for size, count in zip(config.level_sizes, config.heads, strict=True)
             for _ in range(count)
-        )
+        ]
+        self.styles = nn.ModuleList(heads)
         self.latlayer1 = nn.Conv2d(widths[2], pyramid, 1)
         self.latlayer2 = nn.Conv2d(widths[1], pyramid, 1)
         self.register_buffer("latent_mean", torch.zeros(config.num_ws, config.w_dim))
         self.register_buffer("latent_std", torch.ones(config.num_ws, config.w_dim))
         initialise_for_rectifiers(self, rng)
-        for head in self.styles:
+        for head in heads:
             nn.init.zeros_(head.linear.weight)  # a new encoder takes no step
 
     @torch.no_grad()
@@ -98,7 +99,7 @@ class PspEncoder(nn.Module):
         Raises:
             UserError: An input is missing or has another shape.
         """
-        seen = self._seen(image, reconstruction).to(self.input_layer[0].weight.dtype)
+        seen = self._seen(image, reconstruction).to(next(self.input_layer.parameters()).dtype)
         label = self._label(camera, image)
         coarse, middle, fine = self.pyramid(seen)
         levels = [

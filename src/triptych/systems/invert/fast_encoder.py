@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from triptych.ops.placement import channels_last
 from triptych.ops.precision import RenderPath, fast_dtype
 from triptych.systems.invert.encoder import PspEncoder
 
@@ -42,7 +43,7 @@ def fast_encoder(
         for module in part.modules():
             if isinstance(module, _COMPUTED_IN_HALF):
                 module.to(dtype)
-    return fast.to(memory_format=torch.channels_last)
+    return channels_last(fast)
 
 
 def _fold_batch_norms(layers: nn.Sequential) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.ops.placement import channels_last
 from triptych.systems.stylize.image_to_triplane import ImageToTriplane
 from triptych.systems.stylize.settings import PlaneSource
 
@@ -41,7 +42,7 @@ def trainable_plane_source(
             _draw_plane_heads(network)
     if kind != "no_pretraining":
         network.load_state_dict(image_to_triplane.state_dict())
-    return network.to(ws.device, memory_format=torch.channels_last)
+    return channels_last(network.to(ws.device))
 
 
 class ModulatedGenerator(nn.Module):

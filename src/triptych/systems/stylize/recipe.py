@@ -19,6 +19,7 @@ from triptych.errors import UserError
 from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.spatial_modulation import Modulation
+from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.render.patches import draw_patches, rays_of
 from triptych.render.rays import Rays, camera_rays
@@ -110,7 +111,7 @@ class ImageToTriplaneRecipe:
         self.options = options
         # In training mode its convolutions take the form that is fast for batches.
         generator = load_generator(options.generator, options.device)
-        self.generator = generator.to(memory_format=torch.channels_last).train()
+        self.generator = channels_last(generator).train()
         self.cache = FrontalCache(
             options.cache, self.generator, options.cached_heads, _FIRST_TRAINING_SEED
         )
@@ -119,7 +120,7 @@ class ImageToTriplaneRecipe:
             network.set_plane_statistics(*_plane_statistics(self.generator))
         else:
             network = load_image_to_triplane(options.start_from).requires_grad_(True)
-        self.network = network.to(options.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.network = channels_last(network.to(options.device)).train()
         self.modules: Modules = {"image_to_triplane": self.network}
 
     def loss(

@@ -7,6 +7,7 @@ patch code it reproduces them at step 0 and learns detail.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,7 @@ def space_to_depth(images: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def start_as_patch_code(vae: nn.Module, code: PatchCode, *, damping: float = 0.15) -> None:
+def start_as_patch_code(vae: Any, code: PatchCode, *, damping: float = 0.15) -> None:
     """Set a three-stage AutoencoderTiny to encode and decode by a patch code.
 
     The encoder carries exact space-to-depth copies of the picture (its input is in [0,1], so the
@@ -84,14 +85,14 @@ def start_as_patch_code(vae: nn.Module, code: PatchCode, *, damping: float = 0.1
     _set_decoder(decoder, code)
 
 
-def _outer_convolutions(half: nn.Module) -> list[nn.Conv2d]:
+def _outer_convolutions(half: Any) -> list[nn.Conv2d]:
     """Return the convolutions between the residual blocks: one per stage and one at the end."""
     layers = [layer for layer in half.layers if isinstance(layer, nn.Conv2d)]
     assert len(layers) == 4, "the patch code is made for three stages"
     return layers
 
 
-def _ends_of_blocks(vae: nn.Module) -> list[nn.Conv2d]:
+def _ends_of_blocks(vae: Any) -> list[nn.Conv2d]:
     """Return the last convolution of every residual block."""
     from diffusers.models.unets.unet_2d_blocks import AutoencoderTinyBlock
 

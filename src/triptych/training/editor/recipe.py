@@ -19,6 +19,7 @@ from triptych.avatars.sets.shards import ShardSet
 from triptych.avatars.styles.catalogue import STYLES
 from triptych.avatars.styles.phrases import vocabulary
 from triptych.editors.image_editor import EditorConfig, embedded_editor_config
+from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.training.compilation import compiled
 from triptych.training.editor.examples import EditExamples
@@ -131,8 +132,8 @@ class EditorRecipe:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.vae: Any = load_vae(options.vae).eval().requires_grad_(False)
-        self.vae.to(options.device, memory_format=torch.channels_last)
+        vae: Any = load_vae(options.vae).eval().requires_grad_(False)
+        self.vae: Any = channels_last(vae.to(options.device))
         folders = [*options.shards, *filter(None, [options.prior_renders])]
         sets = [ShardSet(folder) for folder in folders]
         self.num_heads = sum(map(len, sets))
@@ -171,8 +172,7 @@ class EditorRecipe:
             # Other phrases would give another tokenizer, which does not fit the text encoder.
             self.tokenizer = parts.tokenizer
         device = self.options.device
-        unet = unet.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return unet.train(), text_encoder.to(device).train()
+        return channels_last(unet.to(device)).train(), text_encoder.to(device).train()
 
     def loss(
         self, progress: Progress, generator: torch.Generator
@@ -205,7 +205,7 @@ class EditorRecipe:
         }
         return (error * weight).mean(), figures
 
-    def _latents(self, rows: np.ndarray) -> Tensor:
+    def _latents(self, rows: Tensor) -> Tensor:
         """Return encoded pictures [b,c,h,w], averaged over blocks when the options say so."""
         latents = self.pairs.latents[rows].float().to(self.options.device)
         return F.avg_pool2d(latents, self.options.pooling) if self.options.pooling > 1 else latents

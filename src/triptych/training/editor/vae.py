@@ -22,6 +22,7 @@ from triptych.errors import UserError
 from triptych.files import read_json, write_json
 from triptych.metrics.image_metrics import psnr, psnr_from_mse
 from triptych.ops.colour import from_uint8
+from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.training.editor.networks import EditorNetworksConfig, build_vae
 from triptych.training.editor.patch_pca import fit_patch_code, start_as_patch_code
@@ -128,7 +129,7 @@ class EditorVaeRecipe:
         else:
             vae = load_vae(options.start_from)
         self._drawings, self._drawn_regions = self._first_drawings()
-        self.vae: Any = vae.to(options.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.vae: Any = channels_last(vae.to(options.device)).train()
         self.modules: Modules = {"vae": self.vae}
 
     @property

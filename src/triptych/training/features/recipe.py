@@ -19,6 +19,7 @@ from torch.nn import functional
 from triptych.avatars.sets.shards import ShardSet
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.ops.colour import to_uint8
+from triptych.ops.placement import channels_last
 from triptych.training.augmentation import Augmentation
 from triptych.training.features.batches import (
     VariantBatch,
@@ -119,7 +120,7 @@ class FeaturesRecipe:
         if options.people_only:
             for frozen in (network.stages, network.region_head, network.style_head):
                 frozen.requires_grad_(False)
-        self.features = network.to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.features = channels_last(network.to(options.device))
         self.modules: Modules = {"features": self.features}
         self.augmentation = Augmentation().wider(options.augmentation)
         self.region_weights = torch.tensor(REGION_WEIGHTS, device=options.device)

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from triptych.avatars.geometry.landmarks import LANDMARKS, MIRRORED
 from triptych.nn.head_pose_network import HeadPose, HeadPoseConfig, HeadPoseNetwork
+from triptych.ops.placement import channels_last
 from triptych.training.augmentation import Augmentation
 from triptych.training.landmarks.landmark_shards import LandmarkShards
 from triptych.training.landmarks.windows import LandmarkImages, WindowRanges, draw_windows
@@ -98,7 +99,7 @@ class LandmarksRecipe:
             LandmarkShards.open(options.test_shards, options.cache),
             LandmarkShards.open(options.test_variants, options.cache),
         )
-        network = _network(options).to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = channels_last(_network(options).to(options.device))
         self.network: HeadPoseNetwork = network
         self.modules: Modules = {"network": network}
         self.light = Augmentation(

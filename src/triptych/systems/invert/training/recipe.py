@@ -19,6 +19,7 @@ from triptych.avatars.sets.shards import ShardSet
 from triptych.errors import UserError
 from triptych.metrics.metric_networks import find_metric_networks
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import fit_size
 from triptych.systems.invert.head_views import HeadViews, ViewDraw
@@ -82,13 +83,13 @@ class PspRecipe:
         self.options = options
         # In training mode its convolutions take the form that is fast for batches.
         generator = load_generator(options.generator, options.device).train()
-        self.generator: TriPlaneGenerator = generator.to(memory_format=torch.channels_last)
+        self.generator: TriPlaneGenerator = channels_last(generator)
         shards = ShardSet(options.shards) if options.shards else None
         self.targets = target_sources(options, self.generator, shards)
         unseen = unseen_targets(options, self.generator, _TEST_HEADS)
         self.unseen = [target.to(options.device) for target in unseen]
         encoder = encoder_for(options, self.generator, shards)
-        self.encoder = encoder.to(options.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.encoder = channels_last(encoder.to(options.device)).train()
         share_batch_statistics(self.encoder)
         self.modules: Modules = {"encoder": self.encoder}
         self.networks = find_metric_networks(
