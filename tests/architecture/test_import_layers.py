@@ -90,6 +90,18 @@ def test_systems_do_not_import_each_other():
     assert not wrong, "\n".join(wrong)
 
 
+def test_detectors_know_nothing_of_what_is_built_on_them():
+    detectors = SOURCE / "photos" / "detectors"
+    inside = [entry for entry in imports() if entry[0].is_relative_to(detectors)]
+    assert inside, "no detector imports anything: the rule looks in the wrong place"
+    wrong = [
+        f"{file.relative_to(SOURCE)}:{line} imports {name}"
+        for file, line, name in inside
+        if name.startswith("triptych.photos.") and name.split(".")[2] != "detectors"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_modules_do_not_import_in_circles():
     modules = {module_name(file) for file in FILES}
     imported: dict[str, set[str]] = {module: set() for module in modules}

@@ -51,6 +51,6 @@ def test_mistakes_are_named_before_any_work(
     ],
 )
 def test_the_embedded_baseline_stands_beside_the_embedded_encoder(encoder, given, used):
-    from triptych.cli.evaluate_inversion import Inversion
+    from triptych.systems.invert.loading import baseline_for
 
-    assert Inversion(Path("report"), encoder=encoder, psp_baseline=given).baseline == used
+    assert baseline_for(encoder, given) == used

@@ -17,6 +17,7 @@ from triptych.export.pictures import colour_picture, save_png
 from triptych.files import sha256_of
 from triptych.metrics.frechet import INCEPTION_FILE
 from triptych.systems.invert.evaluation import methods as inversion_methods
+from triptych.systems.invert.evaluation.job import InversionEvaluation
 
 COLUMN = "FID (Inception)"
 
@@ -46,9 +47,8 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(inversion_methods, "all_answers", counted)
     monkeypatch.setattr(Inversion, "_settings", lambda self: settings)
-    monkeypatch.setattr(
-        Inversion, "_pipeline", lambda self, device: (toy_pipeline(generator), {"toy": "0" * 64})
-    )
+    monkeypatch.setattr(InversionEvaluation, "load_pipeline", lambda *_: toy_pipeline(generator))
+    monkeypatch.setattr(InversionEvaluation, "hashes", lambda _: {"toy": "0" * 64})
     monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "cache"))
     use_narrow_inception(monkeypatch)
     out = tmp_path / "out"

@@ -22,7 +22,7 @@ _SHOWN_OUTSIDE = 0.02  # a smaller part outside the photo is not worth a note
 
 @dataclass(frozen=True, eq=False)
 class AlignedPhoto:
-    """A photo as a model wants it.
+    """A photo cropped as a model expects it, with its camera.
 
     Attributes:
         image: The crop [1, 3, s, s] in [-1, 1].
@@ -134,7 +134,7 @@ def plan_window(plan: CropPlan, width: int, framing: FaceFraming) -> Window:
 def cut_planned(
     pixels: Pixels, plan: CropPlan, framing: FaceFraming, size: int, fill: int
 ) -> Pixels:
-    """Enlarge and cut a photo as EG3D's preparation does, without enlarging what is cut off.
+    """Resize and cut a photo as EG3D's preparation does, without resizing what is cut off.
 
     The published steps are: the whole photo resized (bicubic), a canvas of 1024 pixels cut out of
     it, its inner square resized (Lanczos). Only the inner square is computed here.

@@ -167,9 +167,9 @@ class PhotoAligner:
         return self._made[name]
 
     def _hint(self) -> str:
-        said = "expected one that is about upright, in view and not seen from the side"
+        hint = "expected one that is about upright, in view and not seen from the side"
         missing = "mediapipe" in self._made and self._made["mediapipe"] is None
-        return f"{said}; {_INSTALL} adds a detector for photographs" if missing else said
+        return f"{hint}; {_INSTALL} adds a detector for photographs" if missing else hint
 
     def _check(self, face: Face, photo: Photo) -> tuple[str, ...]:
         """Return notes about a face.

@@ -1,4 +1,4 @@
-"""EG3D's face crop: where five landmarks say that a photo is to be enlarged and cut.
+"""EG3D's face crop: where five landmarks say that a photo is resized and cut.
 
 The constants are those of the preparation of EG3D's data sets (Deep3DFaceRecon's alignment to a
 canvas of 1024 pixels, of which the inner 700 become the 512-pixel crop).
@@ -38,9 +38,9 @@ class CropPlan:
     """What to do with the photo.
 
     Attributes:
-        enlarge: Factor on the photo's sides.
-        width, height: Sides of the enlarged photo in pixels.
-        left, top: Corner of the canvas in the enlarged photo; it may lie outside.
+        upsample: Factor on the photo's sides.
+        width, height: Sides of the resized photo in pixels.
+        left, top: Corner of the canvas in the resized photo; it may lie outside.
     """
 
     upsample: float
@@ -78,7 +78,7 @@ def place_face(
 def plan_crop(
     points: np.ndarray, width: int, height: int, framing: FaceFraming = EG3D_FRAMING
 ) -> CropPlan:
-    """Say how a photo is enlarged and cut so that its face has the standard size and place.
+    """Say how a photo is resized and cut so that its face has the standard size and place.
 
     Roll is not removed; it belongs to the camera.
 

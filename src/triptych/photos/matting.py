@@ -1,4 +1,4 @@
-"""Which part of a picture is the head with its hair and clothes, and which lies behind it."""
+"""Matting: which part of a picture is the head with hair and clothes, and which is background."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ _BACKGROUND = 0
 
 
 class HeadMatting:
-    """Puts aligned pictures before the plain background that the embedded models know.
+    """Composites aligned pictures on the plain background of the embedded models.
 
-    Photographs stand before something else, and editors leave faint clouds behind the head.
-
-    The regions come from the avatar feature network, which on photographs finds heads before quiet
-    backgrounds only; busy ones stay in part. A network that knows people in photographs goes first.
+    The foreground mask is that of a network for people in photographs where one is given and finds
+    a person, else that of the avatar feature network. On photographs the latter is right on quiet
+    backgrounds only; busy ones remain in part.
 
     Args:
         network: A trained feature network.
         background: Value of the plain background in [-1, 1].
-        person: Finds people in photographs; answers None where there is none.
+        person: Foreground mask [1, 1, s, s] of a photograph; None where it shows nobody.
     """
 
     def __init__(
@@ -57,22 +56,22 @@ class HeadMatting:
         return self
 
     def __call__(self, image: Tensor, *, is_photograph: bool = False) -> Tensor:
-        """Return a picture [1, 3, s, s] before the plain background; as it is if it stands there.
+        """Return a picture [1, 3, s, s] on the plain background; unchanged if it has it already.
 
         Args:
             image: Aligned picture in [-1, 1].
-            is_photograph: It is known to be a photograph: a plain border is what lay outside of it.
+            is_photograph: Known to be a photograph: a plain border is outside of the photo.
         """
         if not is_photograph and is_on_plain_background(to_uint8(image)[0].cpu().numpy()):
             return image
         return self.on_plain_background(image)
 
     def on_plain_background(self, images: Tensor, surely: Tensor | None = None) -> Tensor:
-        """Return pictures [b, 3, s, s] before the plain background, whatever they stand before.
+        """Return pictures [b, 3, s, s] composited on the plain background.
 
         Args:
             images: Aligned pictures in [-1, 1].
-            surely: How surely a place belongs to the head in any case [b, 1, s, s].
+            surely: Least probability of the foreground [b, 1, s, s].
         """
         head = self.head(images)
         head = head if surely is None else torch.maximum(head, surely)
@@ -80,10 +79,10 @@ class HeadMatting:
 
     @torch.no_grad()
     def head(self, image: Tensor) -> Tensor:
-        """Return how surely each pixel belongs to the head [b, 1, s, s], in [0, 1].
+        """Return the foreground mask [b, 1, s, s] in [0, 1]: head with hair and clothes.
 
-        The avatar network's answers between a quarter and three quarters are spread over the whole
-        range: of drawings, whose skin may be as grey as the background, it is less sure.
+        The avatar network's probabilities between a quarter and three quarters are spread over the
+        whole range: it is less certain of drawings, whose skin may be as grey as the background.
         """
         if self._person is not None and (person := self._person(image)) is not None:
             return person

@@ -28,7 +28,7 @@ def alignment_overlay(pixels: Pixels, aligned: AlignedPhoto, faces: list[Face]) 
 
     Args:
         pixels: The photo, uint8 [h, w, 3].
-        aligned: What was made of it.
+        aligned: Its aligned crop.
         faces: All its faces, the largest first.
 
     Returns:

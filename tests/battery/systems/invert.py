@@ -77,8 +77,8 @@ SYSTEM = ToySystem(
     stages=(
         "encoding",
         "refining the camera",
-        "looking for a head like it",
-        "fitting that head",
+        "comparing known heads",
+        "fitting the latent",
         "refining codes",
         "tuning",
     ),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from triptych.avatars.assets.pack import load_assets
-from triptych.avatars.geometry.landmarks import LANDMARKS, MIRRORED, HeadLandmarks, five_points
+from triptych.avatars.geometry.landmarks import LANDMARKS, MIRRORED, HeadLandmarks
 from triptych.avatars.people.identity import identity_from_seed
+from triptych.photos.detectors.head_pose import five_points
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +55,10 @@ def test_features_are_in_the_order_of_a_face(heads):
 
 
 def test_eyes_are_where_placement_puts_them(heads):
-    eyes = five_points(heads)[:, :2].mean(axis=1)
+    eyes = five_points(heads, LANDMARKS)[:, :2].mean(axis=1)
     assert np.abs(eyes[:, 0]).max() < 0.01
     assert eyes[:, 1] == pytest.approx(0.03, abs=0.015)
-    distance = five_points(heads)[:, 1, 0] - five_points(heads)[:, 0, 0]
+    distance = five_points(heads, LANDMARKS)[:, 1, 0] - five_points(heads, LANDMARKS)[:, 0, 0]
     assert distance == pytest.approx(0.13, abs=0.03)
 
 
@@ -67,7 +68,7 @@ def test_the_mean_head_is_symmetric(heads):
 
 
 def test_five_points_are_in_the_order_of_aligners(heads):
-    five = five_points(heads.mean(axis=0))
+    five = five_points(heads.mean(axis=0), LANDMARKS)
     assert five.shape == (5, 3)
     assert five[0, 0] < 0 < five[1, 0]  # the head's right eye is at the left of the picture
     assert five[3, 0] < 0 < five[4, 0]

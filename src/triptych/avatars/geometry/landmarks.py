@@ -59,28 +59,6 @@ MIRRORED: tuple[int, ...] = tuple(
 """Which landmark each becomes in a mirrored picture."""
 
 
-def five_points(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Reduce landmarks [..., k, d] to photo alignment's five points [..., 5, d].
-
-    In the order of the published aligners: eye at the left of the picture, eye at its right, nose
-    tip, mouth corner at its left and at its right. An eye is the middle of its corners.
-    """
-
-    def point(name: str) -> NDArray[np.float64]:
-        return landmarks[..., LANDMARKS.index(name), :]
-
-    return np.stack(
-        [
-            (point("right eye inner") + point("right eye outer")) / 2,
-            (point("left eye inner") + point("left eye outer")) / 2,
-            point("nose tip"),
-            point("right mouth corner"),
-            point("left mouth corner"),
-        ],
-        axis=-2,
-    )
-
-
 class HeadLandmarks:
     """Finds the landmarks of any identity; their vertices are found once."""
 

@@ -1,7 +1,8 @@
-"""Faces found by the head pose network, which knows avatars and what is painted like them."""
+"""Faces found by the head pose network, which was trained on avatars."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from triptych.avatars.geometry.landmarks import five_points
 from triptych.nn.head_pose_network import HeadPose, HeadPoseNetwork
 from triptych.ops.colour import from_uint8
 from triptych.ops.placement import device_of
@@ -19,27 +19,27 @@ from triptych.photos.detectors.window import Window, cut_window
 
 Pixels = NDArray[np.uint8]
 
-_SURE = 0.9  # presence from which a first look at the whole picture is worth measuring
+_SURE = 0.9  # presence from which the whole picture is measured at once
 _PRESENT = 0.5
 _SEARCH_SIDES = (0.7, 0.45, 0.3)  # of the longer side of the picture
 _SEARCH_STEP = 0.4  # of the window's side
 _MOST_CANDIDATES = 8
-_SECOND_LOOKS = 2
-_LAST_SIDES = (0.94, 1.06)  # the last look is a mean over these sizes and their mirror images
-_LARGEST_CHANGE = 0.35  # of the size between the last two looks
+_SECOND_PASSES = 2
+_LAST_SIDES = (0.94, 1.06)  # the last detection is a mean over these sizes and their mirror images
+_LARGEST_CHANGE = 0.35  # of the size between the last two detections
 # Where there is no face, answers wander as the window changes: in face widths, landmarks of the
-# last looks lie 0.008 apart on avatars (at most 0.016), 0.024 at most on photographs of faces, and
-# 0.075 on pictures of other things. The score falls from 1 to 0 over this distance.
+# last detections lie 0.008 apart on avatars (at most 0.016), 0.024 at most on photographs of faces,
+# and 0.075 on pictures of other things. The score falls from 1 to 0 over this distance.
 _SPREAD_OF_SCORE_0 = 0.05
 _LEAST_SCORE = 0.3
-_LEAST_SEARCHED_SCORE = 0.5  # a search looks at many places, each of which may look like a face
+_LEAST_SEARCHED_SCORE = 0.5  # a search tries many places, each of which may resemble a face
 _LARGEST_ROLL = 1.0  # radians; heads were turned by up to 0.7 in training
 _APART = 0.6  # two faces nearer than this many face widths are one
 
 
 @dataclass(frozen=True)
 class _Detection:
-    """What the network said of one window."""
+    """The network's answer for one window."""
 
     window: Window
     landmarks: NDArray[np.float64]
@@ -50,7 +50,7 @@ class _Detection:
 
 
 class HeadPoseFinder:
-    """Finds heads with a `HeadPoseNetwork`: first looks find them, later looks measure them."""
+    """Finds heads with a `HeadPoseNetwork`: a search finds them, later passes measure them."""
 
     name = "avatar network"
 
@@ -97,9 +97,9 @@ class HeadPoseFinder:
         return sorted(faces, key=lambda face: -face.unit)
 
     def _measure(self, pixels: Pixels, detection: _Detection, least_score: float) -> Face | None:
-        """Look again at ever better windows; None if there turns out to be no head."""
+        """Detect again in ever better windows; None if there turns out to be no head."""
         before = detection
-        for _ in range(_SECOND_LOOKS):
+        for _ in range(_SECOND_PASSES):
             before, detection = (
                 detection,
                 self._detect(pixels, [self._window_of(detection, 1.0)])[0],
@@ -130,7 +130,7 @@ class HeadPoseFinder:
         agreement = 1.0 - float(np.mean(apart)) / (FACE_UNITS * unit) / _SPREAD_OF_SCORE_0
         return Face(
             landmarks=landmarks,
-            five=five_points(landmarks),
+            five=five_points(landmarks, self.network.config.landmarks),
             anchor=np.mean([detection.anchor for detection in detections], axis=0),
             unit=unit,
             rotation=left @ right,
@@ -149,24 +149,45 @@ class HeadPoseFinder:
         config = self.network.config
         cut = np.stack([cut_window(pixels, window, config.image_size, 191) for window in windows])
         image = from_uint8(torch.from_numpy(cut)).to(device_of(self.network))
-        said = self.network(image)
-        detections = _as_detections(said, windows)
+        detections = _as_detections(self.network(image), windows)
         if mirrored:
             flipped = self.network(image.flip(3)).mirrored(config.mirrored)
             detections += _as_detections(flipped, windows)
         return detections
 
 
-def _as_detections(said: HeadPose, windows: list[Window]) -> list[_Detection]:
+def five_points(landmarks: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
+    """Reduce landmarks [..., k, d] of these names to photo alignment's five points [..., 5, d].
+
+    In the order of the published aligners: eye at the left of the picture, eye at its right, nose
+    tip, mouth corner at its left and at its right. An eye is the middle of its corners.
+    """
+
+    def point(name: str) -> NDArray[np.float64]:
+        return landmarks[..., names.index(name), :]
+
+    return np.stack(
+        [
+            (point("right eye inner") + point("right eye outer")) / 2,
+            (point("left eye inner") + point("left eye outer")) / 2,
+            point("nose tip"),
+            point("right mouth corner"),
+            point("left mouth corner"),
+        ],
+        axis=-2,
+    )
+
+
+def _as_detections(poses: HeadPose, windows: list[Window]) -> list[_Detection]:
     """Turn answers in units of windows into positions in the picture."""
-    presence = said.presence.sigmoid()
+    presence = poses.presence.sigmoid()
     return [
         _Detection(
             window=window,
-            landmarks=window.to_picture(_array(said.landmarks[index])),
-            anchor=window.to_picture(_array(said.anchor[index])),
-            unit=float(said.log_scale[index].exp()) * window.side,
-            rotation=about_z(window.roll) @ _array(said.rotation[index]),
+            landmarks=window.to_picture(_array(poses.landmarks[index])),
+            anchor=window.to_picture(_array(poses.anchor[index])),
+            unit=float(poses.log_scale[index].exp()) * window.side,
+            rotation=about_z(window.roll) @ _array(poses.rotation[index]),
             presence=float(presence[index]),
         )
         for index, window in enumerate(windows)

@@ -91,7 +91,7 @@ class PspEncoder(nn.Module):
 
         Args:
             image: Pictures [b, 3, s, s] in [-1, 1], s = config.image_size.
-            reconstruction: What has been made of them so far, same shape; only for encoders of six
+            reconstruction: Their reconstructions so far, same shape; only for encoders of six
                 channels.
             camera: The camera of each picture (b of them, or one for all); only for encoders that
                 use cameras.
@@ -213,7 +213,7 @@ class StyleHead(nn.Module):
 
 
 def merge_levels(coarser: Tensor, finer: Tensor) -> Tensor:
-    """Enlarge a coarser map [b, c, h, w] to a finer one and add the two; corners are aligned."""
+    """Upsample a coarser map [b, c, h, w] to a finer one and add the two; corners are aligned."""
     upsampled = functional.interpolate(
         coarser, size=finer.shape[-2:], mode="bilinear", align_corners=True
     )

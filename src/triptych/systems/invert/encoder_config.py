@@ -15,7 +15,7 @@ _GROUPS = 4
 
 @dataclass(frozen=True)
 class RestyleConfig:
-    """How an encoder is applied several times, each time seeing what it has made so far.
+    """How an encoder is applied several times, each time with its reconstruction so far.
 
     Attributes:
         num_steps: Steps that the encoder was trained for.
@@ -98,7 +98,7 @@ class PspConfig:
 
     @property
     def sees_reconstruction(self) -> bool:
-        """Whether it is shown what it has made so far."""
+        """Whether its reconstruction so far is an input."""
         return self.image_channels == 6
 
     @property

@@ -1,4 +1,4 @@
-"""Parts of heads rendered with gradients, beside the same parts of their pictures."""
+"""Patches of heads rendered with gradients, beside the same patches of their pictures."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ class ViewDraw:
 
 
 class HeadViews:
-    """Renders with few samples per ray, through patches of a generator without enlargement.
+    """Renders with few samples per ray, and patches where there is no super-resolution head.
 
-    Generators with a super-resolution head have no parts: they are rendered whole and exactly.
+    Generators with such a head have no patches: they are rendered whole and exactly.
 
     Args:
         generator: Whose heads.
@@ -136,7 +136,7 @@ class HeadViews:
     def pair(
         self, planes: Tensor, ws: Tensor, camera: Camera, true: Tensor, draw: ViewDraw
     ) -> ViewPair:
-        """Render what was drawn of b heads and cut the same out of their pictures.
+        """Render the drawn patches of b heads and cut the same patches out of their pictures.
 
         Args:
             planes: Planes [b, 3, c, h, w].
@@ -146,11 +146,12 @@ class HeadViews:
             draw: What to render.
         """
         if not self.has_parts:
-            return ViewPair(self.generator.render(planes, ws, camera).image, true)
-        return ViewPair(self._made(planes, camera, draw), self.cut(true, draw), draw.whole)
+            rendering = self.generator.render(planes, ws, camera, modulation="activations")
+            return ViewPair(rendering.image, true)
+        return ViewPair(self._rendered(planes, camera, draw), self.cut(true, draw), draw.whole)
 
     def cut(self, values: Tensor, draw: ViewDraw) -> Tensor:
-        """Cut what was drawn [b, c, p, p] out of values [b, c, s, s] of whole pictures."""
+        """Cut the drawn patch [b, c, p, p] out of values [b, c, s, s] of whole pictures."""
         if not self.has_parts:
             return values
         if draw.whole:
@@ -169,9 +170,9 @@ class HeadViews:
         middle = torch.full((*shape, settings.coarse), 0.5)
         pixels = torch.arange(side * side).expand(len(camera), -1)
         draw = ViewDraw(pixels, side, side, middle, even, True).to(planes.device)
-        return self._made(planes, camera, draw)
+        return self._rendered(planes, camera, draw)
 
-    def _made(self, planes: Tensor, camera: Camera, draw: ViewDraw) -> Tensor:
+    def _rendered(self, planes: Tensor, camera: Camera, draw: ViewDraw) -> Tensor:
         config, keep = self.generator.config.rendering, self.settings.keep_every
         field = self.generator.field(planes)
         rays = rays_of(camera_rays(camera, draw.size), draw.pixels)

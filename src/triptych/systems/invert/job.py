@@ -88,12 +88,12 @@ def _source(name: str, path: Path) -> Source:
     record = path.with_suffix(".json")
     if not record.is_file():
         return Source(name, path)
-    said = read_json(record)
-    label = said.get("camera") if isinstance(said, dict) else None
+    content = read_json(record)
+    label = content.get("camera") if isinstance(content, dict) else None
     if not isinstance(label, list) or len(label) != _LABEL_DIM:
         return Source(name, path)
     camera = Camera.from_label25(torch.tensor([[float(number) for number in label]]))
-    return Source(name, path, camera, said.get("model"))
+    return Source(name, path, camera, content.get("model"))
 
 
 def _is_overlay(path: Path) -> bool:

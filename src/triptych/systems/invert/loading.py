@@ -19,8 +19,13 @@ def load_encoder(name_or_path: str | Path = DEFAULT_ENCODER) -> PspEncoder:
     return load_network(name_or_path, "encoder")
 
 
+def baseline_for(encoder: str, asked: str | None) -> str | None:
+    """Return the pSp encoder to compare with: the one asked for, or the embedded encoder's own."""
+    return DEFAULT_BASELINE if asked is None and encoder == DEFAULT_ENCODER else asked
+
+
 def check_encoder(model: str | Path, encoder: str | Path) -> None:
-    """Raise UserError when the embedded encoder is to serve another generator than its own."""
+    """Raise UserError for the embedded encoder with another generator than its own."""
     if encoder == DEFAULT_ENCODER and model not in ("avatar", "avatar-generator"):
         raise UserError(
             f"the encoder '{encoder}' belongs to the embedded generator, not to '{model}'; name "

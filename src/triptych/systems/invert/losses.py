@@ -44,18 +44,18 @@ class InversionWeights:
         check_fields(self, **{name: (0, 1e6) for name in names})
 
 
-def trusted_square_error(pred: Tensor, true: Tensor, confidence: Tensor | None = None) -> Tensor:
-    """Return the mean squared error [], each position divided by its doubt plus one.
+def trusted_square_error(pred: Tensor, true: Tensor, uncertainty: Tensor | None = None) -> Tensor:
+    """Return the mean squared error [], each position divided by its uncertainty plus one.
 
     Args:
-        made: Images [b, c, h, w].
+        pred: Images [b, c, h, w].
         true: Images of the same shape.
-        confidence: unsup3d's map [b, h, w], at least 0 and larger where the mirror image is less to
-            be trusted; None trusts all positions alike.
+        uncertainty: unsup3d's map [b, h, w], at least 0 and larger where the mirror image is less
+            certain; None weighs all positions alike.
     """
     per_position = (pred - true).square().mean(dim=1)
-    if confidence is not None:
-        per_position = per_position / (confidence + 1)
+    if uncertainty is not None:
+        per_position = per_position / (uncertainty + 1)
     return per_position.mean()
 
 
@@ -66,7 +66,7 @@ def inversion_loss(
     identity: IdentityFeatures | None,
     weights: InversionWeights,
     *,
-    confidence: Tensor | None = None,
+    uncertainty: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss of one step and its terms before they are weighted.
 
@@ -77,7 +77,7 @@ def inversion_loss(
         perceptual: Distance of images.
         identity: Features of people; None leaves these terms out, as do views that are not whole.
         weights: Of the terms; those of weight 0 are not computed.
-        confidence: Of the second view; see `trusted_square_error`.
+        uncertainty: Of the second view; see `trusted_square_error`.
 
     Reference: 3DpSp's training code (README: "pSp with mirrored images").
     """
@@ -90,7 +90,7 @@ def inversion_loss(
         similarity = identity_similarity(identity, first.pred, first.true)
         terms["identity"] = (weights.identity, 1 - similarity.mean())
     if second is not None:
-        error = trusted_square_error(second.pred, second.true, confidence)
+        error = trusted_square_error(second.pred, second.true, uncertainty)
         terms["second_l2"] = (weights.second_l2, error)
         if weights.second_perceptual:
             pred = first.pred if weights.mirrored_pairing == "published" else second.pred

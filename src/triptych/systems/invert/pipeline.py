@@ -25,11 +25,12 @@ from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
+from triptych.progress import Progress, no_progress
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.fast_encoder import fast_encoder
 from triptych.systems.invert.loading import DEFAULT_ENCODER, check_encoder, check_fit, load_encoder
 from triptych.systems.invert.refinement.camera import refined_camera
-from triptych.systems.invert.refinement.refiner import InversionRefiner, Progress
+from triptych.systems.invert.refinement.refiner import InversionRefiner
 from triptych.systems.invert.restyle import FastSynthesis, restyle_steps
 from triptych.systems.invert.settings import InvertSettings
 from triptych.systems.invert.target import (
@@ -38,6 +39,7 @@ from triptych.systems.invert.target import (
     stage_of,
     target_of,
     target_of_photo,
+    with_codes,
 )
 from triptych.weights import load_generator
 
@@ -54,10 +56,10 @@ class Inverted:
 
     Attributes:
         portrait: The head; its style codes are in it.
-        target: The picture as the generator would show it, with the camera that was used.
-        stages: What each stage made: the mean head, steps of the encoder, refinements.
+        target: The picture at the generator's size, with the camera that was used.
+        stages: The result of each stage: the mean head, steps of the encoder, refinements.
         photo: The aligned photo; None when the picture came aligned.
-        report: Settings, judges, camera, distances and times, as JSON values.
+        report: Settings, metric networks, camera, distances and times, as JSON values.
     """
 
     portrait: TriPlanePortrait
@@ -68,14 +70,15 @@ class Inverted:
 
 
 class InvertPipeline:
-    """Finds the head of a generator that looks like a picture.
+    """Finds the style codes, and perhaps weights, with which a generator shows a picture.
 
     Args:
         generator: The prior; frozen.
         encoder: Trained for that generator.
-        judges: Networks of the perceptual and the identity term.
+        networks: Metric networks of the perceptual and the identity term.
         align: Crops a photo and finds its camera.
-        cutout: Puts pictures before the generator's plain background; None leaves them as they are.
+        matting: Composites pictures on the generator's plain background; None leaves them as they
+            are.
         name: Goes into records.
         hashes: Hash of each model's file by name, for records.
 
@@ -90,14 +93,14 @@ class InvertPipeline:
         networks: MetricNetworks,
         align: PhotoAligner,
         *,
-        cutout: HeadMatting | None = None,
+        matting: HeadMatting | None = None,
         name: str = "unnamed",
         hashes: Mapping[str, str] | None = None,
     ) -> None:
         check_fit(encoder, generator)
         self.generator = generator.eval().requires_grad_(False)
         self.encoder = encoder.eval().requires_grad_(False)
-        self.networks, self.align, self.cutout = networks, align, cutout
+        self.networks, self.align, self.matting = networks, align, matting
         self._encoder_dtype: torch.dtype | None = None
         self.refiner = InversionRefiner(self.generator, encoder.latent_std, networks)
         self.name, self.hashes = name, dict(hashes or {})
@@ -117,7 +120,7 @@ class InvertPipeline:
         Args:
             model: "avatar" for the embedded generator, another one's name, or a file.
             encoder: Encoder of that generator; the embedded one is the embedded generator's.
-            detector: What looks for faces.
+            detector: What searches for faces.
             hashes: For records.
             device: Where everything computes.
 
@@ -132,7 +135,7 @@ class InvertPipeline:
             load_encoder(encoder),
             find_metric_networks(),
             PhotoAligner(framing, detector=detector, size=CROP_SIZE),
-            cutout=_cutout(framing.fill, detector) if framing.upright else None,
+            matting=_matting(framing.fill, detector) if framing.upright else None,
             name=str(model),
             hashes=hashes,
         )
@@ -153,7 +156,7 @@ class InvertPipeline:
         if dtype is not None:
             check_network_dtype(dtype)
             self._encoder_dtype = dtype
-        for part in (self.generator, self.encoder, self.networks, self.align, self.cutout):
+        for part in (self.generator, self.encoder, self.networks, self.align, self.matting):
             move(part, device)
         self.refiner.to(device)
         self.__dict__.pop("_fast_encoder", None)  # prepared anew when it is needed
@@ -188,13 +191,12 @@ class InvertPipeline:
         if camera is not None:
             check_type("camera", camera, Camera)
             target = target_of(picture, camera, size).to(device)
-            target = self._on_plain_background(target, settings)
+            target = self._on_plain_background(target, settings, is_photograph=False)
             return self.invert(target, settings, progress=progress)
         started = time.monotonic()
         photo = self.align(picture, face=face)
-        photograph = photo.is_photograph
         target = target_of_photo(photo, size).to(device)
-        target = self._on_plain_background(target, settings, photograph)
+        target = self._on_plain_background(target, settings, is_photograph=photo.is_photograph)
         seconds = time.monotonic() - started
         found = self.invert(target, settings, progress=progress)
         report = {
@@ -212,29 +214,20 @@ class InvertPipeline:
         progress: Progress | None = None,
     ) -> Inverted:
         """Invert a target; see `__call__`."""
-        settings, told = settings or InvertSettings(), progress or _silent
+        settings, progress = settings or InvertSettings(), progress or no_progress
         started, target = time.monotonic(), target.to(device_of(self.generator))
-        stages = list(self._encode(target, settings, told))
+        stages = list(self._encode(target, settings, progress))
         found = _step_to_keep(stages, settings)
         turn = 0.0
         if settings.refine_camera:
-            refined, stage, angle = self._refine_camera(target, found, settings, told)
-            # A head that is not yet right can pull the camera the wrong way.
+            refined, stage, angle = self._refine_camera(target, found, settings, progress)
+            # A head that is not yet right can turn the camera the wrong way.
             if stage.distances.perceptual < found.distances.perceptual:
                 target, turn, found = refined, angle, stage
                 stages.append(found)
-        kept, left = found.name, found.distances.perceptual
-        beyond = settings.latent.beyond
-        if settings.refine != "none" and beyond is not None and left > beyond:
-            found = self.refiner.fit_latent(target, found, settings, told)
-            stages.append(found)
-        if settings.refine != "none":
-            found = self.refiner.refine_codes(target, found, settings, told, left)
-            stages.append(found)
-        if settings.refine == "pti":
-            found = self.refiner.tune(target, found, settings, told)
-            stages.append(found)
-        seconds = {"inversion": round(time.monotonic() - started, 2)}
+        kept = found
+        stages += self._refine(target, kept, settings, progress)
+        found = stages[-1] if settings.refine != "none" else kept
         report: dict[str, Any] = {
             "model": self.name,
             "model_hashes": self.hashes,
@@ -242,10 +235,10 @@ class InvertPipeline:
             "settings": to_dict(settings),
             "camera": [round(float(number), 6) for number in target.camera.label25()[0]],
             "camera_turn": round(turn, 4),
-            "kept": kept,
+            "kept": kept.name,
             "planes": "tuned" if found.name == "pti" else "of the style codes",
             "stages": [stage.record() for stage in stages],
-            "seconds": seconds,
+            "seconds": {"inversion": round(time.monotonic() - started, 2)},
         }
         request = {key: report[key] for key in report if key not in ("stages", "seconds")}
         provenance = provenance_of("invert", **request)
@@ -259,11 +252,11 @@ class InvertPipeline:
         return fast_encoder(self.encoder, path, dtype=self._encoder_dtype)
 
     def _on_plain_background(
-        self, target: InversionTarget, settings: InvertSettings, photograph: bool = False
+        self, target: InversionTarget, settings: InvertSettings, *, is_photograph: bool
     ) -> InversionTarget:
-        if self.cutout is None or not settings.plain_background:
+        if self.matting is None or not settings.plain_background:
             return target
-        image = self.cutout(target.image, is_photograph=photograph)
+        image = self.matting(target.image, is_photograph=is_photograph)
         return dataclasses.replace(target, image=image)
 
     def _encode(
@@ -282,10 +275,31 @@ class InvertPipeline:
             progress(ENCODING, number - 1, count)
             started = time.monotonic()
             ws = next(pred).ws
-            portrait = TriPlanePortrait.from_generator(self.generator, ws)
+            portrait = with_codes(mean, self.generator, ws)
             seconds = time.monotonic() - started
             yield stage_of(f"step {number}", portrait, target, self.networks, seconds)
         progress(ENCODING, count, count)
+
+    def _refine(
+        self,
+        target: InversionTarget,
+        kept: InversionStage,
+        settings: InvertSettings,
+        progress: Progress,
+    ) -> Iterator[InversionStage]:
+        """Yield the stages that the settings ask for after the encoder's step that is kept."""
+        if settings.refine == "none":
+            return
+        found, distance = kept, kept.distances.perceptual
+        if settings.latent.beyond is not None and distance > settings.latent.beyond:
+            found = self.refiner.fit_latent(target, found, settings, progress)
+            yield found
+        found = self.refiner.refine_codes(
+            target, found, settings, progress, encoder_distance=distance
+        )
+        yield found
+        if settings.refine == "pti":
+            yield self.refiner.tune(target, found, settings, progress)
 
     def _refine_camera(
         self,
@@ -294,19 +308,19 @@ class InvertPipeline:
         settings: InvertSettings,
         progress: Progress,
     ) -> tuple[InversionTarget, InversionStage, float]:
-        """Turn the camera, and let the encoder look again from there."""
+        """Turn the camera, and run the encoder again from there."""
         progress(CAMERA, 0, 1)
         started = time.monotonic()
         refined = refined_camera(self.generator, target, so_far.portrait.ws, settings)
         target = dataclasses.replace(target, camera=refined.camera)
-        step = _step_to_keep(list(self._encode(target, settings, _silent)), settings)
+        step = _step_to_keep(list(self._encode(target, settings, no_progress)), settings)
         progress(CAMERA, 1, 1)
         seconds = time.monotonic() - started
         return target, dataclasses.replace(step, name="camera", seconds=seconds), refined.turn
 
 
-def _cutout(background: float, detector: Detector) -> HeadMatting:
-    """Return what lays backgrounds aside, with mediapipe's help where that may be used."""
+def _matting(background: float, detector: Detector) -> HeadMatting:
+    """Return the matting of a model's background, with mediapipe's where that may be used."""
     return HeadMatting.from_pretrained(
         background, person=None if detector == "avatar" else person_in
     )
@@ -318,7 +332,3 @@ def _step_to_keep(stages: list[InversionStage], settings: InvertSettings) -> Inv
     if settings.best_step:
         return min(steps, key=lambda stage: stage.distances.perceptual)
     return steps[-1]
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Report nothing."""

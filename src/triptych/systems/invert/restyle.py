@@ -1,4 +1,4 @@
-"""ReStyle: an encoder applied several times, each time seeing what it has made so far."""
+"""ReStyle: an encoder applied several times, each time with its reconstruction so far as input."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def mean_noise() -> torch.Generator:
 
 @dataclass(frozen=True)
 class RestyleStep:
-    """What one step made.
+    """The result of one step.
 
     Attributes:
         ws: Style codes [b, num_ws, w_dim].
@@ -94,7 +94,7 @@ def restyle(
     *,
     num_steps: int | None = None,
 ) -> list[RestyleStep]:
-    """Return what each step of `restyle_steps` made, first to last."""
+    """Return the results of all steps of `restyle_steps`."""
     return list(restyle_steps(encoder, synthesis, target, camera, num_steps=num_steps))
 
 
@@ -120,7 +120,7 @@ def restyle_steps(
         num_steps: How many steps; None takes as many as the encoder was trained for.
 
     Yields:
-        What each step made, as soon as it is made.
+        The result of each step.
 
     Raises:
         UserError: There is not one camera per picture, or no step is asked for.
@@ -158,8 +158,8 @@ def preview_image(
 ) -> Tensor:
     """Return the picture [1, 3, h, w] of style codes from one camera.
 
-    A `Portrait` is made to be looked at often: it keeps copies of what it needs and knows where it
-    is empty. For a single look that costs more than it saves.
+    A `Portrait` is rendered often: it keeps copies of its networks and an occupancy grid. For a
+    single picture that costs more than it saves.
 
     Args:
         generator: The generator.
@@ -202,7 +202,7 @@ class FastSynthesis:
         upsamples = self.generator.config.superresolution is not None
         if upsamples and self.render_size is not None:
             return GeneratorSynthesis(self.generator, self.render_size)(ws, camera, noise_mode)
-        looks = [
+        images = [
             preview_image(
                 self.generator,
                 ws[index : index + 1],
@@ -214,4 +214,4 @@ class FastSynthesis:
             )
             for index in range(len(camera))
         ]
-        return torch.cat(looks)
+        return torch.cat(images)

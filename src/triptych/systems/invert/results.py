@@ -37,7 +37,7 @@ def save_inversion(inverted: Inverted, folder: Path, progress: Progress) -> dict
 
 
 def strip(inverted: Inverted) -> np.ndarray:
-    """Return the picture and what each stage made of it, with the perceptual distance."""
+    """Return the picture and the result of each stage, with the perceptual distance."""
     images = [inverted.target.image, *(stage.image for stage in inverted.stages)]
     labels = [f"{stage.name}: {stage.distances.perceptual:.3f}" for stage in inverted.stages]
     row = [colour_picture(image[0]) for image in images]

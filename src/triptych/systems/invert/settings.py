@@ -21,20 +21,20 @@ MOST_STEPS = 50
 
 @dataclass(frozen=True)
 class LatentSettings:
-    """Fitting through the latent, for pictures that the encoder does not come near to.
+    """Fitting of the latent, for pictures that are unlike the encoder's training data.
 
-    An encoder that has learnt heads of one kind answers photographs with codes no head ever had,
-    which are painted as smears. Such a picture is first given the most similar head that the
-    generator makes by itself; the codes are refined from there.
+    An encoder trained on heads of one kind predicts codes for photographs that the mapping network
+    never makes, and the generator synthesizes smears from them. For such a picture the search
+    starts again at the most similar of the generator's known heads; the codes are refined from
+    there.
 
     Attributes:
-        beyond: Perceptual distance left by the encoder beyond which this is done. Avatars never
-            seen before are left at 0.1 in the mean, photographs at 0.4 to 0.7. None never does it.
-        heads: How many of the heads nearest to the encoder's codes are looked at.
-        steps: Optimiser steps from the one that looks most like the picture. They are taken from
-            those of the codes, which have little left to do.
+        beyond: Perceptual distance after the encoder above which the latent is fitted. It is 0.1
+            in the mean for unseen avatars, 0.4 to 0.7 for photographs. None never fits it.
+        heads: How many of the known heads nearest to the encoder's codes are compared.
+        steps: Optimiser steps from the most similar one. The codes get as many steps fewer.
         learning_rate: Adam's rate, in standard deviations of each entry over the heads.
-        ramp_down: Share of the steps, the last, over which the rate falls to nothing.
+        ramp_down: Share of the steps, the last, over which the rate falls to 0.
         keep: Weight of the mean squared move from that head, in such deviations.
     """
 
@@ -68,17 +68,16 @@ class CodeSettings:
             deviation of each code over the generator's heads.
         ramp_up: Share of the steps with a linearly growing rate.
         ramp_down: Share of the steps with a rate that falls as a cosine.
-        noise: Noise added to codes at the first step, in standard deviations; falls to nothing.
+        noise: Noise added to codes at the first step, in standard deviations; falls to 0.
         noise_until: Share of the steps after which there is no noise.
         together: In W+, all layers' codes also move together; each alone (published) when off.
         keep: Weight of the mean squared move of a layer's code away from the move that all layers
-            share, in units of their spread: heads far from the generator's own come from layers
-            that do not belong together. 0 as published.
-        prior: Weight of the distance of codes from usual ones, see `latent_prior`: photographs
-            have shadows and wrinkles that lead to codes no head ever had. It counts by the fourth
-            power of the perceptual distance that the encoder leaves: the less a picture is like any
-            head that the models know, the less it is followed away from those. 0 as published.
-        from_one_code: W+ too begins at the mean of the encoder's codes; off begins at each.
+            share, in units of their spread: it keeps the layers' codes consistent. 0 as published.
+        prior: Weight of the Mahalanobis distance of codes from those of the mapping network, see
+            `CodePrior`: shadows and wrinkles of photographs pull codes away from these. It is
+            multiplied by the fourth power of the perceptual distance after the encoder, so that
+            pictures unlike the training data are held most. 0 as published.
+        from_one_code: W+ too starts from the mean of the encoder's codes; off starts from each.
 
     Reference:
         Karras et al., Analyzing and Improving the Image Quality of StyleGAN (2020), appendix D, as
@@ -118,14 +117,14 @@ class TuningSettings:
     Attributes:
         steps: Most optimiser steps.
         learning_rate: Adam's rate, constant.
-        stop_below: Stop when the perceptual distance of the whole head is not larger.
+        stop_below: Stop at this perceptual distance of the whole head.
         l2: Weight of the squared error.
         perceptual: Weight of the perceptual distance.
-        empty_weight: Weight of matter farther than `empty_margin` from the head of the pivot, in
-            space: one picture says nothing of specks before and behind a head that it does not
-            see; see `render.empty_space`. 0 as published.
+        empty_weight: Weight of the empty-space loss: density farther than `empty_margin` from the
+            head of the pivot. One picture does not constrain what lies before and behind a head;
+            see `render.empty_space`. 0 as published.
         empty_margin: That distance, in world units.
-        empty_points: Points per step at which such matter is looked for.
+        empty_points: Points per step at which the density is measured.
 
     Reference:
         Roich et al., Pivotal Tuning for Latent-based Editing of Real Images (2021).
@@ -160,14 +159,14 @@ class InvertSettings:
 
     Attributes:
         steps: Steps of the encoder; None takes as many as it was trained for.
-        best_step: Go on from the step that comes nearest to the picture; off takes the last one, as
-            published. On pictures unlike those it learnt from, the encoder can walk away again.
+        best_step: Continue from the step nearest to the picture; off takes the last one, as
+            published. On pictures unlike its training data, later steps of the encoder can diverge.
         refine: "none"; "w": one style code for all slots; "w+": a code per slot; "pti": codes as in
             "w+", then the generator.
-        plain_background: Lay what is behind the head aside first, for models that know heads only
-            before a plain background.
-        refine_camera: Turn the camera until the picture fits better, and let the encoder look
-            again from there; the camera stays if that comes no nearer.
+        plain_background: Composite the head on a plain background first, for models trained with
+            one.
+        refine_camera: Turn the camera until the picture fits better, and run the encoder again
+            from there; the camera stays if that comes no nearer.
         camera_steps: Optimiser steps of that.
         mirror: The mirrored picture from the mirrored camera is a second view of the head.
         mirror_weight: How much it counts beside the picture itself.
@@ -178,7 +177,7 @@ class InvertSettings:
         weights: Terms of the code optimisation; those of the second view are scaled by
             mirror_weight.
         views: How heads are rendered while fitting.
-        whole_every: Every so many steps the whole head is looked at instead of a part of it.
+        whole_every: Every so many steps the whole head is rendered instead of a patch.
         seed: Seed of all draws.
     """
 
@@ -197,6 +196,11 @@ class InvertSettings:
     views: ViewSettings = ViewSettings(patch=48, strides=(1, 2))
     whole_every: int = 2
     seed: int = 0
+
+    @property
+    def compares_mirror_image(self) -> bool:
+        """Whether the mirrored picture is a second view."""
+        return self.mirror and self.mirror_weight > 0
 
     def __post_init__(self) -> None:
         check_fields(

@@ -1,7 +1,8 @@
-"""What an inversion is to look like: a picture, its camera, its mirror image."""
+"""The target of an inversion, and how near the portrait of each stage comes to it."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from triptych.errors import UserError
 from triptych.metrics.identity import identity_similarity
 from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.metrics.metric_networks import MetricNetworks
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.fast_synthesis import synthesize_planes
 from triptych.ops.colour import check_images
 from triptych.ops.resize import fit_size
 from triptych.photos.aligned_photo import AlignedPhoto
@@ -27,8 +30,8 @@ class InversionTarget:
     Attributes:
         image: The picture [1, 3, s, s] in [-1, 1], s the generator's image size.
         camera: Its camera, one view.
-        doubt: Doubt about the mirrored picture [1, s, s], at the mirrored picture's own places;
-            None trusts all of it alike.
+        uncertainty: Of the mirrored picture [1, s, s], at the mirrored picture's own places; None
+            weighs all of it alike.
     """
 
     image: Tensor
@@ -55,7 +58,7 @@ def target_of(
         image: Square picture [1, 3, h, h] in [-1, 1].
         camera: Its camera.
         size: The generator's image size.
-        doubt: Doubt about the mirrored picture [size, size].
+        uncertainty: Of the mirrored picture [size, size].
 
     Raises:
         UserError: It is not one square picture in [-1, 1] with one camera.
@@ -73,7 +76,7 @@ def target_of(
 
 
 def target_of_photo(aligned: AlignedPhoto, size: int) -> InversionTarget:
-    """Return the target of an aligned photo; landmarks tell how far its mirror image holds."""
+    """Return the target of an aligned photo, with its mirror image's uncertainty by landmarks."""
     uncertainty = mirror_uncertainty(aligned.image, aligned.landmarks, aligned.face.pairs)
     mirrored = torch.from_numpy(mirrored_and_upsampled(uncertainty, size))
     return target_of(aligned.image, aligned.camera, size, mirrored)
@@ -105,7 +108,7 @@ class InversionStage:
         portrait: The head so far.
         image: Its picture [1, 3, s, s] from the camera of the target.
         distances: How near that is to the target.
-        seconds: What the stage took, without the look that measures it.
+        seconds: What the stage took, without the render that measures it.
     """
 
     name: str
@@ -121,6 +124,22 @@ class InversionStage:
 
 
 @torch.no_grad()
+def with_codes(
+    portrait: TriPlanePortrait, generator: TriPlaneGenerator, ws: Tensor
+) -> TriPlanePortrait:
+    """Return the portrait of other style codes of the same frozen generator.
+
+    Decoder and super-resolution head are shared with the given portrait, not copied again.
+
+    Args:
+        portrait: Of the generator.
+        generator: Synthesizes the planes.
+        ws: Style codes [1, k, d].
+    """
+    return dataclasses.replace(portrait, planes=synthesize_planes(generator, ws, "fast"), ws=ws)
+
+
+@torch.no_grad()
 def stage_of(
     name: str,
     portrait: TriPlanePortrait,
@@ -128,7 +147,7 @@ def stage_of(
     networks: MetricNetworks,
     seconds: float,
 ) -> InversionStage:
-    """Look at a portrait from the target's camera and measure."""
+    """Render a portrait from the target's camera and measure."""
     image = fit_size(portrait.render(target.camera).image, target.image.shape[-1]).clamp(-1, 1)
     return InversionStage(name, portrait, image, distances(image, target.image, networks), seconds)
 

@@ -16,7 +16,6 @@ from toy_portraits import tiny_generator as make_generator
 
 from triptych.avatars.sets.true_heads import TrueViews
 from triptych.camera import Camera, look_at_camera
-from triptych.cli.evaluate_inversion import save_inversion_sheet
 from triptych.errors import UserError
 from triptych.export.pictures import colour_picture, save_png
 from triptych.models.latents import latent_from_seed
@@ -34,6 +33,7 @@ from triptych.systems.invert.evaluation.report import (
     figures_by_method,
     inversion_report,
     save_inversion_plot,
+    save_inversion_sheet,
     step_figures,
 )
 from triptych.systems.invert.evaluation.scores import HeadScores, score_answers

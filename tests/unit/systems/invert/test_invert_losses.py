@@ -93,7 +93,7 @@ def test_doubt_divides_the_error_where_it_is():
     none = trusted_square_error(pred, true, torch.zeros(1, 1, 2))
     assert float(none) == pytest.approx(3.0)
     loss, terms = inversion_loss(
-        FIRST, SECOND, JUDGE, None, InversionWeights(), confidence=torch.ones(2, 4, 4)
+        FIRST, SECOND, JUDGE, None, InversionWeights(), uncertainty=torch.ones(2, 4, 4)
     )
     assert float(terms["second_l2"]) == pytest.approx(0.08)
     assert float(terms["l2"]) == pytest.approx(0.25)

@@ -220,7 +220,7 @@ def test_pictures_unlike_any_head_are_held_near_usual_codes(
 ):
     given = {}
 
-    def refine(generator, objective, start, spread, settings, **others):
+    def refine(objective, start, spread, settings, **others):
         given.update(weight=settings.prior, prior=others["prior"])
         return start
 

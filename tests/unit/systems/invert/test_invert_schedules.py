@@ -98,13 +98,22 @@ def fitting():
     return generator, target, codes.mean(dim=0)[None], codes.std(dim=0)
 
 
+def objective_of(generator, target, *, mirror, weights=SETTINGS.weights):
+    return InversionObjective(
+        generator,
+        target,
+        toy_judges(),
+        weights,
+        views=SETTINGS.views,
+        mirror=mirror,
+        whole_every=SETTINGS.whole_every,
+    )
+
+
 def refined(fitting, settings, *, shared=False, prior=None):
     generator, target, start, spread = fitting
-    views = dataclasses.replace(SETTINGS, mirror=False)
-    objective = InversionObjective(generator, target, toy_judges(), views, views.weights)
     return refine_codes(
-        generator,
-        objective,
+        objective_of(generator, target, mirror=False),
         start,
         spread,
         settings,
@@ -199,14 +208,26 @@ def test_tuning_stops_when_it_is_near_enough(fitting):
         assert all(not weight.requires_grad for weight in tuned.parameters())
 
 
-def test_doubt_weakens_the_mirrored_view(fitting):
+def test_uncertainty_weakens_the_mirrored_view(fitting):
     generator, target, start, _ = fitting
     losses = []
     for uncertainty in (None, torch.full((1, 32, 32), 9.0)):
-        doubted = dataclasses.replace(target, uncertainty=uncertainty)
+        uncertain = dataclasses.replace(target, uncertainty=uncertainty)
         weights = dataclasses.replace(SETTINGS.weights, second_perceptual=0, second_identity=0)
-        objective = InversionObjective(generator, doubted, toy_judges(), SETTINGS, weights)
+        objective = objective_of(generator, uncertain, mirror=True, weights=weights)
         with torch.no_grad():
-            _, terms = objective(generator.planes(start), start, 0)
+            draws = torch.Generator().manual_seed(0)
+            _, terms = objective(generator.planes(start), start, 0, draws)
         losses.append(float(terms["second_l2"]))
     assert losses[1] == pytest.approx(losses[0] / 10, rel=1e-4)
+
+
+def test_the_loss_depends_on_its_arguments_alone(fitting):
+    generator, target, start, _ = fitting
+    objective = objective_of(generator, target, mirror=True)
+    with torch.no_grad():
+        first, again, other = (
+            objective.of_codes(start, 1, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)
+        )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

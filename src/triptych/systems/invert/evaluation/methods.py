@@ -14,9 +14,8 @@ from triptych.portrait import TriPlanePortrait
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.pipeline import InvertPipeline
 from triptych.systems.invert.refinement.codes import from_the_mean, refine_codes
-from triptych.systems.invert.refinement.objective import InversionObjective
 from triptych.systems.invert.restyle import FastSynthesis, restyle
-from triptych.systems.invert.settings import InvertSettings, mirrored_weights
+from triptych.systems.invert.settings import InvertSettings
 from triptych.systems.invert.target import InversionTarget
 
 MEAN, PRIOR, BASELINE, DIRECT = "mean latent", "true latent", "pSp", "direct optimisation"
@@ -25,7 +24,7 @@ STEPS, REFINED, TUNED = "3DpSp, {} steps", "3DpSp + W+", "3DpSp + W+ + PTI"
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one method made of a picture.
+    """The result of one method.
 
     Attributes:
         method: Its name in the table.
@@ -56,7 +55,7 @@ def all_answers(
     Args:
         pipeline: 3DpSp with its generator.
         baseline: A pSp encoder trained for one step; None takes the pipeline's own for one step,
-            told that the picture is seen from the front.
+            with a frontal camera.
         target: The picture.
         settings: Refinement; its `refine` is not used.
         direct_steps: Steps of the optimisation from the mean; 0 leaves it out.
@@ -103,10 +102,8 @@ def _directly(
     """Project the picture into W from the mean head, as before there were encoders."""
     started = time.monotonic()
     codes = dataclasses.replace(from_the_mean(settings.codes), steps=steps)
-    weights = mirrored_weights(settings)
     ws = refine_codes(
-        pipeline.generator,
-        InversionObjective(pipeline.generator, target, pipeline.networks, settings, weights),
+        pipeline.refiner.objective(target, settings),
         pipeline.encoder.latent_mean[None],
         pipeline.encoder.latent_std,
         codes,

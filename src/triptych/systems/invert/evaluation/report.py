@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from triptych.errors import import_optional
+from triptych.export.sheets import save_image_rows
 from triptych.files import atomic_path
 from triptych.metrics.frechet import INCEPTION_FILE, frechet_distance
 from triptych.runs.report_file import Cell, Report, Table, mean
@@ -55,7 +56,7 @@ def inversion_report(
         scores: One per head.
         settings: Of the protocol.
         models: Hashes.
-        judges: What judged, in words.
+        networks: Which metric network each term used, in words.
         baseline: What the row "pSp" is, in words.
         inception: What FID's network is, in words; None where its weights are not there.
     """
@@ -74,7 +75,7 @@ def inversion_report(
         models=models,
         notes=(
             f"pSp: {baseline}.",
-            *(f"Judge of {term}: {used}." for term, used in networks.items()),
+            *(f"Network of {term}: {used}." for term, used in networks.items()),
             *_notes_on_fid(scores[0].features.shape[1] * len(scores), inception),
             "At +-25: the head turned 25 degrees to both sides, against the true head there. Own "
             "head nearer: share of these views that are more like the true head than like another "
@@ -139,7 +140,7 @@ def _notes_on_fid(num_pictures: int, inception: str | None) -> Iterator[str]:
         "Inception"
     )
     if inception is None:
-        yield f"{embedded}, whose file {INCEPTION_FILE} is not in the cache folder's judges."
+        yield f"{embedded}, whose file {INCEPTION_FILE} is not in the cache folder's networks."
         return
     yield f"{embedded}."
     yield (
@@ -160,10 +161,12 @@ def _summary(figures: Mapping[str, Mapping[str, float | None]], num_heads: int) 
         "psnr of the last step": ratio[-1],
         "perceptual of the last step": perceptual[-1],
         "identity of the last step": last["identity"],
-        "every step lowers the perceptual distance": _said(falls),
-        "refinement lowers it further": _said(_of(refined, "perceptual") < perceptual[-1]),
-        "beats pSp on perceptual distance": _said(perceptual[-1] < _of(baseline, "perceptual")),
-        "beats pSp on identity": _said(_of(last, "identity") > _of(baseline, "identity")),
+        "every step lowers the perceptual distance": _yes_or_no(falls),
+        "refinement lowers it further": _yes_or_no(_of(refined, "perceptual") < perceptual[-1]),
+        "beats pSp on perceptual distance": _yes_or_no(
+            perceptual[-1] < _of(baseline, "perceptual")
+        ),
+        "beats pSp on identity": _yes_or_no(_of(last, "identity") > _of(baseline, "identity")),
         "psnr after refinement": refined["psnr"],
     }
     if PRIOR in figures:
@@ -183,7 +186,7 @@ def _of(row: Mapping[str, float | None], name: str) -> float:
     return float("nan") if value is None else value
 
 
-def _said(true: bool) -> str:
+def _yes_or_no(true: bool) -> str:
     return "yes" if true else "no"
 
 
@@ -230,3 +233,11 @@ def save_inversion_plot(
     figure.legend(*panel.get_legend_handles_labels(), loc="outside right center")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
+
+
+def save_inversion_sheet(path: str | Path, scores: Sequence[HeadScores]) -> None:
+    """Save a row per pictured head: the picture, then the result of every method."""
+    shown = [(score, score.pictures) for score in scores if score.pictures is not None]
+    columns = ("picture", *shown[0][0].rows) if shown else None
+    labels = [f"head {score.name}" for score, _ in shown]
+    save_image_rows(Path(path), [list(pictures) for _, pictures in shown], labels, columns)

@@ -90,8 +90,8 @@ def score_answers(
 
     Args:
         head: The truth.
-        answers: What the methods made of it.
-        judges: Perceptual distance and identity.
+        answers: The results of the methods.
+        networks: Perceptual distance and identity.
         network: Its features make the embedded Frechet distance.
         pictured: Keep the pictures.
         inception: Its features make FID, where its weights are there.
@@ -126,12 +126,12 @@ def _seen(portrait: TriPlanePortrait, head: HeadToInvert) -> Tensor:
 
 
 def _figures(pred: Tensor, true: Tensor, networks: MetricNetworks) -> dict[str, float]:
-    own, wanted = networks.identity.embed(pred), networks.identity.embed(true)
+    own, target = networks.identity.embed(pred), networks.identity.embed(true)
     return {
         "l2": float((pred - true).square().mean()),
         "psnr": float(psnr(pred, true).mean()),
         "perceptual": float(networks.perceptual(pred, true).mean()),
-        "identity": float((own * wanted).sum(dim=1).mean()),
+        "identity": float((own * target).sum(dim=1).mean()),
     }
 
 

@@ -77,12 +77,12 @@ def refine_camera(
     returned that is worse than the camera it began with.
 
     Args:
-        render: How the head looks from a camera; through the exact renderer, for instance
+        render: Renders the head from a camera; through the exact renderer, for instance
             `lambda camera: generator.render(planes, ws, camera).image`.
         image: The aligned picture [1, 3, s, s] in [-1, 1], s as rendered.
         camera: Where to begin, one view.
         config: How far and how fast.
-        distance: What is made small; by default the mean absolute difference at three scales.
+        distance: The loss; by default the mean absolute difference at three scales.
 
     Raises:
         UserError: The camera has several views, or render and picture differ in size.
@@ -162,7 +162,7 @@ def refined_camera(
     ws: Tensor,
     settings: InvertSettings,
 ) -> RefinedCamera:
-    """Return the camera from which the head of style codes [1, k, d] looks most like the picture.
+    """Return the camera from which the head of style codes [1, k, d] fits the picture best.
 
     Models whose photos are turned upright never saw a rolled head; for them the roll stays.
     """

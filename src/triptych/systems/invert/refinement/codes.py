@@ -1,30 +1,29 @@
-"""Optimising style codes until the frozen generator shows a picture (W and W+ projection)."""
+"""Optimisation of style codes through the frozen generator (W and W+ projection)."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from triptych.errors import UserError
-from triptych.models.eg3d import TriPlaneGenerator
+from triptych.progress import CountProgress
 from triptych.systems.invert.refinement.objective import InversionObjective
 from triptych.systems.invert.settings import CodeSettings
 
 _SLOPE = 0.2  # of the leaky ReLU behind the mapping network's last layer
-_SMALLEST_VARIANCE = 1e-3  # of the mean variance: directions that no code takes have hardly any
+_SMALLEST_VARIANCE = 1e-3  # of the mean variance: some directions hardly vary
 
 
 class CodePrior:
     """A normal distribution of codes as they were before the mapping network's last activation.
 
-    An optimiser that follows one picture finds codes no head ever had, and generators paint them as
-    smears. Their distance from the usual ones, in deviations, is what this measures.
+    An optimiser that follows one picture leaves the codes that the mapping network makes, and
+    generators synthesize smears from such codes. The prior is their Mahalanobis distance from the
+    mean code.
 
     Args:
         codes: Codes of many latents [n, d].
@@ -49,7 +48,7 @@ class CodePrior:
         self.whitening = (vectors / values.clamp(min=floor).sqrt()).to(codes.dtype)
 
     def __call__(self, ws: Tensor) -> Tensor:
-        """Return the mean squared distance [] of codes [..., d]: about 1 for usual ones."""
+        """Return the mean squared distance [] of codes [..., d]: about 1 for known heads."""
         return ((_before_activation(ws) - self.mean) @ self.whitening).square().mean()
 
 
@@ -57,12 +56,7 @@ def _before_activation(codes: Tensor) -> Tensor:
     return F.leaky_relu(codes, 1 / _SLOPE)
 
 
-Step = Callable[[int, int], None]
-"""Called with steps done and steps in all."""
-
-
 def refine_codes(
-    generator: TriPlaneGenerator,
     objective: InversionObjective,
     start: Tensor,
     spread: Tensor,
@@ -70,26 +64,23 @@ def refine_codes(
     *,
     shared: bool,
     seed: int,
-    step_done: Step,
+    step_done: CountProgress,
     prior: CodePrior | None = None,
 ) -> Tensor:
     """Return style codes [1, k, d] that fit a picture better.
 
     Args:
-        generator: Frozen.
-        objective: What is made small.
-        start: Where to begin [1, k, d].
+        objective: The loss to minimise; its generator stays as it is.
+        start: First codes [1, k, d].
         spread: Standard deviation of codes over the generator's heads [k, d].
         settings: Steps and rates.
-        shared: One code for all slots (W), which begins at the mean of the start's; else a code
-            per slot (W+).
-        seed: Seed of the noise.
+        shared: One code for all slots (W), at first the mean over the slots; else a code per slot
+            (W+).
+        seed: Seed of the noise on codes and of the rays.
         step_done: Called after each step.
-        prior: Holds the codes of all slots near usual ones, by the settings' weight.
+        prior: Keeps the codes of all slots near those of the mapping network, by the settings'
+            weight.
     """
-    synthesizer = copy.deepcopy(
-        generator
-    ).train()  # its convolutions then cost half as much backward
     begin = start.mean(dim=1, keepdim=True) if shared or settings.from_one_code else start
     if not shared:
         begin = begin.expand(start.shape)
@@ -99,15 +90,15 @@ def refine_codes(
     own = torch.zeros_like(begin, requires_grad=not shared)
     moves = [common] if shared else [common, own] if settings.together else [own]
     optimiser = torch.optim.Adam(moves, betas=(0.9, 0.999))
-    draws = torch.Generator().manual_seed(seed)
+    noise_draws, view_draws = (torch.Generator().manual_seed(seed) for _ in range(2))
     for step in range(settings.steps):
         progress = step / settings.steps
-        noise = torch.randn(begin.shape, generator=draws).to(begin)
+        noise = torch.randn(begin.shape, generator=noise_draws).to(begin)
         with torch.enable_grad():
             moved = begin + unit * (common + own)
             noised = moved + spread * noise * noise_strength(progress, settings)
             ws = noised.expand(start.shape)
-            loss = objective.of_codes(synthesizer, ws, step)
+            loss = objective.of_codes(ws, step, view_draws)
             if settings.keep:
                 loss = loss + settings.keep * (unit / spread * own).square().mean()
             if settings.prior and prior is not None:
@@ -136,5 +127,5 @@ def noise_strength(progress: float, settings: CodeSettings) -> float:
 
 
 def from_the_mean(settings: CodeSettings) -> CodeSettings:
-    """Return the settings of a projection that begins far away: noise, and nothing to keep."""
+    """Return the settings of a projection from the mean code: with noise, without `keep`, prior."""
     return dataclasses.replace(settings, noise=0.05, keep=0.0, prior=0.0)

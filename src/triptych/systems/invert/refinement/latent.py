@@ -1,8 +1,7 @@
-"""Fitting a head through the generator's latent: only heads that the generator makes by itself."""
+"""Fitting the generator's latent, which gives only heads that its mapping network knows."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -11,10 +10,10 @@ from torch import Tensor
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.invert.refinement.codes import Step
+from triptych.progress import CountProgress
 from triptych.systems.invert.refinement.objective import InversionObjective
 from triptych.systems.invert.settings import LatentSettings
-from triptych.systems.invert.target import InversionTarget
+from triptych.systems.invert.target import InversionTarget, with_codes
 
 _SEEDS = 6000
 _SEEDS_PER_CODE_ENTRY = 4
@@ -35,7 +34,7 @@ class KnownHeads:
     @classmethod
     @torch.no_grad()
     def of(cls, generator: TriPlaneGenerator) -> KnownHeads:
-        """Return enough heads of a generator to say what is usual for it."""
+        """Return enough heads of a generator for the statistics of its codes."""
         config = generator.config
         seeds = range(max(_SEEDS, _SEEDS_PER_CODE_ENTRY * config.w_dim))
         latents = torch.cat([generator.latent(seed) for seed in seeds])
@@ -57,7 +56,7 @@ class KnownHeads:
         return distance.topk(min(count, len(distance)), largest=False).indices
 
 
-# Entries that hardly differ between heads (a rare garment) still get a unit to move in.
+# Entries that hardly differ between heads (a rare garment) still get a unit of length.
 _LEAST_SPREAD = 1e-4
 
 
@@ -71,62 +70,59 @@ def nearest_head(
     unit: Tensor,
     settings: LatentSettings,
     *,
-    step_done: Step,
+    step_done: CountProgress,
 ) -> Tensor:
-    """Return the latent [1, z_dim] of the head that looks most like a picture.
+    """Return the latent [1, z_dim] of the head that is perceptually nearest to a picture.
 
     Args:
         generator: Frozen.
         known: Its heads.
         target: The picture.
-        judges: The perceptual distance is used.
-        code: Style code [d] near which heads are looked for.
+        networks: The perceptual distance is used.
+        code: Style code [d]; the heads nearest to it are compared.
         unit: Spread of style codes [d].
-        settings: How many heads are looked at.
-        step_done: Called after each look.
+        settings: How many heads are compared.
+        step_done: Called after each head.
     """
     numbers = known.nearest(code, unit, settings.heads).tolist()
+    codes = [known.codes[number].expand(1, generator.num_ws, -1) for number in numbers]
+    portrait = TriPlanePortrait.from_generator(generator, codes[0])
     found: list[tuple[float, int]] = []
-    for number in numbers:
-        ws = known.codes[number].expand(1, generator.num_ws, -1)
-        pred = (
-            TriPlanePortrait.from_generator(generator, ws).render(target.camera).image.clamp(-1, 1)
-        )
+    for number, ws in zip(numbers, codes, strict=True):
+        pred = with_codes(portrait, generator, ws).render(target.camera).image.clamp(-1, 1)
         found.append((float(networks.perceptual(pred, target.image)), number))
         step_done(len(found), len(numbers))
     return known.latents[min(found)[1]][None]
 
 
 def fit_latent(
-    generator: TriPlaneGenerator,
     known: KnownHeads,
     objective: InversionObjective,
     start: Tensor,
     settings: LatentSettings,
     *,
-    step_done: Step,
+    seed: int,
+    step_done: CountProgress,
 ) -> Tensor:
     """Return a latent [1, z_dim] whose head fits a picture better.
 
     Args:
-        generator: Frozen.
-        known: Its heads; no entry leaves the range that it has among them.
-        objective: What is made small.
-        start: Where to begin [1, z_dim].
-        settings: Steps, rate and hold.
+        known: Heads of the objective's generator; no entry leaves the range that it has in them.
+        objective: The loss to minimise.
+        start: First latent [1, z_dim].
+        settings: Steps, rate and `keep`.
+        seed: Seed of the rays.
         step_done: Called after each step.
     """
-    synthesizer = copy.deepcopy(
-        generator
-    ).train()  # its convolutions then cost half as much backward
+    draws = torch.Generator().manual_seed(seed)
     lowest, highest = known.latents.amin(dim=0), known.latents.amax(dim=0)
     spread = known.latents.std(dim=0).clamp(min=_LEAST_SPREAD)
     move = torch.zeros_like(start, requires_grad=True)
     optimiser = torch.optim.Adam([move])
     for step in range(settings.steps):
         with torch.enable_grad():
-            ws = synthesizer.mapping(start + spread * move)
-            loss = objective.of_codes(synthesizer, ws, step)
+            ws = objective.generator.mapping(start + spread * move)
+            loss = objective.of_codes(ws, step, draws)
             loss = loss + settings.keep * move.square().mean()
             (move.grad,) = torch.autograd.grad(loss, [move])
         left = (1 - step / settings.steps) / settings.ramp_down if settings.ramp_down else 1.0

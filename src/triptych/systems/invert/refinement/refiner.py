@@ -1,10 +1,9 @@
-"""What comes after the encoder's steps: a head of the generator's own, its codes, the generator."""
+"""The refinement stages after the encoder: latent, style codes, the generator itself."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from functools import cached_property
 
 import torch
@@ -13,27 +12,25 @@ from torch import Tensor
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import TriPlanePortrait
+from triptych.progress import Progress
 from triptych.systems.invert.refinement.codes import CodePrior, refine_codes
 from triptych.systems.invert.refinement.latent import KnownHeads, fit_latent, nearest_head
 from triptych.systems.invert.refinement.objective import InversionObjective
 from triptych.systems.invert.refinement.tuning import tune_generator
 from triptych.systems.invert.settings import InvertSettings, mirrored_weights
-from triptych.systems.invert.target import InversionStage, InversionTarget, stage_of
+from triptych.systems.invert.target import InversionStage, InversionTarget, stage_of, with_codes
 
-LOOKING, LATENT = "looking for a head like it", "fitting that head"
+COMPARING, LATENT = "comparing known heads", "fitting the latent"
 REFINING, TUNING = "refining codes", "tuning"
-
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done, and how much there is."""
 
 
 class InversionRefiner:
     """Brings an inversion nearer to its picture, stage by stage.
 
     Args:
-        generator: Frozen; its usual heads are made when they are first asked for.
+        generator: Frozen; its known heads are sampled at first use.
         spread: Standard deviation of style codes over the generator's heads [k, d].
-        judges: Networks of the perceptual and the identity term.
+        networks: Networks of the perceptual and the identity term.
     """
 
     def __init__(
@@ -51,18 +48,26 @@ class InversionRefiner:
 
     @cached_property
     def known_heads(self) -> KnownHeads:
-        """The heads that the generator makes by itself."""
+        """Latents and style codes of many of the generator's seeds."""
         return KnownHeads.of(self.generator)
 
     @cached_property
     def code_prior(self) -> CodePrior:
-        """How usual codes are among those heads."""
+        """The distribution of their codes."""
         return CodePrior(self.known_heads.codes)
 
     def objective(self, target: InversionTarget, settings: InvertSettings) -> InversionObjective:
-        """Return what latents and codes are to make small."""
+        """Return the loss that latents and codes minimise."""
         weights = mirrored_weights(settings)
-        return InversionObjective(self.generator, target, self.networks, settings, weights)
+        return InversionObjective(
+            self.generator,
+            target,
+            self.networks,
+            weights,
+            views=settings.views,
+            mirror=settings.compares_mirror_image,
+            whole_every=settings.whole_every,
+        )
 
     def fit_latent(
         self,
@@ -71,7 +76,7 @@ class InversionRefiner:
         settings: InvertSettings,
         progress: Progress,
     ) -> InversionStage:
-        """Go from codes that no head ever had to the generator's own head most like the picture."""
+        """Start again from the seed most like the picture, and fit its latent."""
         started = time.monotonic()
         nearest = nearest_head(
             self.generator,
@@ -81,17 +86,17 @@ class InversionRefiner:
             so_far.portrait.ws[0].mean(dim=0),
             self.spread.mean(dim=0),
             settings.latent,
-            step_done=lambda done, total: progress(LOOKING, done, total),
+            step_done=lambda done, total: progress(COMPARING, done, total),
         )
         latent = fit_latent(
-            self.generator,
             self.known_heads,
             self.objective(target, settings),
             nearest,
             settings.latent,
+            seed=settings.seed,
             step_done=lambda done, total: progress(LATENT, done, total),
         )
-        portrait = TriPlanePortrait.from_generator(self.generator, self.generator.mapping(latent))
+        portrait = with_codes(so_far.portrait, self.generator, self.generator.mapping(latent))
         return stage_of("latent", portrait, target, self.networks, time.monotonic() - started)
 
     def refine_codes(
@@ -100,17 +105,17 @@ class InversionRefiner:
         so_far: InversionStage,
         settings: InvertSettings,
         progress: Progress,
-        left: float,
+        *,
+        encoder_distance: float,
     ) -> InversionStage:
-        """Refine style codes; `left` is the distance that the encoder left."""
+        """Refine style codes; the prior counts by the encoder's perceptual distance."""
         started = time.monotonic()
         shared = settings.refine == "w"
         steps = settings.codes.steps
         if so_far.name == "latent":
             steps = max(0, steps - settings.latent.steps)
-        prior = settings.codes.prior * left**4
+        prior = settings.codes.prior * encoder_distance**4
         ws = refine_codes(
-            self.generator,
             self.objective(target, settings),
             so_far.portrait.ws,
             self.spread,
@@ -120,7 +125,7 @@ class InversionRefiner:
             step_done=lambda done, total: progress(REFINING, done, total),
             prior=self.code_prior if prior else None,
         )
-        portrait = TriPlanePortrait.from_generator(self.generator, ws)
+        portrait = with_codes(so_far.portrait, self.generator, ws)
         seconds = time.monotonic() - started
         return stage_of("w" if shared else "w+", portrait, target, self.networks, seconds)
 

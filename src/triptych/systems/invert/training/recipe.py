@@ -81,8 +81,7 @@ class PspRecipe:
         from triptych.weights.loading import load_generator
 
         self.options = options
-        # In training mode its convolutions take the form that is fast for batches.
-        generator = load_generator(options.generator, options.device).train()
+        generator = load_generator(options.generator, options.device)
         self.generator: TriPlaneGenerator = channels_last(generator)
         shards = ShardSet(options.shards) if options.shards else None
         self.targets = target_sources(options, self.generator, shards)
@@ -144,16 +143,16 @@ class PspRecipe:
         )
         ws = self._next(batch)
         with half_precision_where_fast(ws.device, options.half_precision):
-            planes = self.generator.planes(ws)
+            planes = self.generator.planes(ws, modulation="activations")
         planes = planes.float()
-        confidence = self.views.cut(batch.uncertainty[:, None], second)[:, 0]
+        uncertainty = self.views.cut(batch.uncertainty[:, None], second)[:, 0]
         loss, terms = inversion_loss(
             self.views.pair(planes, ws, batch.camera, batch.image, first),
             self.views.pair(planes, ws, batch.second_camera, batch.second, second),
             self.networks.perceptual,
             self.networks.identity,
             options.weights,
-            confidence=confidence,
+            uncertainty=uncertainty,
         )
         terms = {"latent": self._latent_error(ws, batch), **terms}
         loss = loss + options.latent * terms["latent"]

@@ -54,7 +54,7 @@ class Options:
         own_share: Share of targets that are the generator's own heads.
         own_heads: How many of those there are; each is rendered once, in about a second.
         photo_share: Share of photos.
-        disguise: Share of targets that the encoder sees before another background, in other light.
+        domain_randomisation: Share of targets with another background and light as input.
         yaw_range, pitch_range: Largest angles of the cameras of own heads, in radians.
         second_view: "true" compares with another known view of the head where there is one;
             "mirrored", as published, with the mirrored picture from the mirrored camera.
@@ -68,9 +68,9 @@ class Options:
         views: How heads are rendered in training.
         half_precision: Compute in bfloat16 where that is faster.
         identity_every: Every so many updates the first view is a whole head, at which the identity
-            term looks; 0 for never. Generators with super-resolution always render whole heads.
-        judges: Networks of the perceptual and the identity term; see `metrics.metric_networks`.
-        judge_files: Folder of published weights; the usual one when None.
+            term is measured; 0 for never. Generators with super-resolution render only whole heads.
+        networks: Networks of the perceptual and the identity term; see `metrics.metric_networks`.
+        metric_files: Folder of published weights; the usual one when None.
         lpips: Which published LPIPS.
         features: Embedded network (or a file) that stands in for either.
         device: Training device, as torch spells it.

@@ -32,7 +32,7 @@ class SlotBatch:
         seen: What the encoder is shown of the pictures [b, 3, s, s].
         known_ws: True style codes [b, k, d]; zero where unknown.
         is_known: Whether they are known [b].
-        doubt: Doubt about the mirrored pictures [b, s, s]; 0 where there is no map.
+        uncertainty: Of the mirrored pictures [b, s, s]; 0 where there is no map.
         ws: Style codes so far [b, k, d].
         reconstruction: What the encoder is shown of them [b, 3, e, e].
     """
@@ -82,7 +82,7 @@ class RestyleSlots:
         self._slots: list[_Slot] = []
 
     def refill(self, target_of: Callable[[int], Target], seeds: list[int]) -> None:
-        """Put new targets where one has made its last step; one seed per slot, used if needed."""
+        """Replace targets after their last step; one seed per slot, used if needed."""
         if not self._slots:
             for place, seed in zip(self._places, seeds, strict=True):
                 stay = 1 + place % self._num_steps if self._stagger else self._num_steps
@@ -101,7 +101,7 @@ class RestyleSlots:
         )
 
     def advance(self, ws: Tensor, reconstruction: Tensor) -> None:
-        """Take the codes [b, k, d] and reconstructions [b, 3, e, e] that a step has made."""
+        """Store the codes [b, k, d] and reconstructions [b, 3, e, e] of a step."""
         pred = zip(self._slots, ws.detach(), reconstruction.detach(), strict=True)
         for slot, codes, picture in pred:
             slot.ws, slot.reconstruction = codes, picture

@@ -1,4 +1,4 @@
-"""What an inversion encoder is shown: renders of avatars, the generator's own heads, photos."""
+"""Training targets of encoders: renders of avatars, the generator's own heads, photos."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Target:
         second_camera: Its camera.
         ws: The head's style codes [num_ws, w_dim] where they are known.
         alpha: Where the head is [1, s, s], where that is known.
-        doubt: Doubt about the mirrored picture [s, s], where there is a map.
+        uncertainty: Of the mirrored picture [s, s], where there is a map.
         seen: What the encoder is shown instead of the picture; None shows the picture.
     """
 
@@ -183,11 +183,11 @@ class PhotoTargets:
 
 
 class MixedTargets:
-    """Targets from several sources, some of them disguised.
+    """Targets from several sources, some with randomised background and light.
 
     Args:
         sources: Pairs of a source and how often it is taken; the shares are scaled to sum to 1.
-        disguise: Share of targets that the encoder sees with another background and light.
+        domain_randomisation: Share of targets with another background and light as input.
         background: Value of the plain background.
     """
 
