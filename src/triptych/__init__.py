@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from triptych.errors import UserError
     from triptych.portrait import Portrait, TriPlanePortrait, View
     from triptych.systems.generate.pipeline import GeneratePipeline
-    from triptych.systems.invert.pipeline import InvertPipeline
-    from triptych.systems.stylize.pipeline import StylizePipeline
+    from triptych.systems.invert.pipeline import Inverted, InvertPipeline
+    from triptych.systems.stylize.pipeline import Stylized, StylizePipeline
 
     __version__: str
 
 _HOME_OF = {
     "Camera": "triptych.camera",
     "GeneratePipeline": "triptych.systems.generate.pipeline",
+    "Inverted": "triptych.systems.invert.pipeline",
     "InvertPipeline": "triptych.systems.invert.pipeline",
     "Portrait": "triptych.portrait",
+    "Stylized": "triptych.systems.stylize.pipeline",
     "StylizePipeline": "triptych.systems.stylize.pipeline",
     "TriPlanePortrait": "triptych.portrait",
     "UserError": "triptych.errors",
@@ -34,8 +36,10 @@ __all__ = [
     "Camera",
     "GeneratePipeline",
     "InvertPipeline",
+    "Inverted",
     "Portrait",
     "StylizePipeline",
+    "Stylized",
     "TriPlanePortrait",
     "UserError",
     "View",
