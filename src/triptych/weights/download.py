@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from triptych.errors import UserError
 from triptych.files import NEEDED_BYTES, make_writable_folder, sha256_of
+from triptych.progress import CountProgress, no_progress
 from triptych.weights.http_reply import (
     BeyondEndError,
     PermanentError,
@@ -25,8 +25,6 @@ MAX_BYTES = 4 << 30
 
 _PICKLE_START, _PICKLE_END = b"\x80", b"."
 _PROGRESS_BYTES = 1 << 20
-
-Progress = Callable[[int, int], None]
 
 
 class DownloadError(UserError):
@@ -67,7 +65,7 @@ def download(
     published: PublishedFile,
     folder: Path,
     *,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
     retries: RetryPolicy | None = None,
 ) -> Downloaded:
     """Download a published file into a folder; a file that is there already is only checked.
@@ -94,7 +92,7 @@ def download(
         return _already_here(published, target)
     with PartialFile(target) as partial:
         _check_room(folder, published.num_bytes - partial.length)
-        transfer = _Transfer(published, partial, progress or _silent, retries or RetryPolicy())
+        transfer = _Transfer(published, partial, progress or no_progress, retries or RetryPolicy())
         digest = transfer.run()
         partial.publish()
     return Downloaded(target, digest, bool(published.sha256))
@@ -107,7 +105,7 @@ class _Transfer:
         self,
         published: PublishedFile,
         partial: PartialFile,
-        progress: Progress,
+        progress: CountProgress,
         retries: RetryPolicy,
     ) -> None:
         self.published, self.partial = published, partial
@@ -265,7 +263,3 @@ def _described(block: bytes) -> str:
     if start.startswith((b"{", b"[")):
         return "a JSON text, perhaps a notice"
     return "something else"
-
-
-def _silent(done: int, total: int) -> None:
-    """Report nothing."""
