@@ -81,6 +81,21 @@ def test_options_that_cannot_be_read_are_one_line(run, words, said):
     assert f"see triptych {words[0]} --help" in outcome.complaint
 
 
+@pytest.mark.parametrize("verb", ["generate", "align", "train"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_leaves_nothing(run, tmp_path, verb, device):
+    (tmp_path / "photo.png").touch()
+    words = {
+        "generate": ("--out", tmp_path / "made"),
+        "align": (tmp_path / "photo.png", "--out", tmp_path / "made"),
+        "train": ("generator", "--steps", 1, "--run-dir", tmp_path / "made"),
+    }
+    outcome = run(verb, *words[verb], "--device", device)
+    assert outcome.code == 2
+    assert f"--device: got '{device}'" in outcome.complaint
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_box_becomes_a_sentence():
     box = "\n".join(
         [
