@@ -67,8 +67,12 @@ def finished(system, home, _finished, tmp_path_factory) -> Finished:
 
 
 def _listing(*folders: Path) -> set[tuple[str, int, int]]:
-    """Return path, size and time of change of every file below some folders."""
+    """Return path, size and time of change of every file below some folders.
+
+    mediapipe imports matplotlib, which keeps a list of fonts in the cache folder of its user.
+    """
     found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    found = [path for path in found if path.parent.name != "matplotlib"]
     return {(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found}
 
 
