@@ -157,8 +157,8 @@ class _RegionHead(nn.Module):
             gathered = functional.relu(self.blends[index](gathered))
             upsampled = resize_bilinear(gathered, _height_width(coarser[index]))
             gathered = functional.relu(upsampled + self.laterals[index](coarser[index]))
-        enlarged = resize_bilinear(self.classes(gathered), _height_width(finest))
-        return enlarged + self.fine_classes(finest)
+        upsampled = resize_bilinear(self.classes(gathered), _height_width(finest))
+        return upsampled + self.fine_classes(finest)
 
 
 def _height_width(x: Tensor) -> tuple[int, int]:

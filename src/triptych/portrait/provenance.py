@@ -18,7 +18,7 @@ def provenance_of(
 
     Args:
         pipeline: Name of the pipeline.
-        model: Name of the model, as the pipeline was told it.
+        model: Name of the model, as the pipeline got it.
         model_hashes: Hash of each model's file by name; empty for models that come from no file.
         **request: Everything else that decides the result: seed, prompt, settings.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ class InvertJob:
             "triptych": triptych.__version__,
             "model": self.model,
             "encoder": self.encoder,
-            "models": self._hashes(),
+            "models": self._hashes,
             "face": self.face,
             "detector": self.detector,
             "settings": to_dict(self.settings),
@@ -145,7 +146,7 @@ class InvertJob:
             self.model,
             self.encoder,
             detector=self.detector,
-            hashes=self._hashes(),
+            hashes=self._hashes,
             device=self.device,
         )
 
@@ -202,6 +203,7 @@ class InvertJob:
         }
         folder.publish(record)
 
+    @cached_property
     def _hashes(self) -> dict[str, str]:
         check_encoder(self.model, self.encoder)
         generator = "avatar-generator" if self.model == "avatar" else self.model
