@@ -10,7 +10,8 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may download
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the commands choose, before torch is loaded
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers share the processor as it is
+    # Workers share the processor. Not a default: they inherit what the controller sets below.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from toy_portraits import sphere_portrait, tiny_generator, tiny_portrait
