@@ -6,7 +6,6 @@ The public names are imported on first use, so that `import triptych` costs noth
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
+    from importlib import metadata  # half of what importing this package would take
+
     try:
         return metadata.version("triptych")
     except metadata.PackageNotFoundError:
