@@ -11,17 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from triptych.errors import UserError, check_type
+from triptych.errors import UserError, check_range, check_type
 
 RADIUS = 2.7
 TARGET = (0.0, 0.0, 0.2)
 FOCAL = 4.2647
 _STEEPEST_PITCH = math.radians(89.0)
+_LENGTHS = (1e-3, 1e6)  # of a radius, in world units, and of a focal length, in image widths
+_LEAST_TILT = 1e-6  # sine of the angle between a view and the vertical
 
 Angle: TypeAlias = "float | Tensor"
 
@@ -31,8 +33,8 @@ class Camera:
     """A batch of pinhole cameras.
 
     Attributes:
-        cam2world: Camera-to-world matrices [v, 4, 4], OpenCV axes.
-        intrinsics: Intrinsics [v, 3, 3], in units of the image size.
+        cam2world: Camera-to-world matrices [v, 4, 4], OpenCV axes, finite.
+        intrinsics: Intrinsics [v, 3, 3], in units of the image size; finite, focal lengths above 0.
     """
 
     cam2world: Tensor
@@ -46,6 +48,22 @@ class Camera:
             raise UserError(
                 f"camera has the wrong shape: got cam2world {list(self.cam2world.shape)} and "
                 f"intrinsics {list(self.intrinsics.shape)}; expected [v, 4, 4] and [v, 3, 3]"
+            )
+        if _holds_numbers(self.cam2world) and _holds_numbers(self.intrinsics):
+            self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        poses, intrinsics = self.cam2world.detach(), self.intrinsics.detach()
+        focal = torch.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], dim=1)
+        # Zero times a number is zero, but for infinity and not-a-number.
+        sane = ((poses * 0).sum(dim=(1, 2)) == 0) & ((intrinsics * 0).sum(dim=(1, 2)) == 0)
+        sane = sane & (focal > 0).all(dim=1)
+        if not bool(sane.all()):  # one question, so that a GPU is waited for once
+            view = int(sane.int().argmin())
+            raise UserError(
+                f"camera {view} of {len(self)} cannot be used: got the position "
+                f"{_shown(poses[view, :3, 3])} and the focal lengths {_shown(focal[view])}; "
+                "expected finite numbers in both matrices and focal lengths above 0"
             )
 
     def __len__(self) -> int:
@@ -129,6 +147,23 @@ class Camera:
         return cls(label[:, :16].reshape(-1, 4, 4), label[:, 16:].reshape(-1, 3, 3))
 
     @classmethod
+    def from_json(cls, label: Any, name: str) -> Camera:
+        """Read one EG3D label as JSON files hold it: a list of 25 numbers.
+
+        Args:
+            label: What the file holds.
+            name: What errors call it.
+
+        Raises:
+            UserError: It is something else, or no camera.
+        """
+        try:
+            return cls.from_label25(torch.tensor([[float(number) for number in label]]))
+        except (TypeError, ValueError, OverflowError) as error:
+            said = error if isinstance(error, UserError) else "expected 25 numbers"
+            raise UserError(f"{name}: {said}") from error
+
+    @classmethod
     def with_focal(cls, cam2world: Tensor, focal: float = FOCAL) -> Camera:
         """Return cameras at poses [v, 4, 4] with a centred principal point.
 
@@ -167,8 +202,13 @@ def look_at_camera(
 
     Returns:
         One camera per angle pair; yaw and pitch broadcast against each other.
+
+    Raises:
+        UserError: A number is not finite, pitch, radius or focal length is out of range, or the
+            target is where the camera is or straight above or below it.
     """
-    yaws, pitches = torch.broadcast_tensors(_as_vector(yaw), _as_vector(pitch))
+    yaws, pitches = _angle_pairs(yaw, pitch)
+    check_range("camera radius", radius, *_LENGTHS)
     steepest = float(pitches.abs().max())
     if not steepest <= _STEEPEST_PITCH:
         raise UserError(
@@ -194,7 +234,8 @@ def eg3d_look_at(
     moves up and is not an angle: it is uniform in height, so an offset of 0.2 from pi/2 lifts the
     camera by asin(2 * 0.2 / pi), 7.3 degrees.
     """
-    turns, drops = torch.broadcast_tensors(_as_vector(horizontal), _as_vector(vertical))
+    turns, drops = _angle_pairs(horizontal, vertical)
+    check_range("camera radius", radius, *_LENGTHS)
     polar = torch.arccos(1 - 2 * drops.clamp(1e-5, math.pi - 1e-5) / math.pi)
     turn = math.pi - turns
     direction = torch.stack(
@@ -251,8 +292,24 @@ def random_views(
     return look_at_camera(yaw, pitch)
 
 
-def _as_vector(angle: Angle) -> Tensor:
-    return torch.as_tensor(angle, dtype=torch.float64).reshape(-1)
+def _angle_pairs(one: Angle, other: Angle) -> tuple[Tensor, Tensor]:
+    """Return two angles as vectors of equal length, of at least one finite number."""
+    try:
+        vectors = [
+            torch.as_tensor(angle, dtype=torch.float64).reshape(-1) for angle in (one, other)
+        ]
+        ones, others = torch.broadcast_tensors(*vectors)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"camera angles: expected numbers or vectors of one length; {error}"
+        ) from error
+    if not len(ones):
+        raise UserError("camera angles: got no numbers; expected at least one")
+    for angles in vectors:
+        if not bool(angles.isfinite().all()):
+            worst = float(angles[~angles.isfinite()][0])
+            raise UserError(f"camera angles: got {worst}; expected finite numbers (radians)")
+    return ones, others
 
 
 def camera_at(position: Tensor, target: Sequence[float], focal: float) -> Camera:
@@ -262,10 +319,26 @@ def camera_at(position: Tensor, target: Sequence[float], focal: float) -> Camera
         position: Camera centres, float64 for the precision of the axes.
         target: World point that projects to the image centre.
         focal: Focal length in image widths.
+
+    Raises:
+        UserError: A number is not finite, the focal length is not above 0, or the target is where
+            a camera is or straight above or below it.
     """
     views = position.shape[0]
-    forward = _normalised(position.new_tensor(list(target)) - position)
+    if len(target) != 3:
+        raise UserError(f"camera target: got {len(target)} numbers; expected 3")
+    for coordinate in target:
+        check_range("camera target", coordinate, -_LENGTHS[1], _LENGTHS[1])
+    check_range("camera focal length", focal, *_LENGTHS)
+    sight = position.new_tensor(list(target)) - position
     world_up = position.new_tensor([0.0, 1.0, 0.0]).expand(views, 3)
+    sideways = torch.linalg.cross(sight, world_up).norm(dim=1)
+    if bool((sideways <= _LEAST_TILT * sight.norm(dim=1)).any()):
+        raise UserError(
+            f"a camera cannot look straight up or down, nor stand at its target {tuple(target)}; "
+            "choose another position or target"
+        )
+    forward = _normalised(sight)
     right = _normalised(torch.linalg.cross(forward, world_up))
     down = _normalised(torch.linalg.cross(forward, right))
     cam2world = torch.eye(4, dtype=position.dtype, device=position.device).repeat(views, 1, 1)
@@ -281,3 +354,12 @@ def _centred_intrinsics(focal: float, device: torch.device) -> Tensor:
 
 def _normalised(vector: Tensor) -> Tensor:
     return vector / vector.norm(dim=-1, keepdim=True)
+
+
+def _holds_numbers(tensor: Tensor) -> bool:
+    """Say whether a tensor can be asked for its values: meta and fake ones have a shape alone."""
+    return type(tensor) in (Tensor, torch.nn.Parameter) and not tensor.is_meta
+
+
+def _shown(values: Tensor) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in values.tolist()) + ")"

@@ -34,7 +34,7 @@ class LabelledImages:
         self._folder = Path(folder)
         labels = _labels(self._folder / "dataset.json")
         self.names = tuple(labels)
-        self.camera = Camera.from_label25(torch.tensor(list(labels.values())))
+        self.camera = Camera.stack(list(labels.values()))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -65,15 +65,15 @@ class LabelledImages:
         return torch.from_numpy(mirrored_and_upsampled(uncertainty, size))
 
 
-def _labels(path: Path) -> dict[str, list[float]]:
+def _labels(path: Path) -> dict[str, Camera]:
     content = read_json(path)
     rows = content.get("labels") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{path} holds no labels; expected [[path, 25 camera numbers], ...]")
-    labels: dict[str, list[float]] = {}
+    labels: dict[str, Camera] = {}
     for row in rows:
         whole = isinstance(row, list) and len(row) == 2 and isinstance(row[1], list)
         if not whole or len(row[1]) != _LABEL_DIM:
             raise UserError(f"{path}: got the entry {str(row)[:60]}; expected [path, 25 numbers]")
-        labels[str(row[0])] = [float(number) for number in row[1]]
+        labels[str(row[0])] = Camera.from_json(row[1], f"{path}: the camera of {row[0]!r}")
     return labels

@@ -93,7 +93,7 @@ def _source(name: str, path: Path) -> Source:
     label = content.get("camera") if isinstance(content, dict) else None
     if not isinstance(label, list) or len(label) != _LABEL_DIM:
         return Source(name, path)
-    camera = Camera.from_label25(torch.tensor([[float(number) for number in label]]))
+    camera = Camera.from_json(label, f"{record}: the camera")
     return Source(name, path, camera, content.get("model"))
 
 

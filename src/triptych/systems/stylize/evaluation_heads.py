@@ -73,7 +73,7 @@ class StylisedHead:
         try:
             prompt = str(record["prompt"])
             identity = int(portrait.provenance["identity"]["seed"])
-            labels = torch.tensor([view["camera"] for view in record["views"]])
+            labels = [view["camera"] for view in record["views"]]
             files = [folder / VIEWS_FOLDER / view["file"] for view in record["views"]]
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -86,7 +86,9 @@ class StylisedHead:
             identity=identity,
             portrait=portrait.to(device),
             original=original,
-            cameras=Camera.from_label25(labels).to(device),
+            cameras=Camera.stack([Camera.from_json(label, str(folder)) for label in labels]).to(
+                device
+            ),
             edited=from_uint8(torch.stack([read_view(file) for file in files])).to(device),
         )
 
