@@ -135,6 +135,17 @@ def test_export_writes_mesh_and_video(run, portrait_file, tmp_path):
         assert reader.count_frames() == 3
 
 
+@pytest.mark.parametrize(
+    "words", ["export {portrait} --video a.mp4", "generate --out x --turntable"]
+)
+def test_a_missing_ffmpeg_is_said_before_any_work(run, portrait_file, monkeypatch, words, tmp_path):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "absent"))
+    outcome = run(*words.format(portrait=portrait_file).split())
+    assert outcome.code == 2
+    assert "ffmpeg is missing" in outcome.complaint
+    assert os.listdir(tmp_path) == []
+
+
 def test_models_are_listed_with_their_licences(run):
     table = run("models")
     assert table.code == 0

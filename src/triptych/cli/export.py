@@ -46,11 +46,14 @@ class Export:
             check_output_file(self.mesh, (".glb", ".ply", ".obj"), overwrite=self.overwrite)
         if self.video is not None:
             check_output_file(self.video, (".mp4",), overwrite=self.overwrite)
+        from triptych.export.h264 import find_ffmpeg
         from triptych.export.mesh import portrait_mesh, save_mesh
         from triptych.export.video import save_turntable
         from triptych.portrait import Portrait
         from triptych.runs.device import choose_device
 
+        if self.video is not None:
+            find_ffmpeg()
         portrait = Portrait.load(self.portrait, choose_device(self.device))
         if self.mesh is not None:
             save_mesh(self.mesh, portrait_mesh(portrait, resolution=self.resolution))

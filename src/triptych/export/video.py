@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from triptych.camera import Camera
-from triptych.errors import UserError, check_whole
+from triptych.errors import check_whole
+from triptych.export.h264 import encode_h264
 from triptych.export.pictures import colour_picture
 from triptych.files import atomic_path
 from triptych.portrait import Portrait
@@ -24,8 +23,6 @@ PITCH_SWING = math.radians(6)
 NUM_FRAMES = 60
 FRAMES_PER_SECOND = 30
 _FRAMES_AT_ONCE = 4
-_QUALITY = 18
-"""x264's constant rate factor; 18 is hard to tell from the original."""
 
 
 def turntable_angles(
@@ -69,34 +66,15 @@ def save_turntable(
 def save_video(
     path: str | Path, frames: Iterable[np.ndarray], *, fps: int = FRAMES_PER_SECOND
 ) -> None:
-    """Write pictures uint8 [h, w, 3] as an H.264 video, atomically.
+    """Write pictures uint8 [h, w, 3] of one size as an H.264 video in BT.709, atomically.
 
     Sides that are odd grow by one pixel, because the format wants even ones.
-    """
-    import imageio.v2 as imageio
 
-    options: dict[str, Any] = {
-        "fps": fps,
-        "codec": "libx264",
-        "pixelformat": "yuv420p",
-        "macro_block_size": 1,
-        "ffmpeg_log_level": "error",
-        "output_params": ["-crf", str(_QUALITY), "-movflags", "+faststart"],
-    }
+    Raises:
+        UserError: There are no frames, or ffmpeg is missing or failed; nothing is replaced.
+    """
     with atomic_path(path) as temporary:
-        writer: Any = imageio.get_writer(temporary, **options)
-        empty = True
-        try:
-            for frame in frames:
-                writer.append_data(_with_even_sides(frame))
-                empty = False
-        except BaseException:
-            with contextlib.suppress(OSError):  # what went wrong first is what matters
-                writer.close()
-            raise
-        writer.close()
-        if empty:
-            raise UserError("a video needs at least one frame")
+        encode_h264(temporary, map(_with_even_sides, frames), fps)
 
 
 def _frames(

@@ -12,6 +12,7 @@ import torch
 
 import triptych
 from triptych.errors import check_range, check_whole
+from triptych.export.h264 import find_ffmpeg
 from triptych.export.mesh import portrait_mesh, save_mesh
 from triptych.export.pictures import save_png, view_pictures
 from triptych.export.sheets import picture_sheet, wrapped
@@ -88,8 +89,10 @@ class GenerateJob:
         """Write all portraits and the sheet; a finished run is not repeated.
 
         Raises:
-            UserError: The folder holds other results.
+            UserError: The folder holds other results, or a video is wanted and ffmpeg is missing.
         """
+        if self.turntable:
+            find_ffmpeg()
         folder = OutputFolder.open(out, self.plan(), overwrite=overwrite)
         if folder.finished:
             console.note(f"{out} already holds this very run; nothing to do")

@@ -15,6 +15,7 @@ import triptych
 from triptych.camera import Camera
 from triptych.config import to_dict
 from triptych.errors import UserError
+from triptych.export.h264 import find_ffmpeg
 from triptych.files import read_json
 from triptych.photos.aligner import Detector
 from triptych.photos.labelled_images import LabelledImages
@@ -141,7 +142,8 @@ class InvertJob:
         }
 
     def pipeline(self) -> InvertPipeline:
-        """Load the models."""
+        """Load the models, once it is known that results can be written."""
+        find_ffmpeg()
         return InvertPipeline.from_pretrained(
             self.model,
             self.encoder,

@@ -12,6 +12,7 @@ import torch
 import triptych
 from triptych.config import to_dict
 from triptych.editors.image_editor import EditRequest
+from triptych.export.h264 import find_ffmpeg
 from triptych.portrait import TriPlanePortrait
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder
@@ -82,8 +83,10 @@ class StylizeJob:
         """Stylise into a folder; a finished run is not repeated, a stopped one goes on.
 
         Raises:
-            UserError: The head or a model cannot be used, or the folder holds other results.
+            UserError: The head or a model cannot be used, the folder holds other results, or ffmpeg
+                is missing.
         """
+        find_ffmpeg()
         folder = OutputFolder.open(out, self.plan(), overwrite=overwrite)
         if folder.finished:
             console.note(f"{out} already holds this very run; nothing to do")
