@@ -16,7 +16,6 @@ from triptych.fields.base import GeometryKind
 LastSample = Literal["endless", "ignored"]
 
 _TRANSMITTANCE_FLOOR = 1e-10
-_ENDLESS = 1e10
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +112,18 @@ class SdfRule:
     Attributes:
         beta: Softness of surfaces in world units; a tensor [] where it is learned.
         last_sample: What is behind the last sample. "endless", as published, gives it an interval
-            of length 1e10, so that it stands for all that is behind and takes the light that is
-            left: the backdrop, which is composited but is not counted in alpha. "ignored" gives
+            of length `endless`, so that it stands for all that is behind and takes the light that
+            is left: the backdrop, which is composited but is not counted in alpha. "ignored" gives
             the last sample no weight, so that rays may stay partly transparent.
+        endless: That length in world units, a number or one for each ray [..., 1]. It counts where
+            a ray ends so far from any surface that the density is about its inverse.
 
     Reference: Or-El et al., StyleSDF (2022), section 3.1; Ma et al., CNeRF (2023).
     """
 
     beta: float | Tensor = 0.1
     last_sample: LastSample = "endless"
+    endless: float | Tensor = 1e10
 
     def __post_init__(self) -> None:
         if not isinstance(self.beta, Tensor) and not self.beta > 0:
@@ -158,8 +160,8 @@ class SdfRule:
 
     def _sample_weights(self, distance: Tensor, depths: Tensor) -> Tensor:
         length = depths[..., 1:] - depths[..., :-1]
-        behind = _ENDLESS if self.last_sample == "endless" else 0.0
-        length = F.pad(length, (0, 1), value=behind)
+        behind = torch.as_tensor(self.endless if self.last_sample == "endless" else 0.0)
+        length = torch.cat([length, behind.to(length).expand_as(length[..., :1])], dim=-1)
         density = torch.sigmoid(-distance / self.beta) / self.beta
         alpha = 1 - torch.exp(-density * length)
         return alpha * _light_before(alpha)

@@ -116,13 +116,20 @@ class _ShapesOnly(TorchFunctionMode):
     """Creates new tensors on torch's meta device: shapes without contents."""
 
     _FILLED = (torch.randn, torch.rand, torch.zeros, torch.ones, torch.empty)
-    _SCALED = (torch.Tensor.div, torch.Tensor.mul, torch.Tensor.__truediv__, torch.Tensor.__mul__)
+    _WITH_A_NUMBER = (
+        torch.Tensor.div,
+        torch.Tensor.mul,
+        torch.Tensor.sub,
+        torch.Tensor.__truediv__,
+        torch.Tensor.__mul__,
+        torch.Tensor.__sub__,
+    )
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if func in self._FILLED or func is torch.full:
             size = args[:1] if func is torch.full else args
             return torch.empty(*size, device="meta")
-        if func in self._SCALED and args[0].is_meta and isinstance(args[1], float | int):
+        if func in self._WITH_A_NUMBER and args[0].is_meta and isinstance(args[1], float | int):
             return args[0]  # torch would import its compiler to find that the shape is the same
         return func(*args, **kwargs)

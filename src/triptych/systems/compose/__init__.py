@@ -1,0 +1,1 @@
+"""CNeRF: portraits made of semantic regions, each generated, swapped and shown alone."""
