@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,13 @@ from torch import Tensor
 
 from triptych.errors import UserError
 from triptych.ops.colour import check_images, from_uint8, to_uint8
+from triptych.photos.colour_profile import as_srgb
+from triptych.photos.picture_data import PROFILE, orientation_of
+from triptych.photos.picture_file import Picture, decoded, read_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 SMALLEST_SIDE = 32
 MOST_PIXELS = 36_000_000
 """Larger pictures are halved until they are not; a crop needs far fewer."""
@@ -26,9 +27,11 @@ MOST_PIXELS = 36_000_000
 PLAIN_GREY = 191
 """Grey value of the plain background of the embedded models."""
 
+_UNNAMED = "the picture"
 _PLAIN_TOLERANCE = 3
 _PLAIN_SHARE = 0.75  # of the edge: shoulders reach the lower one
 _MOST_ANISOTROPIC = 16
+_UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # Pillow's turn for each EXIF orientation
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ class Photo:
     """
 
     pixels: NDArray[np.uint8]
-    name: str = "the picture"
+    name: str = _UNNAMED
     notes: tuple[str, ...] = ()
 
 
@@ -52,7 +55,7 @@ def read_photo(path: str | Path) -> Photo:
     Raises:
         UserError: The file is absent, no picture, cut off, or of an impossible size.
     """
-    return _checked(_photo_in_file(path))
+    return _checked(_photo_of(read_picture(path, MOST_PIXELS), Path(path).name))
 
 
 def read_pixels(path: str | Path) -> NDArray[np.uint8]:
@@ -61,35 +64,7 @@ def read_pixels(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         UserError: The file is absent, no picture, or cut off.
     """
-    return _photo_in_file(path).pixels
-
-
-def _photo_in_file(path: str | Path) -> Photo:
-    from PIL import Image, UnidentifiedImageError
-
-    file = Path(path)
-    if file.is_dir():
-        raise UserError(f"{file} is a folder; expected a picture")
-    try:
-        with warnings.catch_warnings():
-            # Up to 178 megapixels are fine here; beyond that Pillow itself refuses.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                return _photo_of(image, file.name)
-    except UserError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{file} is too large: {error}; make it smaller first") from error
-    except UnidentifiedImageError as error:
-        raise UserError(
-            f"{file} is not a picture that can be read; expected JPEG, PNG, WebP, BMP or TIFF"
-        ) from error
-    except OSError as error:
-        if error.strerror is not None:
-            raise UserError(f"cannot read {file}: {error.strerror}") from error
-        raise UserError(f"{file} is cut off or damaged: {error}; get it again") from error
-    except (SyntaxError, ValueError, EOFError, OverflowError) as error:
-        raise UserError(f"{file} is damaged: {error}; get it again") from error
+    return _photo_of(read_picture(path, MOST_PIXELS), Path(path).name).pixels
 
 
 def as_photo(image: Any) -> Photo:
@@ -109,7 +84,7 @@ def as_photo(image: Any) -> Photo:
     if isinstance(image, str | Path):
         return read_photo(image)
     if isinstance(image, Image.Image):
-        return _checked(_photo_of(image, "the picture"))
+        return _checked(_photo_of(decoded(image, _UNNAMED, MOST_PIXELS), _UNNAMED))
     if isinstance(image, Tensor):
         batch = image[None] if image.ndim == 3 else image
         check_images("picture", batch)
@@ -117,7 +92,7 @@ def as_photo(image: Any) -> Photo:
             raise UserError(f"picture: got {len(batch)} images; expected one")
         return _checked(Photo(to_uint8(batch.detach().cpu())[0].numpy()))
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
-        return _checked(_photo_of(Image.fromarray(image), "the picture"))
+        return as_photo(Image.fromarray(image))
     raise UserError(
         f"picture: got {type(image).__name__}; expected a path, a Pillow image, uint8 pixels "
         "[h, w, 3] or a tensor [1, 3, h, w] in [-1, 1]"
@@ -136,26 +111,22 @@ def is_on_plain_background(pixels: NDArray[np.uint8]) -> bool:
     return float(plain.mean()) > _PLAIN_SHARE or bool(plain[: pixels.shape[1]].all())
 
 
-def _photo_of(image: Image, name: str) -> Photo:
-    from PIL import ImageOps
+def _photo_of(picture: Picture, name: str) -> Photo:
+    from PIL.Image import Transpose
 
-    notes = []
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append("animated: only the first frame is used")
-        image.seek(0)
-    width, height = image.size
-    if width * height > MOST_PIXELS:
-        image.draft("RGB", (width // 2, height // 2))  # JPEG only: decodes at half the size
-    image.load()
-    upright = _as_rgb(ImageOps.exif_transpose(image))
+    image, (width, height) = picture.image, picture.size
+    upright = _as_rgb(image, image.info.get(PROFILE))
+    if (turn := _UPRIGHT.get(orientation_of(image.info))) is not None:
+        upright = upright.transpose(Transpose(turn))
     if factor := _reduction(*upright.size):
         upright = upright.reduce(factor)
+    notes = picture.notes
     if upright.width * upright.height < width * height:
-        notes.append(
+        notes += (
             f"reduced from {width * height / 1e6:.0f} to "
-            f"{upright.width * upright.height / 1e6:.0f} megapixels"
+            f"{upright.width * upright.height / 1e6:.0f} megapixels",
         )
-    return Photo(np.array(upright), name, tuple(notes))
+    return Photo(np.array(upright), name, notes)
 
 
 def _reduction(width: int, height: int) -> int | None:
@@ -166,17 +137,19 @@ def _reduction(width: int, height: int) -> int | None:
     return factor if factor > 1 else None
 
 
-def _as_rgb(image: Image) -> Image:
-    """Convert any mode to RGB without losing the range of deep pixels or showing hidden colours."""
+def _as_rgb(image: Image, profile: bytes | None) -> Image:
+    """Convert any mode to sRGB, keeping the range of deep pixels and hidden colours hidden."""
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
+        return as_srgb(Image.fromarray(_to_8_bit(np.asarray(image))), profile)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        coloured = image.convert("RGBA")
+        layers = image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
+        coloured = as_srgb(layers, profile)
+        coloured.putalpha(layers.getchannel("A"))
         behind = Image.new("RGBA", image.size, (PLAIN_GREY,) * 3)
         return Image.alpha_composite(behind, coloured).convert("RGB")
-    return image.convert("RGB")
+    return as_srgb(image, profile)
 
 
 def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -34,7 +34,7 @@ from triptych.ops.colour import to_uint8
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import UnusableFace
 from triptych.photos.mirror_uncertainty import mirror_uncertainty
-from triptych.photos.photo import PICTURE_SUFFIXES
+from triptych.photos.picture_file import PICTURE_SUFFIXES
 from triptych.progress import CountProgress, no_progress
 
 _VERSION = 1
