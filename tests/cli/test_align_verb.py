@@ -185,10 +185,37 @@ def test_mistakes_are_one_line_and_leave_nothing(run, photo, tmp_path, avatar_pi
     assert sorted(os.listdir(tmp_path)) == before
 
 
+def test_no_result_replaces_a_photo(run, photo, tmp_path):
+    before = photo.read_bytes()
+    for words in (("align", photo), ("align", tmp_path)):
+        outcome = run(*words, "--out", tmp_path, "--overwrite")
+        assert outcome.code == 2
+        assert "would replace the photo" in outcome.complaint
+        assert photo.read_bytes() == before
+
+
+def test_a_folder_is_aligned_into_itself_twice(run, photo, tmp_path):
+    """The results lie among the photos, and are no photos the next time."""
+    words = ("align", tmp_path, "--size", "64", "--out", "aligned")
+    assert "1 of 1 photos aligned" in run(*words).err
+    again = run(*words, "--overwrite")
+    assert again.code == 0, again.err
+    assert "1 of 1 photos aligned" in again.err
+    assert "left out: aligned with results of earlier runs" in again.err
+
+
+def test_a_photo_named_like_the_record_of_a_run(run, photo, tmp_path):
+    photo.rename(tmp_path / "run.png")
+    outcome = run("align", "run.png", "--size", "64")
+    assert outcome.code == 0, outcome.err
+    names = ["run.json", "run_png-overlay.png", "run_png.json", "run_png.png"]
+    assert sorted(os.listdir(tmp_path / "aligned")) == names
+
+
 def test_a_folder_of_bad_files_leaves_nothing(run, tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "text.jpg").write_text("no picture")
     outcome = run("align", "bad")
     assert outcome.code == 2
-    assert "none of the 1 photos in bad could be aligned" in outcome.err
+    assert "none of the 1 photos could be aligned" in outcome.err
     assert not (tmp_path / "aligned").exists()

@@ -19,7 +19,8 @@ from triptych.camera import look_at_camera
 from triptych.export.pictures import colour_picture, save_png
 from triptych.portrait import Portrait
 from triptych.systems.generate.pipeline import GeneratePipeline
-from triptych.systems.invert.job import InvertJob, folder_names, sources_of
+from triptych.systems.invert.folder import folder_names
+from triptych.systems.invert.job import InvertJob, sources_of
 from triptych.weights import save_module
 
 RESULTS = [
@@ -167,7 +168,11 @@ def test_names_and_cameras_of_a_folder(tmp_path):
         ("photo.jpg", False),
         ("photo.png", False),
     ]
-    assert list(folder_names(sources).values()) == ["a", "photo", "photo_png"]
+    assert list(folder_names(source.name for source in sources).values()) == [
+        "a",
+        "photo",
+        "photo_png",
+    ]
     label = [float(number) for number in CAMERA.label25()[0]]
     (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": [["a.png", label]]}))
     (only,) = sources_of(tmp_path / "set")

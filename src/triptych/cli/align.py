@@ -47,6 +47,7 @@ class Align:
         check_range("--size", self.size, 64, 2048)
         check_range("--face", self.face, 1, 100)
         photos = self._photos()
+        from triptych.photos.alignment_files import alignment_names, check_photos_stay
         from triptych.runs.device import choose_device
         from triptych.runs.record import file_record, run_record
         from triptych.weights.framing_of_model import framing_of_model
@@ -55,12 +56,14 @@ class Align:
         plan = {
             "verb": "align",
             "triptych": triptych.__version__,
-            "photos": [file_record(path) for path in photos],
+            "photos": [file_record(path) for path in photos.values()],
             "model": self.model,
             "face": self.face,
             "detector": self.detector,
             "size": self.size,
         }
+        names = alignment_names(photos)
+        check_photos_stay(photos.values(), self.out, names.values())
         folder = OutputFolder.open(self.out, plan, overwrite=self.overwrite)
         if folder.finished:
             console.note(f"{self.out} already holds this very run; nothing to do")
@@ -74,22 +77,25 @@ class Align:
             alignment = PhotoAlignment(aligner, self.model, self.face)
             if self.photo.is_dir():
                 with console.progress("aligning", len(photos)) as step:
-                    used = alignment.write_all(
-                        self.photo, folder.staging, warn=console.warn, step=step
-                    )
+                    used = alignment.write_all(photos, folder.staging, warn=console.warn, step=step)
                 console.note(f"{used} of {len(photos)} photos aligned")
             else:
-                record = alignment.write(self.photo, self.photo.stem, folder.staging)
+                ((name, path),) = photos.items()
+                record = alignment.write(path, names[name], folder.staging)
                 for note in record["notes"]:
                     console.warn(note)
             folder.publish(run_record(started, device))
         console.result(str(self.out))
 
-    def _photos(self) -> list[Path]:
+    def _photos(self) -> dict[str, Path]:
+        """Return the photos by what their files are named after."""
         if self.photo.is_dir():
-            from triptych.photos.prepared_set import photos_below
+            from triptych.photos.photo_folder import list_photos
 
-            return photos_below(self.photo)
+            listing = list_photos(self.photo)
+            for note in listing.notes():
+                console.warn(note)
+            return {path.relative_to(self.photo).as_posix(): path for path in listing.photos}
         if not self.photo.exists():
             raise UserError(f"there is no photo {self.photo}")
-        return [self.photo]
+        return {f"{self.photo.stem}.png": self.photo}

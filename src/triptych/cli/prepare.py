@@ -45,11 +45,13 @@ class Prepare:
         """Do the work."""
         check_range("--size", self.size, 64, 2048)
         check_range("--smallest-face", self.smallest_face, 16, 2000)
-        from triptych.photos.prepared_set import PreparePlan, photos_below, prepare_photos
+        from triptych.photos.photo_folder import list_photos
+        from triptych.photos.prepared_set import PreparePlan, prepare_photos
         from triptych.runs.device import choose_device
         from triptych.weights.framing_of_model import framing_of_model
 
-        photos_below(self.photos)
+        for note in list_photos(self.photos).notes():
+            console.warn(note)
         framing, device = framing_of_model(self.model), choose_device(self.device)
         from triptych.photos.aligner import AlignmentLimits, PhotoAligner
 

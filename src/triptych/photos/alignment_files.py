@@ -10,7 +10,7 @@ report.json         of a folder of photos: what became of each, and why some cou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,38 @@ from triptych.files import write_json
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import PhotoAligner
 from triptych.photos.detectors.face import Face
+from triptych.photos.output_names import output_names
 from triptych.photos.overlay import alignment_overlay
 from triptych.photos.photo import Photo, read_photo
-from triptych.photos.prepared_set import crop_name, photos_below
+from triptych.photos.photo_folder import OVERLAY_SUFFIX
 from triptych.progress import Step, no_progress
 
-LABELS_FILE, REPORT_FILE, OVERLAY_SUFFIX = "dataset.json", "report.json", "-overlay"
+LABELS_FILE, REPORT_FILE = "dataset.json", "report.json"
+_RESERVED = (LABELS_FILE, REPORT_FILE, "run.json")
+
+
+def alignment_files(name: str) -> tuple[str, str, str]:
+    """Return the files of an aligned photo: crop, overlay, camera."""
+    return f"{name}.png", f"{name}{OVERLAY_SUFFIX}.png", f"{name}.json"
+
+
+def alignment_names(photos: Iterable[str]) -> dict[str, str]:
+    """Return the name of each photo's files, by its path below its folder."""
+    return output_names(photos, alignment_files, reserved=_RESERVED)
+
+
+def check_photos_stay(photos: Iterable[Path], folder: Path, names: Iterable[str]) -> None:
+    """Check that no result in a folder replaces one of the photos.
+
+    Raises:
+        UserError: One would.
+    """
+    results = {(folder / file).resolve() for name in names for file in alignment_files(name)}
+    for photo in photos:
+        if photo.resolve() in results:
+            raise UserError(
+                f"the results in {folder} would replace the photo {photo}; choose another --out"
+            )
 
 
 @dataclass(frozen=True)
@@ -53,40 +79,36 @@ class PhotoAlignment:
         aligned, faces = self.aligner.align_one_of(photo, face=self.face)
         record = _record(photo, aligned, faces, self.model)
         overlay = alignment_overlay(photo.pixels, aligned, faces)
-        save_png(folder / f"{stem}.png", colour_picture(aligned.image[0]))
-        save_png(folder / f"{stem}{OVERLAY_SUFFIX}.png", overlay)
-        write_json(folder / f"{stem}.json", record)
+        crop, drawing, camera = alignment_files(stem)
+        save_png(folder / crop, colour_picture(aligned.image[0]))
+        save_png(folder / drawing, overlay)
+        write_json(folder / camera, record)
         return record
 
     def write_all(
         self,
-        source: Path,
+        photos: Mapping[str, Path],
         folder: Path,
         *,
         warn: Callable[[str], None] = no_progress,
         step: Step = no_progress,
     ) -> int:
-        """Align all photos of a folder, write labels and report, and return how many were used.
+        """Align photos of a folder, write labels and report, and return how many were used.
 
         Args:
-            source: Folder of photos, searched with its subfolders.
+            photos: The photos, by their paths below their folder.
             folder: Where to write.
             warn: Called with the reason where a photo cannot be used.
             step: Called after each photo.
 
         Raises:
-            UserError: There are no photos, or none could be used.
+            UserError: None could be used.
         """
-        photos = photos_below(source)
         report: dict[str, Any] = {}
         labels = []
-        for path in photos:
-            name = path.relative_to(source).as_posix()
-            stem = crop_name(name)
-            if (folder / f"{stem}.png").exists():
-                stem = f"{stem}_{path.suffix.lower().lstrip('.')}"
+        for name, stem in alignment_names(photos).items():
             try:
-                record = self.write(path, stem, folder)
+                record = self.write(photos[name], stem, folder)
                 report[name] = {"aligned": True, "crop": f"{stem}.png", **_short(record)}
                 labels.append([f"{stem}.png", record["camera"]])
             except UserError as error:
@@ -94,7 +116,7 @@ class PhotoAlignment:
                 warn(f"{name}: {error}")
             step()
         if not labels:
-            raise UserError(f"none of the {len(photos)} photos in {source} could be aligned")
+            raise UserError(f"none of the {len(photos)} photos could be aligned")
         write_json(folder / LABELS_FILE, {"labels": labels})
         write_json(folder / REPORT_FILE, report)
         return len(labels)

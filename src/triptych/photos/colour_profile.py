@@ -27,19 +27,22 @@ def as_srgb(image: Image, profile: bytes | None) -> Image:
         image: Picture of any 8-bit mode; an alpha channel is dropped.
         profile: Its ICC profile.
     """
-    from PIL import ImageCms
 
-    if image.mode == "LAB":  # the one mode that Pillow converts by profiles alone
-        return ImageCms.profileToProfile(
-            image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
     mode, transform = _transform(profile) if profile else (None, None)
+    if image.mode == "LAB":  # the one mode that Pillow converts by profiles alone
+        mode, transform = "LAB", _transform_of_lab()
     grey_only, inks = mode == "L", mode == "CMYK"
     fits = not (grey_only and image.mode not in _GREY_MODES) and inks == (image.mode == "CMYK")
     if transform is None or not fits:
         return image.convert("RGB")
-    converted = ImageCms.applyTransform(image.convert(mode), transform)
-    return image.convert("RGB") if converted is None else converted
+    return transform.apply(image.convert(mode))
+
+
+def _transform_of_lab() -> Any:
+    from PIL import ImageCms
+
+    spaces = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(*spaces, "LAB", "RGB")
 
 
 @lru_cache(maxsize=16)
@@ -61,7 +64,7 @@ def _transform(profile: bytes) -> tuple[str | None, Any]:
         if mode == "RGB":
             levels = np.linspace(0, 255, _STEPS).round().astype(np.uint8)
             colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(_STEPS, -1, 3)
-            seen = ImageCms.applyTransform(Image.fromarray(colours), transform)
+            seen = transform.apply(Image.fromarray(colours))
             if np.abs(np.asarray(seen).astype(int) - colours).max() <= _SAME:
                 return mode, None
     except (ImageCms.PyCMSError, OSError, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""Which files of a folder are photos: not the results of earlier runs, and nothing is lost unsaid."""
+"""Which files of a folder are photos, and what else there is that may be taken for some."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ OVERLAY_SUFFIX, MIRROR_SUFFIX = "-overlay", "_mirror"
 
 _RUN_FILES = ("run.json", PLAN_FILE)  # in every folder of results
 _LABELS = "dataset.json"
-# Pictures to their owners, beside those that the system's list of file types knows.
+# Pictures too, beside those that the system's list of file types knows.
 _OTHER_PICTURES = {
-    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".exr", ".heics", ".jp2", ".jxl",
-    ".kdc", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".psb", ".psd", ".raf", ".raw", ".rw2", ".rwl",
-    ".sr2", ".srw", ".tga", ".x3f", ".xcf",
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".exr", ".heics", ".jp2",
+    ".jxl", ".kdc", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".psb", ".psd", ".raf", ".raw",
+    ".rw2", ".rwl", ".sr2", ".srw", ".tga", ".x3f", ".xcf",
 }  # fmt: skip
 _NAMED = 3
 
@@ -64,7 +64,9 @@ def list_photos(folder: str | Path) -> PhotoFolder:
     root = Path(folder)
     if not root.is_dir():
         raise UserError(f"{root} is not a folder; expected a folder of photos")
-    photos, others, results = [], [], []
+    photos: list[Path] = []
+    others: list[Path] = []
+    results: list[Path] = []
     for place, names in _searched(root, results):
         for name in names:
             path = place / name
@@ -76,9 +78,7 @@ def list_photos(folder: str | Path) -> PhotoFolder:
                 others.append(path)
     listing = PhotoFolder(tuple(sorted(photos)), tuple(sorted(others)), tuple(sorted(results)))
     if not photos:
-        found = "; ".join(
-            [f"no photos below {root}", *listing.notes()]
-        )
+        found = "; ".join([f"no photos below {root}", *listing.notes()])
         raise UserError(f"{found}; expected files ending in {', '.join(PICTURE_SUFFIXES)}")
     return listing
 

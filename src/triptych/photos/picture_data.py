@@ -75,7 +75,7 @@ def take_apart(data: bytes) -> tuple[bytes, Metadata]:
     return data, {}
 
 
-def orientation_of(info: Mapping[str, Any]) -> int:
+def orientation_of(info: Mapping[Any, Any]) -> int:
     """Return the EXIF orientation, 1 to 8, that metadata names; 1 if it names none.
 
     Args:
@@ -96,14 +96,12 @@ def orientation_of(info: Mapping[str, Any]) -> int:
 
 
 def _jpeg(data: bytes) -> tuple[bytes, Metadata]:
-    kept, metadata = [data[:2]], {}
+    kept = [data[:2]]
+    metadata: Metadata = {}
     parts: list[bytes] = []
     for marker, segment in _segments(data):
         body = segment[4:]
-        start, length = _NEEDED_SEGMENTS.get(marker, (b"", 0))
-        if marker != _COMMENT and not 0xE0 <= marker <= 0xEF:
-            kept.append(segment)
-        elif start and body.startswith(start) and len(body) >= length:
+        if _is_needed(marker, body):
             kept.append(segment)
         elif body.startswith(_EXIF_START):
             metadata[EXIF] = metadata.get(EXIF, _EXIF_START) + body[len(_EXIF_START) :]
@@ -115,6 +113,14 @@ def _jpeg(data: bytes) -> tuple[bytes, Metadata]:
     if parts and all(len(part) > 2 and part[1] == len(parts) for part in parts):
         metadata[PROFILE] = b"".join(part[2:] for part in sorted(parts))
     return b"".join(kept), metadata
+
+
+def _is_needed(marker: int, body: bytes) -> bool:
+    """Say whether a decoder needs a segment of a JPEG file for the pixels."""
+    if marker in _NEEDED_SEGMENTS:
+        start, length = _NEEDED_SEGMENTS[marker]
+        return body.startswith(start) and len(body) >= length
+    return marker != _COMMENT and not 0xE0 <= marker <= 0xEF
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -135,7 +141,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _png(data: bytes) -> tuple[bytes, Metadata]:
-    kept, metadata, at = [_PNG_START], {}, len(_PNG_START)
+    kept, at = [_PNG_START], len(_PNG_START)
+    metadata: Metadata = {}
     while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         kind, body = data[at + 4 : at + 8], data[at + 8 : end - 4]
@@ -185,7 +192,8 @@ def _raw_profile(text: Any) -> bytes:
 
 def _webp(data: bytes) -> Metadata:
     names = {b"EXIF": EXIF, b"XMP ": XMP, b"ICCP": PROFILE}
-    metadata, at = {}, 12
+    metadata: Metadata = {}
+    at = 12
     while at + 8 <= len(data):
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         if name := names.get(data[at : at + 4]):

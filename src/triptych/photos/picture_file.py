@@ -1,4 +1,4 @@
-"""Picture files opened and decoded: which files are pictures, and what is said of those that fail."""
+"""Picture files: which files are some, how they are decoded, what is said where that fails."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from triptych.camera import Camera
-from triptych.errors import UserError
+from triptych.errors import MissingDependency, UserError
 from triptych.files import (
     PLAN_FILE,
     atomic_path,
@@ -34,12 +34,14 @@ from triptych.ops.colour import to_uint8
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import UnusableFace
 from triptych.photos.mirror_uncertainty import mirror_uncertainty
-from triptych.photos.picture_file import PICTURE_SUFFIXES
+from triptych.photos.output_names import output_names
+from triptych.photos.photo_folder import MIRROR_SUFFIX, list_photos
 from triptych.progress import CountProgress, no_progress
 
 _VERSION = 1
 _PROGRESS, _LABELS, _REPORT = "progress.jsonl", "dataset.json", "report.json"
 _MAPS = "conf_map"
+_OWN_FILES = (_PROGRESS, _LABELS, _REPORT, PLAN_FILE, _MAPS)
 
 Align = Callable[[Path], AlignedPhoto]
 """Aligns one photo or raises UserError."""
@@ -77,29 +79,6 @@ class PrepareSummary:
     reasons: dict[str, int]
 
 
-def photos_below(folder: str | Path) -> list[Path]:
-    """Return the pictures below a folder, by name; hidden files are left out.
-
-    Raises:
-        UserError: It is no folder, or no picture is in it.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise UserError(f"{root} is not a folder; expected a folder of photos")
-    found = [
-        path
-        for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in PICTURE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    ]
-    if not found:
-        raise UserError(
-            f"no photos below {root}; expected files ending in {', '.join(PICTURE_SUFFIXES)}"
-        )
-    return found
-
-
 def prepare_photos(
     out: str | Path,
     plan: PreparePlan,
@@ -121,17 +100,19 @@ def prepare_photos(
         UserError: There are no photos, the folder holds something else, or no photo was usable.
     """
     folder, source = Path(out), Path(plan.source)
-    photos = photos_below(source)
+    if folder.resolve() == source.resolve():
+        raise UserError(f"{folder} is the folder of the photos; choose another one for the set")
+    photos = {path.relative_to(source).as_posix(): path for path in list_photos(source).photos}
     _open_folder(folder, plan, overwrite=overwrite)
     done = _finished(folder)
+    names = output_names(photos, _files, reserved=_OWN_FILES, kept=_names_of(done))
     originals = {record["sha256"]: name for name, record in done.items() if record["files"]}
     records = {}
     with open(folder / _PROGRESS, "a", encoding="utf-8") as log:
-        for number, path in enumerate(photos, start=1):
-            name = path.relative_to(source).as_posix()
+        for number, (name, path) in enumerate(photos.items(), start=1):
             record = done.get(name)
             if record is None or record["sha256"] != sha256_of(path):
-                record = _prepare(folder, path, name, plan, align, originals)
+                record = _prepare(folder, path, name, names[name], plan, align, originals)
                 log.write(json.dumps({"photo": name, **record}) + "\n")
                 log.flush()
             if record["files"]:
@@ -141,17 +122,11 @@ def prepare_photos(
     return _write_summary(folder, records)
 
 
-def crop_name(photo: str) -> str:
-    """Return the name of a photo's crop: its path with "__" for "/" and "_" for the dot."""
-    stem, _, suffix = photo.rpartition(".")
-    flat = stem.replace("/", "__")
-    return flat if suffix.lower() in ("jpg", "jpeg", "png") else f"{flat}_{suffix.lower()}"
-
-
 def _prepare(
     folder: Path,
     path: Path,
     name: str,
+    stem: str,
     plan: PreparePlan,
     align: Align,
     originals: dict[str, str],
@@ -161,25 +136,25 @@ def _prepare(
     dropped = {"sha256": digest, "files": {}}
     if (first := originals.get(digest)) is not None and first != name:
         return {**dropped, "reason": "the same picture again", "message": f"a copy of {first}"}
-    stem = crop_name(name)
-    if (folder / f"{stem}.png").exists() and stem in _stems_of(originals.values()):
-        stem = f"{stem}_{digest[:6]}"
     try:
         aligned = align(path)
     except UnusableFace as error:
         return {**dropped, "reason": error.reason, "message": str(error)}
+    except MissingDependency as error:
+        return {**dropped, "reason": "a package is missing", "message": str(error)}
     except UserError as error:
         return {**dropped, "reason": "not a usable picture", "message": str(error)}
     pixels = to_uint8(aligned.image)[0].numpy()
     uncertainty = None
     if plan.uncertainty:
         uncertainty = mirror_uncertainty(aligned.image, aligned.landmarks, aligned.face.pairs)
-    files = {f"{stem}.png": _label(aligned.camera)}
-    _write_crop(folder, stem, pixels, uncertainty)
+    crop, mirror_image = _files(stem)
+    files = {crop: _label(aligned.camera)}
+    _write_crop(folder, crop, pixels, uncertainty)
     if plan.mirror:
-        files[f"{stem}_mirror.png"] = _label(aligned.camera.mirrored())
+        files[mirror_image] = _label(aligned.camera.mirrored())
         flipped = None if uncertainty is None else uncertainty[:, ::-1]
-        _write_crop(folder, f"{stem}_mirror", pixels[:, ::-1], flipped)
+        _write_crop(folder, mirror_image, pixels[:, ::-1], flipped)
     return {
         "sha256": digest,
         "files": files,
@@ -190,8 +165,18 @@ def _prepare(
     }
 
 
-def _stems_of(photos: Any) -> set[str]:
-    return {crop_name(photo) for photo in photos}
+def _files(name: str) -> tuple[str, str]:
+    """Return the files of a photo's crop and of its mirror image."""
+    return f"{name}.png", f"{name}{MIRROR_SUFFIX}.png"
+
+
+def _names_of(records: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the names that finished photos have, by photo."""
+    return {
+        photo: next(iter(record["files"])).removesuffix(".png")
+        for photo, record in records.items()
+        if record["files"]
+    }
 
 
 def _label(camera: Camera) -> list[float]:
@@ -199,15 +184,15 @@ def _label(camera: Camera) -> list[float]:
 
 
 def _write_crop(
-    folder: Path, stem: str, pixels: np.ndarray, uncertainty: np.ndarray | None
+    folder: Path, file: str, pixels: np.ndarray, uncertainty: np.ndarray | None
 ) -> None:
     from PIL import Image
 
     if uncertainty is not None:
         (folder / _MAPS).mkdir(exist_ok=True)
-        with atomic_write(folder / _MAPS / f"{stem}.npy") as stream:
+        with atomic_write(folder / _MAPS / f"{Path(file).stem}.npy") as stream:
             np.save(stream, np.ascontiguousarray(uncertainty))
-    with atomic_path(folder / f"{stem}.png") as temporary:
+    with atomic_path(folder / file) as temporary:
         Image.fromarray(np.ascontiguousarray(pixels)).save(temporary)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 _ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 _ENTRY = 12  # bytes: tag, type, count, value or where it is
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1}  # of the types read here: byte, text, short, long, any
-_BYTE, _SHORT, _LONG = 1, 3, 4
+_WHOLE = (1, 3, 4)  # byte, short, long
 _ORIENTATION = 0x0112
 
 
@@ -39,10 +39,9 @@ class TiffDirectory:
         """Return the value of the orientation entry; None without a readable one."""
         found = None
         for entry in self._entries():
-            kind, count = self._number(entry[2:4]), self._number(entry[4:8])
-            if self._number(entry[:2]) == _ORIENTATION and count == 1:
-                if kind in (_BYTE, _SHORT, _LONG):
-                    found = self._number(entry[8 : 8 + _SIZES[kind]])
+            tag, kind = self._number(entry[:2]), self._number(entry[2:4])
+            if tag == _ORIENTATION and kind in _WHOLE and self._number(entry[4:8]) == 1:
+                found = self._number(entry[8 : 8 + _SIZES[kind]])
         return found
 
     def value(self, tag: int) -> bytes:

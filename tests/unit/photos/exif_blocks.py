@@ -10,7 +10,19 @@ BYTE, ASCII, SHORT, LONG, RATIONAL = 1, 2, 3, 4, 5
 ORIENTATION, RESOLUTION_UNIT, GPS = 0x0112, 0x0128, 0x8825
 EXIF_START = b"Exif\0\0"
 
-_USUAL = (0x010E, 0x010F, 0x011A, 0x011B, RESOLUTION_UNIT, 0x0131, 0x0132, 0x8769, GPS, 0x927C, 0x9C9B)
+_USUAL = (
+    0x010E,
+    0x010F,
+    0x011A,
+    0x011B,
+    RESOLUTION_UNIT,
+    0x0131,
+    0x0132,
+    0x8769,
+    GPS,
+    0x927C,
+    0x9C9B,
+)
 
 
 def exif_block(entries, *, order: str = "<", after: bytes = b"") -> bytes:

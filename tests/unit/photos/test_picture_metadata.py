@@ -105,16 +105,26 @@ def test_a_resolution_unit_of_text(scene, tmp_path):
 
 def test_a_place_of_nought_over_nought(scene, tmp_path):
     place = exif_block([(1, RATIONAL, 3, 38 + 18), (2, RATIONAL, 1, 38 + 18)])[8:]
-    block = exif_block(
-        [(ORIENTATION, SHORT, 1, 6), (GPS, LONG, 1, 38)], after=place + bytes(24)
-    )
+    block = exif_block([(ORIENTATION, SHORT, 1, 6), (GPS, LONG, 1, 38)], after=place + bytes(24))
     data = jpeg(stored(scene, 6), (0xE1, EXIF_START + block))
     assert np.abs(pixels_of(tmp_path, data) - scene).max() < 12
 
 
 @pytest.mark.parametrize(
     "kind",
-    [b"eXIf", b"iCCP", b"tEXt", b"zTXt", b"iTXt", b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"cICP"],
+    [
+        b"eXIf",
+        b"iCCP",
+        b"tEXt",
+        b"zTXt",
+        b"iTXt",
+        b"pHYs",
+        b"tIME",
+        b"gAMA",
+        b"cHRM",
+        b"sRGB",
+        b"cICP",
+    ],
 )
 @pytest.mark.parametrize("wrong_check", [False, True])
 def test_a_png_with_a_damaged_chunk(scene, tmp_path, kind, wrong_check):

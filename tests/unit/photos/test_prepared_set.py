@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from triptych.photos.aligned_photo import frame_face
 from triptych.photos.aligner import UnusableFace
 from triptych.photos.labelled_images import LabelledImages
 from triptych.photos.photo import read_photo
-from triptych.photos.prepared_set import PreparePlan, crop_name, photos_below, prepare_photos
+from triptych.photos.prepared_set import PreparePlan, prepare_photos
 
 
 class Aligner:
@@ -175,14 +176,56 @@ def test_no_usable_photo_is_a_mistake_with_a_report(photos, tmp_path):
     assert not (tmp_path / "set" / "dataset.json").exists()
 
 
-def test_folders_without_photos(tmp_path):
-    with pytest.raises(UserError, match="no photos below"):
-        photos_below(tmp_path)
-    with pytest.raises(UserError, match="is not a folder"):
-        photos_below(tmp_path / "absent")
+def colours(path, seed):
+    """A picture that is the same as no other."""
+    coarse = np.random.default_rng(seed).integers(40, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((120, 90)).save(path)
 
 
-def test_names_of_crops():
-    assert crop_name("a/b/c.jpg") == "a__b__c"
-    assert crop_name("c.webp") == "c_webp"
-    assert crop_name("c.d.PNG") == "c.d"
+def test_results_of_different_photos_have_different_names(tmp_path):
+    photos = tmp_path / "photos"
+    (photos / "a").mkdir(parents=True)
+    names = ("me.jpg", "me.png", "me_mirror.jpg", "ME.jpeg", "a/b.jpg", "a__b.jpg", "dataset.png")
+    for seed, name in enumerate(names):
+        colours(photos / name, seed)
+    out = tmp_path / "set"
+    summary = prepare_photos(out, plan_of(photos), Aligner())
+    assert summary.used == len(names)
+    images = LabelledImages(out)
+    assert len({name.lower() for name in images.names}) == 2 * len(names)
+    rows = json.loads((out / "report.json").read_text())["photos"]
+    for name in names:
+        crop, mirror_image = rows[name]["files"]
+        crop, mirror_image = (images.image(images.names.index(f)) for f in (crop, mirror_image))
+        torch.testing.assert_close(crop.flip(2), mirror_image)
+
+
+def test_a_photo_that_is_added_later_takes_no_others_name(tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "set"
+    photos.mkdir()
+    colours(photos / "me.png", 0)
+    prepare_photos(out, plan_of(photos), Aligner())
+    before = (out / "me.png").read_bytes()
+    colours(photos / "me.jpg", 1)  # comes first in the folder
+    again = Aligner()
+    assert prepare_photos(out, plan_of(photos), again).used == 2
+    assert again.asked == ["me.jpg"]
+    assert (out / "me.png").read_bytes() == before
+    assert len(LabelledImages(out)) == 4
+
+
+def test_a_set_within_the_folder_of_the_photos_is_no_source(photos):
+    out = photos / "set"
+    for _ in range(2):
+        assert prepare_photos(out, plan_of(photos), Aligner()).used == 3
+    with pytest.raises(UserError, match="is the folder of the photos; choose another one"):
+        prepare_photos(photos, plan_of(photos), Aligner(), overwrite=True)
+
+
+def test_a_photo_of_a_kind_that_needs_a_package_is_counted_as_such(photos, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (photos / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
+    summary = prepare_photos(tmp_path / "set", plan_of(photos), Aligner())
+    assert summary.reasons["a package is missing"] == 1
+    report = json.loads((tmp_path / "set" / "report.json").read_text())["photos"]
+    assert 'pip install "triptych[heic]"' in report["phone.heic"]["message"]

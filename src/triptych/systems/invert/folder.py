@@ -10,22 +10,25 @@ OUT/sheet.png      every photo beside its head, from the front and from both sid
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from triptych.errors import UserError
 from triptych.files import PLAN_FILE, atomic_write, enter_planned_folder, read_json, write_json
+from triptych.photos.output_names import output_names
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder, holds_run
 from triptych.runs.record import file_record
-from triptych.systems.invert.job import InvertJob, Source, folder_names
+from triptych.systems.invert.job import InvertJob, Source
 from triptych.systems.invert.pipeline import InvertPipeline
 
 REPORT_FILE, TABLE_FILE, SHEET_FILE = "report.json", "report.md", "sheet.png"
 MOST_ROWS = 60
 """Photos beyond it are not on the sheet."""
 
+_OWN_FILES = (REPORT_FILE, TABLE_FILE, SHEET_FILE, PLAN_FILE)
 _SIDES_DEG = (-25.0, 0.0, 25.0)
 _FIGURES = ("psnr", "perceptual", "identity")
 
@@ -40,7 +43,7 @@ def invert_folder(job: InvertJob, sources: list[Source], out: Path, *, overwrite
     enter_planned_folder(out, plan, contents="run", overwrite=overwrite)
     pipeline: InvertPipeline | None = None
     records: dict[str, dict[str, Any]] = {}
-    names = folder_names(sources)
+    names = folder_names(source.name for source in sources)
     for number, source in enumerate(sources, start=1):
         place = out / names[source.name]
         own = json.loads(json.dumps({**plan, "photo": file_record(source.path)}))
@@ -56,6 +59,11 @@ def invert_folder(job: InvertJob, sources: list[Source], out: Path, *, overwrite
             console.warn(f"{source.name}: {error}")
             records[source.name] = {"inverted": False, "reason": str(error)}
     _finish(out, sources, records)
+
+
+def folder_names(photos: Iterable[str]) -> dict[str, str]:
+    """Return a folder name for each photo's path, no two alike."""
+    return output_names(photos, lambda name: (name,), reserved=_OWN_FILES)
 
 
 def _figures(place: Path) -> dict[str, Any]:

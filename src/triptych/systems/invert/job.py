@@ -20,7 +20,7 @@ from triptych.files import read_json
 from triptych.photos.aligner import Detector
 from triptych.photos.labelled_images import LabelledImages
 from triptych.photos.photo import photo_tensor, read_photo
-from triptych.photos.prepared_set import crop_name, photos_below
+from triptych.photos.photo_folder import list_photos
 from triptych.runs import console
 from triptych.runs.console import Progress
 from triptych.runs.output_folder import OutputFolder
@@ -31,7 +31,6 @@ from triptych.systems.invert.results import save_inversion
 from triptych.systems.invert.settings import InvertSettings
 
 LABELS_FILE = "dataset.json"
-_OVERLAY = "-overlay"
 _LABEL_DIM = 25
 
 
@@ -68,22 +67,13 @@ def sources_of(photo: Path) -> list[Source]:
             for index, name in enumerate(labelled.names)
         ]
     if photo.is_dir():
-        paths = [path for path in photos_below(photo) if not _is_overlay(path)]
-        return [_source(path.relative_to(photo).as_posix(), path) for path in paths]
+        listing = list_photos(photo)
+        for note in listing.notes():
+            console.warn(note)
+        return [_source(path.relative_to(photo).as_posix(), path) for path in listing.photos]
     if not photo.exists():
         raise UserError(f"there is no photo {photo}")
     return [_source(photo.name, photo)]
-
-
-def folder_names(sources: list[Source]) -> dict[str, str]:
-    """Return a folder name for each source's name, no two alike."""
-    names: dict[str, str] = {}
-    for source in sources:
-        stem = crop_name(source.name)
-        if stem in names.values():
-            stem = f"{stem}_{source.path.suffix.lower().lstrip('.')}"
-        names[source.name] = stem
-    return names
 
 
 def _source(name: str, path: Path) -> Source:
@@ -96,12 +86,6 @@ def _source(name: str, path: Path) -> Source:
         return Source(name, path)
     camera = Camera.from_json(label, f"{record}: the camera")
     return Source(name, path, camera, content.get("model"))
-
-
-def _is_overlay(path: Path) -> bool:
-    """Say whether a picture is what `triptych align` drew over a photo."""
-    stem, found, rest = path.stem.rpartition(_OVERLAY)
-    return bool(found) and not rest and (path.parent / f"{stem}.json").is_file()
 
 
 @dataclass(frozen=True)
