@@ -85,6 +85,18 @@ def check_type(name: str, value: Any, *kinds: type) -> None:
         raise UserError(f"{name}: got a value of type {type(value).__name__}; expected {expected}")
 
 
+def printable(text: str) -> str:
+    """Return a text with escapes in place of what does not print: controls, lone surrogates.
+
+    Line ends stay: messages that are tables have several lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text
+    )
+
+
 def _is_a(kind: type, value: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 

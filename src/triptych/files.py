@@ -105,7 +105,7 @@ def enter_planned_folder(
         UserError: The folder cannot be written, or holds something else that may not be replaced.
     """
     make_writable_folder(folder)
-    plan = json.loads(json.dumps(plan))
+    plan = json_values(plan)
     file = folder / PLAN_FILE
     if not overwrite and file.exists() and read_json(file) == plan:
         return
@@ -142,17 +142,40 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a file for writing that appears under its name only when the block succeeds."""
-    encoding = None if "b" in mode else "utf-8"
-    with atomic_path(path) as temporary, open(temporary, mode, encoding=encoding) as stream:
+    """Open a file for writing that appears under its name only when the block succeeds.
+
+    Text is UTF-8; what has no code there, such as undecodable bytes of a file's name, is escaped.
+    """
+    text: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
+    how = {} if "b" in mode else text
+    with atomic_path(path) as temporary, open(temporary, mode, **how) as stream:
         yield stream
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
+    """Write `value` as indented JSON, atomically; see `json_values`."""
     with atomic_write(path, "w") as stream:
-        json.dump(value, stream, indent=2)
+        json.dump(json_values(value), stream, indent=2)
         stream.write("\n")
+
+
+def json_values(value: Any) -> Any:
+    """Return what a value is after its way through JSON: lists for tuples, texts for keys.
+
+    Lone surrogates, which stand for undecodable bytes of a file's name, are escaped: they are no
+    characters, and other programs refuse JSON with them.
+    """
+    return _encodable(json.loads(json.dumps(value)))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return value
 
 
 def read_json(path: str | Path) -> Any:

@@ -158,6 +158,24 @@ def test_a_folder_goes_on_and_lists_what_is_bad(run, options, tmp_path, monkeypa
     assert "holds another run" in other.complaint
 
 
+def test_photos_may_have_any_names(run, options, tmp_path):
+    """The first has a byte of Latin-1 in its name; a terminal would obey the second."""
+    names = ["a|caf\udce9", "\x1b[31m\nred"]
+    for name in names:
+        write_crop(tmp_path / "photos", name)
+    outcome = run("invert", tmp_path / "photos", "--out", "all", *options)
+    assert outcome.code == 0, outcome.err
+    assert all(line.isprintable() for line in outcome.err.splitlines())
+    assert "2 of 2 photos inverted" in outcome.err
+    photos = json.loads((tmp_path / "all" / "report.json").read_text())["photos"]
+    assert sorted(photos) == sorted([r"a|caf\udce9.png", "\x1b[31m\nred.png"])
+    table = (tmp_path / "all" / "report.md").read_text().splitlines()
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in table] == [7] * 4
+    again = run("invert", tmp_path / "photos", "--out", "all", *options)
+    assert again.code == 0
+    assert "1 of 2: " not in again.err, "a finished photo was inverted again"
+
+
 def test_names_and_cameras_of_a_folder(tmp_path):
     write_crop(tmp_path / "set", "a")
     shutil.copy(tmp_path / "set" / "a.png", tmp_path / "set" / "photo.png")

@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     wait_briefly()
+    console.escape_what_cannot_be_encoded()
     try:
         return _run(words)
     except UserError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from triptych.errors import UserError
+from triptych.errors import UserError, printable
 from triptych.export.pictures import colour_picture, save_png
 
 MOST_ROWS = 80
@@ -122,10 +123,12 @@ def _font(size: int):  # type: ignore[no-untyped-def]
 
 
 def _fitting(text: str, width: int, font_size: int) -> str:
-    """Cut a text, with an ellipsis, to what fits into a width in pixels."""
+    """Cut a text to one line, with an ellipsis, of what fits into a width in pixels."""
     font = _font(font_size)
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1]
-    return text + "..."
+    line = printable(" ".join(text[: 2 * width].split()))  # no letter is half a pixel wide
+    if len(text) <= 2 * width and font.getlength(line) <= width:
+        return line
+    longest = bisect.bisect_right(
+        range(1, len(line) + 1), width, key=lambda n: font.getlength(line[:n] + "...")
+    )
+    return line[:longest] + "..."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, count
 
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST = 180  # bytes: file systems take 255, and endings are added
 
 
@@ -45,9 +47,10 @@ def output_names(
 def crop_name(photo: str) -> str:
     """Return the usual name for a photo's results: its path with "__" for "/" and no ending.
 
-    Endings other than .jpg, .jpeg and .png are kept, with "_" for the dot.
+    Endings other than .jpg, .jpeg and .png are kept, with "_" for the dot. Undecodable bytes and
+    control characters become "_": not every file system and no list of files in JSON takes them.
     """
-    folder, slash, file = photo.rpartition("/")
+    folder, slash, file = _UNWRITABLE.sub("_", photo).rpartition("/")
     stem, dot, suffix = file.rpartition(".")
     if not dot:
         stem, suffix = file, ""
@@ -67,7 +70,7 @@ def _candidates(photo: str) -> Iterable[str]:
 
 def _shortened(name: str) -> str:
     """Cut a name that file systems would refuse, keeping it different from other such names."""
-    coded = name.encode("utf-8", "surrogateescape")
+    coded = name.encode("utf-8")
     if len(coded) <= _LONGEST:
         return name
     start = coded[: _LONGEST - 9].decode("utf-8", "ignore")

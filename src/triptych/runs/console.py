@@ -1,12 +1,17 @@
-"""Output of the command line: results on stdout; notes, warnings and progress on stderr."""
+"""Output of the command line: results on stdout; notes, warnings and progress on stderr.
+
+Texts of files may be in it: what a terminal would obey instead of showing is escaped.
+"""
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from triptych.errors import printable
 from triptych.progress import Progress, Step, count_steps
 
 PLAIN_LINE_EVERY_S = 10.0
@@ -16,9 +21,16 @@ _Show = Callable[[str, int, int, bool], None]
 """A `Progress` with one more argument: whether the stage begins, for the first time or anew."""
 
 
+def escape_what_cannot_be_encoded() -> None:
+    """Let stdout and stderr take any text, whatever their encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def result(text: str) -> None:
     """Write a result, for scripts to read."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -47,7 +59,7 @@ def fail(text: str) -> None:
 
 def _say(text: str) -> None:
     sys.stdout.flush()
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
 
 

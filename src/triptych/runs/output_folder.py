@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.errors import UserError
-from triptych.files import make_writable_folder, read_json, write_json
+from triptych.files import json_values, make_writable_folder, read_json, write_json
 
 RUN_FILE = "run.json"
 STAGING_PREFIX = ".unfinished-"
@@ -53,7 +53,7 @@ class OutputFolder:
         Raises:
             UserError: The folder cannot be written, has no room, or holds other results.
         """
-        plan = json.loads(json.dumps(plan))
+        plan = json_values(plan)
         make_writable_folder(path)
         finished = not overwrite and holds_run(path, plan)
         visible = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from triptych.errors import UserError
+from triptych.errors import UserError, printable
 from triptych.files import atomic_write, make_writable_folder, write_json
 from triptych.runs import console
 from triptych.runs.device import device_name
@@ -32,8 +32,8 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table in Markdown, numbers with three digits behind the point."""
-        lines = [_line(self.columns), _line(["---"] * len(self.columns))]
-        return "\n".join([*lines, *(_line(row) for row in self.rows)])
+        lines = [markdown_line(self.columns), markdown_line(["---"] * len(self.columns))]
+        return "\n".join([*lines, *map(markdown_line, self.rows)])
 
 
 @dataclass(frozen=True)
@@ -156,14 +156,16 @@ def machine() -> str:
     )
 
 
+def markdown_line(cells: Sequence[Cell]) -> str:
+    """Return one line of a table; no cell can end it or begin another, whatever its text."""
+    texts = (printable(" ".join(_text(cell).split())).replace("|", r"\|") for cell in cells)
+    return "| " + " | ".join(texts) + " |"
+
+
 def mean(values: Sequence[float]) -> float | None:
     """Return the mean of the finite values, None when there is none."""
     finite = [value for value in values if value == value and abs(value) != float("inf")]
     return sum(finite) / len(finite) if finite else None
-
-
-def _line(cells: Sequence[Cell]) -> str:
-    return "| " + " | ".join(_text(cell) for cell in cells) + " |"
 
 
 def _text(cell: Cell) -> str:

@@ -9,18 +9,25 @@ OUT/sheet.png      every photo beside its head, from the front and from both sid
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from triptych.errors import UserError
-from triptych.files import PLAN_FILE, atomic_write, enter_planned_folder, read_json, write_json
+from triptych.files import (
+    PLAN_FILE,
+    atomic_write,
+    enter_planned_folder,
+    json_values,
+    read_json,
+    write_json,
+)
 from triptych.photos.output_names import output_names
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder, holds_run
 from triptych.runs.record import file_record
+from triptych.runs.report_file import markdown_line
 from triptych.systems.invert.job import InvertJob, Source
 from triptych.systems.invert.pipeline import InvertPipeline
 
@@ -46,7 +53,7 @@ def invert_folder(job: InvertJob, sources: list[Source], out: Path, *, overwrite
     names = folder_names(source.name for source in sources)
     for number, source in enumerate(sources, start=1):
         place = out / names[source.name]
-        own = json.loads(json.dumps({**plan, "photo": file_record(source.path)}))
+        own = json_values({**plan, "photo": file_record(source.path)})
         try:
             if not holds_run(place, own):
                 console.note(f"{number} of {len(sources)}: {source.name}")
@@ -107,7 +114,7 @@ def _table(records: dict[str, dict[str, Any]]) -> str:
             cells = [*figures, f"{record['seconds']:.0f}", "; ".join(record["notes"])]
         else:
             cells = ["-"] * (len(_FIGURES) + 1) + [f"not inverted: {record['reason']}"]
-        lines.append("| " + " | ".join([name, *cells]) + " |")
+        lines.append(markdown_line([name, *cells]))
     return "\n".join(lines) + "\n"
 
 
