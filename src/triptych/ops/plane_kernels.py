@@ -71,7 +71,10 @@ def spread_over_planes(start, stop, gradient, positions, axes, size, points, out
 
 @njit(fastmath=True, error_model="numpy")
 def pixels_around(position, size):
-    """Return both pixels around a position on an axis and their weights, 0 outside the plane."""
+    """Return both pixels around a position on an axis and their weights, 0 outside the plane.
+
+    The pixels are limited as integers: positions may be not-a-number.
+    """
     position = min(max(position, np.float32(-2)), np.float32(size + 1))
     floor = np.floor(position)
     pixel, fraction = np.int64(floor), np.float32(position - floor)

@@ -62,9 +62,13 @@ class OccupancyGrid:
             )
 
     def cells(self, points: Tensor) -> Tensor:
-        """Return the index of the cell of each point [..., 3] as int64 [...]."""
+        """Return the index of the cell of each point [..., 3] as int64 [...].
+
+        Coordinates that are not-a-number count as 0: no other number would be an index.
+        """
         inner = self.size - 2
         scaled = points * (inner / self.box_size) + (inner / 2 + 1)
+        scaled = scaled.nan_to_num(nan=0.0)
         x, y, z = scaled.clamp(0, self.size - 1).to(torch.int64).unbind(dim=-1)
         return (z * self.size + y) * self.size + x
 

@@ -135,12 +135,16 @@ def _in_cells(grid, origin, direction):
 
 @njit(fastmath=True, error_model="numpy")
 def _look_up(grid, start, step, samples, i):
-    """Fill in what the grid says about a sample; returns whether something is nearby."""
+    """Fill in what the grid says about a sample; returns whether something is nearby.
+
+    The cell is limited once more as an integer: for not-a-number neither the comparisons, under
+    these compiler flags, nor the conversion mean anything.
+    """
     depth, last = samples.depth[i], np.float32(grid.size - 1)
     x = np.int64(min(max(start[0] + depth * step[0], _ZERO), last))
     y = np.int64(min(max(start[1] + depth * step[1], _ZERO), last))
     z = np.int64(min(max(start[2] + depth * step[2], _ZERO), last))
-    cell = (z * grid.size + y) * grid.size + x
+    cell = min(max((z * grid.size + y) * grid.size + x, 0), len(grid.marks) - 1)
     mark = grid.marks[cell]
     samples.density[i] = grid.density[cell]
     samples.occupied[i] = (mark & OCCUPIED) != 0

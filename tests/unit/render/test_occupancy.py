@@ -136,6 +136,12 @@ def test_cells_count_x_fastest_and_reach_one_beyond():
     assert grid.cells(torch.full((1, 3), 9.0)).item() == 6**3 - 1
 
 
+def test_points_that_are_no_numbers_have_a_cell_all_the_same():
+    grid = occupancy_grid(Nothing(), CONFIG, size=4)
+    points = torch.tensor([[math.nan] * 3, [math.inf, -math.inf, math.nan], [3e38, -3e38, 0.0]])
+    assert grid.cells(points).tolist() == [0, 5, 3 * 36 + 5]
+
+
 def egg_shaped_portrait() -> tuple[TriPlaneGenerator, torch.Tensor]:
     """Planes and decoder written by hand: an egg with bumps and coloured patches."""
     config = replace(avatar_config(4), image_size=40, render_size=40)

@@ -33,11 +33,17 @@ def hair_is_open(u, v, solid, is_card):
     return strand < _THINNING * (1 - 2 * v)
 
 
+@njit(cache=True)
+def _exists(a, b, c, count):
+    """Say whether three vertex ids are below `count`: broken assets may name others."""
+    return 0 <= min(a, min(b, c)) and max(a, max(b, c)) < count
+
+
 @njit(cache=True, fastmath=True)
 def rasterise(
     x, y, inverse_depth, triangles, materials, uv, nearest, owner, bary_first, bary_second
 ):
-    """Fill a z-buffer.
+    """Fill a z-buffer; triangles of vertices that do not exist are left out.
 
     Args:
         x: Pixel coordinates [n]; pixel centres lie at half integers.
@@ -54,6 +60,8 @@ def rasterise(
     height, width = owner.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        if not _exists(a, b, c, len(x)):
+            continue
         x0, y0, x1, y1, x2, y2 = x[a], y[a], x[b], y[b], x[c], y[c]
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area == 0.0:
@@ -121,6 +129,8 @@ def rasterise_towards(points, triangles, axes, per_unit, height_map):
         pz[i] = vx * axes[2, 0] + vy * axes[2, 1] + vz * axes[2, 2]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        if not _exists(a, b, c, count):
+            continue
         x0, y0, x1, y1, x2, y2 = px[a], py[a], px[b], py[b], px[c], py[c]
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area == 0.0:
@@ -129,6 +139,8 @@ def rasterise_towards(points, triangles, axes, per_unit, height_map):
         right = min(size - 1, int(math.floor(max(x0, max(x1, x2)) - 0.5)))
         top = max(0, int(math.ceil(min(y0, min(y1, y2)) - 0.5)))
         bottom = min(size - 1, int(math.floor(max(y0, max(y1, y2)) - 0.5)))
+        if right < left or bottom < top:  # the length of such a range may overflow
+            continue
         per_area = 1.0 / area
         for row in range(top, bottom + 1):
             qy = row + 0.5
@@ -223,7 +235,7 @@ def resolve(colour, region, owner, nearest, factor, background, rgb, alpha, dept
             votes[:] = 0
             for sub_row in range(row * factor, row * factor + factor):
                 for sub in range(column * factor, column * factor + factor):
-                    votes[region[sub_row, sub]] += 1
+                    votes[min(region[sub_row, sub], NUM_REGIONS - 1)] += 1
                     if owner[sub_row, sub] >= 0:
                         covered += 1
                         far += 1.0 / nearest[sub_row, sub]
