@@ -36,7 +36,7 @@ def hair_is_open(u, v, solid, is_card):
 @njit(cache=True)
 def _exists(a, b, c, count):
     """Say whether three vertex ids are below `count`: broken assets may name others."""
-    return 0 <= min(a, min(b, c)) and max(a, max(b, c)) < count
+    return min(a, min(b, c)) >= 0 and max(a, max(b, c)) < count
 
 
 @njit(cache=True, fastmath=True)
