@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -18,6 +19,7 @@ TINY = RegionGeneratorConfig(
     hidden=8,
     render_size=16,
     sampling=RegionSampling(num=12),
+    membership="softmax",
     decoder=RegionDecoderConfig(feature_width=6, style_dim=16, mapping_layers=2, widths=(8, 6)),
 )
 WITHOUT_DECODER = replace(TINY, decoder=None)
@@ -31,26 +33,34 @@ def tiny_region_generator(config: RegionGeneratorConfig = TINY) -> RegionGenerat
         for network in generator.renderer.networks():
             network.sdf_linear.weight.mul_(0.05)
             network.sdf_linear.bias.fill_(0.0)
-            network.mask_linears.weight.mul_(4)
-            network.rgb_linear.weight.mul_(4)
-    round_the_first_shape(generator)
+            network.mask_linears.weight.mul_(60)
+            network.rgb_linear.weight.mul_(12)
+        round_the_first_shape(generator)
     return generator.eval().requires_grad_(False)
 
 
 def round_the_first_shape(generator: RegionGenerator, radius_share: float = 0.6) -> None:
-    """Fit the head of the initial network to the distance from a sphere."""
-    config = generator.config
-    rng = torch.Generator().manual_seed(5)
-    points = torch.rand(1, 512, 3, generator=rng) * 2 - 1
-    codes = torch.zeros(1, config.num_codes, config.style_dim)
-    network = generator.renderer.init_network
-    with torch.no_grad():
-        for layer in (*network.shape_linears, *network.texture_linears):
-            layer.gamma.weight.zero_()
-            layer.beta.weight.zero_()
-        trunk = network.trunk(points, codes[:, 0], codes[:, 1]).texture[0]
-        inputs = torch.cat([trunk, torch.ones(len(trunk), 1)], dim=1)
-        wanted = config.extent * (points[0].norm(dim=1, keepdim=True) - radius_share)
-        solution = torch.linalg.lstsq(inputs, wanted).solution
-        network.sdf_linear.weight.copy_(solution[:-1].T)
-        network.sdf_linear.bias.copy_(solution[-1])
+    """Make the initial shape a ball, whatever the codes.
+
+    The first layer's cosines of x, y and z are nearly linear in their squares; the layers behind
+    pass them on; the head adds them up to (r^2 - R^2) / 2R.
+    """
+    config, network = generator.config, generator.renderer.init_network
+    layers = [*network.shape_linears, *network.texture_linears]
+    for index, layer in enumerate(layers):
+        for parameter in layer.parameters():
+            parameter.zero_()
+        gain = 1.0 if index == 0 else 0.5
+        layer.weight[:3, :3] = gain / 30 * torch.eye(3)
+    layers[0].beta.bias.fill_(4 * math.pi / 2)
+    line = torch.linspace(-1, 1, 9)
+    points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1).reshape(1, -1, 3)
+    code = torch.zeros(1, config.style_dim)
+    trunk = network.trunk(points, code, code).texture[0, :, :3]
+    inputs = torch.cat([trunk, torch.ones(len(trunk), 1)], dim=1)
+    square = points[0].square().sum(dim=1, keepdim=True)
+    wanted = config.extent * (square - radius_share**2) / (2 * radius_share)
+    solution = torch.linalg.lstsq(inputs, wanted).solution
+    network.sdf_linear.weight.zero_()
+    network.sdf_linear.weight[0, :3] = solution[:3, 0]
+    network.sdf_linear.bias.copy_(solution[3])

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from triptych.camera import Camera
     from triptych.errors import UserError
     from triptych.portrait import Portrait, TriPlanePortrait, View
+    from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
+    from triptych.systems.compose.region_portrait import RegionPortrait
     from triptych.systems.generate.pipeline import GeneratePipeline
     from triptych.systems.invert.pipeline import Inverted, InvertPipeline
     from triptych.systems.stylize.pipeline import Stylized, StylizePipeline
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "Camera": "triptych.camera",
+    "ComposePipeline": "triptych.systems.compose.pipeline",
     "GeneratePipeline": "triptych.systems.generate.pipeline",
     "Inverted": "triptych.systems.invert.pipeline",
     "InvertPipeline": "triptych.systems.invert.pipeline",
     "Portrait": "triptych.portrait",
+    "RegionChoice": "triptych.systems.compose.pipeline",
+    "RegionPortrait": "triptych.systems.compose.region_portrait",
     "Stylized": "triptych.systems.stylize.pipeline",
     "StylizePipeline": "triptych.systems.stylize.pipeline",
     "TriPlanePortrait": "triptych.portrait",
@@ -33,10 +38,13 @@ _HOME_OF = {
 
 __all__ = [
     "Camera",
+    "ComposePipeline",
     "GeneratePipeline",
     "InvertPipeline",
     "Inverted",
     "Portrait",
+    "RegionChoice",
+    "RegionPortrait",
     "StylizePipeline",
     "Stylized",
     "TriPlanePortrait",

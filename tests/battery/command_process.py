@@ -25,6 +25,7 @@ _SERVER = multiprocessing.get_context("forkserver")
 _IMPORTED = (
     "triptych.cli.main",
     "triptych.systems.stylize.pipeline",
+    "triptych.systems.compose.job",
     "triptych.systems.invert.job",
     "diffusers.models.autoencoders.autoencoder_tiny",
     "diffusers.models.unets.unet_2d_condition",

@@ -19,6 +19,7 @@ class Convert:
 
     EG3D: one of its own network pickles (.pkl), or what a project derived from it saved with torch
     (.pt, .pth: constructor arguments beside a table of tensors). 3DpSp: its encoder (3DpSp.pt).
+    CNeRF: its generator (final_model.pt, and the files of its training).
     The system is recognised by the tensors in the file.
     """
 

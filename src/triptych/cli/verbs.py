@@ -22,6 +22,9 @@ VERBS: dict[str, VerbEntry] = {
         "stylize", "Stylize", "text -> stylised 3D portrait, with video, mesh and pictures"
     ),
     "generate": VerbEntry("generate", "Generate", "seeds -> plain 3D portraits"),
+    "compose": VerbEntry(
+        "compose", "Compose", "seeds + regions -> 3D portraits whose parts can be swapped"
+    ),
     "render": VerbEntry("render", "Render", "portrait + camera -> one picture"),
     "export": VerbEntry("export", "Export", "portrait -> mesh (.glb .ply .obj) and video (.mp4)"),
     "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),

@@ -1,4 +1,4 @@
-"""Binary glTF 2.0 files of one vertex-coloured mesh.
+"""Binary glTF 2.0 files of one vertex-coloured mesh, in one node or in several.
 
 Written here because colours in glTF are linear light: eight bits of it, which is what mesh
 libraries write, would show steps in dark hair.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,7 @@ _VERTEX_DATA, _INDEX_DATA = 34962, 34963
 _MAGIC, _VERSION = 0x46546C67, 2
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 
-_PRIMITIVE = {
-    "attributes": {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2},
-    "indices": 3,
-    "material": 0,
-}
+_ATTRIBUTES = {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2}
 _UNLIT = {
     "name": "as rendered",
     "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0},
@@ -43,6 +39,8 @@ def save_glb(
     normals: np.ndarray,
     colours: np.ndarray,
     extras: dict[str, Any] | None = None,
+    *,
+    nodes: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write a mesh whose colours are shown as they are, without lighting.
 
@@ -53,26 +51,36 @@ def save_glb(
         normals: Unit float32 [v, 3].
         colours: sRGB float [v, 3] in [0, 1].
         extras: What else the file shall say about the mesh.
+        nodes: Triangles of each node by its name, which share the vertices; one node of all by
+            default.
     """
+    nodes = nodes or {"portrait": triangles}
     linear = np.ones((len(vertices), 4))
     linear[:, :3] = linear_from_srgb(np.clip(colours, 0.0, 1.0))
     parts = (
         _Part(vertices.astype("<f4"), "VEC3", bounded=True),
         _Part(normals.astype("<f4"), "VEC3"),
         _Part(linear.astype("<f4"), "VEC4"),
-        _Part(triangles.astype("<u4").reshape(-1), "SCALAR"),
+        *(_Part(some.astype("<u4").reshape(-1), "SCALAR") for some in nodes.values()),
     )
     document = {
         "asset": {"version": "2.0", "generator": "triptych", "extras": extras or {}},
         "extensionsUsed": ["KHR_materials_unlit"],
         "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": "portrait"}],
-        "meshes": [{"name": "portrait", "primitives": [_PRIMITIVE]}],
+        "scenes": [{"nodes": list(range(len(nodes)))}],
+        "nodes": [{"mesh": index, "name": name} for index, name in enumerate(nodes)],
+        "meshes": [
+            {"name": name, "primitives": [_primitive(len(_ATTRIBUTES) + index)]}
+            for index, name in enumerate(nodes)
+        ],
         "materials": [_UNLIT],
         **_buffers(parts),
     }
     _write(path, document, [part.array for part in parts])
+
+
+def _primitive(indices: int) -> dict[str, Any]:
+    return {"attributes": _ATTRIBUTES, "indices": indices, "material": 0}
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,15 @@ class Mesh:
         triangles: int32 [t, 3], counter-clockwise as seen from outside.
         normals: Unit float32 [v, 3].
         colours: sRGB float32 [v, 3] in [0, 1].
+        regions: Triangles of each region by name, where the portrait names regions; a .glb file
+            has a node for each.
     """
 
     vertices: np.ndarray
     triangles: np.ndarray
     normals: np.ndarray
     colours: np.ndarray
+    regions: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def portrait_mesh(
@@ -58,7 +62,21 @@ def portrait_mesh(
     vertices, triangles = closed_surface(density, level, portrait.box_size)
     normals = vertex_normals(vertices, triangles)
     colours = portrait.colours(torch.from_numpy(vertices), torch.from_numpy(normals))
-    return Mesh(vertices, triangles, normals, ((colours + 1) / 2).clamp(0, 1).cpu().numpy())
+    pixels = ((colours + 1) / 2).clamp(0, 1).cpu().numpy()
+    return Mesh(vertices, triangles, normals, pixels, _by_region(portrait, vertices, triangles))
+
+
+def _by_region(
+    portrait: Portrait, vertices: np.ndarray, triangles: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the triangles of each region: the one with the largest share at their corners."""
+    names = portrait.region_names
+    if not names:
+        return {}
+    shares = portrait.region_shares(torch.from_numpy(vertices)).cpu().numpy()
+    largest = shares[triangles].sum(axis=1).argmax(axis=1)
+    found = {name: triangles[largest == index] for index, name in enumerate(names)}
+    return {name: some for name, some in found.items() if len(some)}
 
 
 def save_mesh(path: str | Path, mesh: Mesh) -> None:
@@ -73,7 +91,8 @@ def save_mesh(path: str | Path, mesh: Mesh) -> None:
     if suffix not in MESH_SUFFIXES:
         raise UserError(f"mesh file {path}: got '{suffix}'; expected {', '.join(MESH_SUFFIXES)}")
     if suffix == ".glb":
-        save_glb(path, mesh.vertices, mesh.triangles, mesh.normals, mesh.colours)
+        parts = mesh.vertices, mesh.triangles, mesh.normals, mesh.colours
+        save_glb(path, *parts, nodes=mesh.regions)
         return
     import trimesh
 

@@ -15,7 +15,12 @@ from triptych.fields.base import Field, inwards
 from triptych.ops.precision import PathTaken, RenderPath
 from triptych.portrait.portrait_file import load_portrait, save_portrait
 from triptych.portrait.view import View
-from triptych.render.field_geometry import geometry_at, geometry_grid, surface_colours
+from triptych.render.field_geometry import (
+    POINTS_AT_ONCE,
+    geometry_at,
+    geometry_grid,
+    surface_colours,
+)
 from triptych.render.rays import Rays, camera_rays
 from triptych.render.renderer import RenderConfig, RenderedRays, render_rays
 from triptych.render.rendering import Rendering, rendering_of
@@ -72,6 +77,11 @@ class Portrait(ABC):
     def box_size(self) -> float:
         """Side of the cube that holds the portrait, centred on the origin."""
         return self.field.box_size
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """Name of each of the field's regions; none where they have no names."""
+        return ()
 
     @property
     def ray_size(self) -> int | None:
@@ -162,6 +172,17 @@ class Portrait(ABC):
         device = self.camera.cam2world.device
         return surface_colours(self.field, self.rendering, points.to(device), normals.to(device))
 
+    @torch.no_grad()
+    def region_shares(self, points: Tensor) -> Tensor:
+        """Return the share of each region [n, k] at points [n, 3], for fields with regions."""
+        device = self.camera.cam2world.device
+        pieces = []
+        for some in points.split(POINTS_AT_ONCE):
+            regions = self.field.query(some[None].to(device)).regions
+            assert regions is not None
+            pieces.append(regions[0])
+        return torch.cat(pieces)
+
     def save(self, path: str | Path, *, exact: bool = False) -> None:
         """Write the portrait as one self-describing safetensors file.
 
@@ -189,8 +210,8 @@ class Portrait(ABC):
             raise UserError(f"{path} holds a {type(portrait).__name__}; expected a {cls.__name__}")
         return portrait.to(device)
 
-    def _cast(self, rays: Rays, path: RenderPath) -> RenderedRays:
-        """Render rays [v, r, 3]."""
+    def _cast(self, camera: Camera, rays: Rays, path: RenderPath) -> RenderedRays:
+        """Render rays [v, r, 3] of v cameras."""
         return render_rays(self.field, rays, self.rendering)
 
     def _upsampled(self, rendering: Rendering, path: RenderPath) -> Rendering:
@@ -198,7 +219,8 @@ class Portrait(ABC):
         return rendering
 
     def _render_views(self, camera: Camera, ray_size: int, size: int, path: RenderPath) -> View:
-        rendering = rendering_of(self._cast(camera_rays(camera, ray_size), path), ray_size)
+        rays = camera_rays(camera, ray_size)
+        rendering = rendering_of(self._cast(camera, rays, path), ray_size)
         taken = self.path_taken(path)
         if self.ray_size is None:
             return View.of(rendering, taken).averaged(ray_size // size)

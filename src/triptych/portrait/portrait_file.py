@@ -35,6 +35,7 @@ class PortraitCodec(Protocol):
 
 
 _CODECS: dict[str, str | PortraitCodec] = {
+    "RegionPortrait": "triptych.systems.compose.region_codec:CODEC",
     "TriPlanePortrait": "triptych.portrait.triplane_codec:CODEC",
     # What tri-plane portraits were called before there were other kinds.
     "Portrait": "triptych.portrait.triplane_codec:CODEC",
@@ -82,7 +83,7 @@ def check_is_portrait(path: str | Path) -> None:
     if found not in _CODECS:
         raise UserError(
             f"{path} holds a {found}; expected a portrait ({', '.join(known_kinds())}); "
-            "give a file that generate, stylize or invert wrote, or upgrade triptych"
+            "give a file that generate, stylize, invert or compose wrote, or upgrade triptych"
         )
 
 

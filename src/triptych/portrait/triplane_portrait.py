@@ -144,8 +144,8 @@ class TriPlanePortrait(Portrait):
     def _fast(self) -> FastRenderer:
         return FastRenderer(self.field, self.rendering, self.ws, self.superresolution)
 
-    def _cast(self, rays: Rays, path: RenderPath) -> RenderedRays:
-        return super()._cast(rays, path) if path == "exact" else self._fast.cast(rays)
+    def _cast(self, camera: Camera, rays: Rays, path: RenderPath) -> RenderedRays:
+        return super()._cast(camera, rays, path) if path == "exact" else self._fast.cast(rays)
 
     def _upsampled(self, rendering: Rendering, path: RenderPath) -> Rendering:
         if self.superresolution is None:

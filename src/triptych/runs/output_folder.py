@@ -91,7 +91,9 @@ class OutputFolder:
             run: Contents of `run.json`; the plan and the list of files are added.
             drop: Names of entries in staging that are not results, such as checkpoints.
         """
-        names = sorted({entry.name for entry in self.staging.iterdir()} - {RUN_FILE, *drop})
+        found = {entry.name for entry in self.staging.iterdir()}
+        parts = {name for name in found if name.startswith(".")}  # of a run that was killed
+        names = sorted(found - parts - {RUN_FILE, *drop})
         write_json(self.staging / RUN_FILE, {**run, "plan": self._plan, "files": names})
         _swap(self.staging, self.path, [*names, RUN_FILE], self._earlier)
         shutil.rmtree(self.staging)

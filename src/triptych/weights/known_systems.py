@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 EG3D = "EG3D"
 THREE_D_PSP = "3DpSp"
+CNERF = "CNeRF"
 
 _DIFFUSION = r"(model\.diffusion_model|cond_stage_model)\.|lora_unet_|unet\."
 _FIRST_CONVOLUTION = r"model\.diffusion_model\.input_blocks\.0\.0\.weight"
@@ -39,7 +40,7 @@ _SIGNATURES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ),
     ("an IR-SE face network (ArcFace)", ((r"input_layer\.0\.weight", r"body\.0\."),)),
     (
-        "CNeRF (portraits of semantic regions)",
+        CNERF,
         ((r"renderer\.network\.\d+\.shape_linears",), (r"convs_img\.0", r"convs_seg\.0")),
     ),
     ("StyleSDF", ((r"renderer\.network\.(pts|views)_linears",),)),

@@ -45,6 +45,9 @@ NETWORK_KINDS: dict[str, NetworkKind] = {
     "image-to-triplane": NetworkKind(
         "triptych.systems.stylize.image_to_triplane", "ImageToTriplane", "ImageToTriplaneConfig"
     ),
+    "region-generator": NetworkKind(
+        "triptych.systems.compose.generator", "RegionGenerator", "RegionGeneratorConfig"
+    ),
     "encoder": NetworkKind("triptych.systems.invert.encoder", "PspEncoder", "PspConfig"),
 }
 

@@ -14,6 +14,8 @@ EG3D_LICENCE = "NVIDIA Source Code License for EG3D (non-commercial)"
 EG3D_LICENCE_PAGE = "https://github.com/NVlabs/eg3d/blob/main/LICENSE.txt"
 THREE_D_PSP_PAGE = "https://github.com/KyungWonCho/3DpSp"
 THREE_D_PSP_LICENCE = "MIT License of 3DpSp"
+CNERF_PAGE = "https://github.com/TianxiangMa/CNeRF"
+CNERF_LICENCE = "licence of CNeRF, which is StyleSDF's (non-commercial, share-alike)"
 
 _ADDRESSES = (
     "https://api.ngc.nvidia.com/v2/models/org/nvidia/team/research/eg3d/1/files"

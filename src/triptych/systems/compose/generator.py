@@ -17,6 +17,7 @@ from triptych.render.rays import camera_rays
 from triptych.render.renderer import RenderConfig
 from triptych.render.rendering import Rendering, rendering_of
 from triptych.systems.compose.generator_config import RegionGeneratorConfig
+from triptych.systems.compose.region_attributes import attribute_masks
 from triptych.systems.compose.region_decoder import RegionDecoder
 from triptych.systems.compose.region_field import RegionField
 from triptych.systems.compose.region_networks import RegionNetworks
@@ -79,15 +80,25 @@ class RegionGenerator(nn.Module):
                 config.decoder, config.render_size, config.num_regions, config.style_dim, rng=rng
             )
 
-    def latent(self, seed: int) -> Tensor:
-        """Return the latent [1, d] of a seed."""
+    def latent(self, seed: int, *, attribute_psi: float = 1.0) -> Tensor:
+        """Return the latent [1, d] of a seed; see `models.latents.latent_from_seed`."""
         config = self.config
-        latent = latent_from_seed(seed, config.style_dim, config.latent_kind)
+        latent = latent_from_seed(
+            seed, config.style_dim, config.latent_kind, attribute_psi=attribute_psi
+        )
         return latent.to(device_of(self))
 
     def mapping(self, z: Tensor) -> Tensor:
         """Return style codes w [b, d] of latents [b, d]; all regions share the mapping."""
         return self.style(z)
+
+    def codes_of_attributes(self, attributes: Tensor) -> Tensor:
+        """Return the codes [b, 2 * regions, d] of avatars' attributes [b, d].
+
+        Each code is mapped from the attributes of its region alone; see `region_attributes`.
+        """
+        masks = attribute_masks(self.config.regions).to(attributes)
+        return self.mapping(attributes[:, None] * masks)
 
     def codes_of(self, w: Tensor) -> Tensor:
         """Return the codes [b, 2 * regions, d] of a portrait all of whose regions have one w."""

@@ -93,6 +93,12 @@ class RegionDecoder(nn.Module):
         """What the layers compute in; images and masks come out in float32."""
         return self.conv1.conv.weight.dtype
 
+    def synthesis_to(self, dtype: torch.dtype | None) -> None:
+        """Let all layers but the mapping compute in a dtype; None leaves them."""
+        for name, module in self.named_children():
+            if name not in ("style", "noises"):
+                module.to(dtype=dtype)
+
     def forward(
         self,
         features: Tensor,
@@ -113,11 +119,11 @@ class RegionDecoder(nn.Module):
         layers, own = codes.unbind(dim=1), noises or self.noises.maps()
         x = self.conv1(features.to(self.dtype), layers[0], own[0])
         image = self.to_rgb1(x, layers[1], None)
-        masks = self.to_seg1(x, layers[1], masks.to(image.dtype))
+        masks = self.to_seg1(x, layers[1], masks)
         for level in range(len(self.to_rgbs)):
             first = 2 * level + 1
             x = self.convs[2 * level](x, layers[first], own[first])
             x = self.convs[2 * level + 1](x, layers[first + 1], own[first + 1])
             image = self.to_rgbs[level](x, layers[first + 2], image)
             masks = self.to_segs[level](x, layers[first + 2], masks)
-        return image.float(), masks.float()
+        return image, masks

@@ -62,8 +62,8 @@ class RegionField:
 
     def query(self, points: Tensor, directions: Tensor | None = None) -> FieldSample:
         """Return distance, colour and features, and masks at world points [b, n, 3]."""
-        inside = points / self.config.half_box
-        towards = self.seen_directions(points, directions)
+        inside = points.to(self.codes.device) / self.config.half_box
+        towards = self.seen_directions(inside, directions)
         values = [
             network(inside, towards, *region_codes(self.codes, index))
             for index, network in enumerate(self.networks.networks())
@@ -81,7 +81,7 @@ class RegionField:
         """Return the distance [b, n, 1] alone; cheaper than `query`."""
         if self.only is not None:
             return self.query(points).geometry
-        inside = points / self.config.half_box
+        inside = points.to(self.codes.device) / self.config.half_box
         residual = self.networks.residual_sdf(inside, self.codes)
         return (self.networks.initial_sdf(inside, self.codes) + residual) * self._unit
 

@@ -13,6 +13,7 @@ from triptych.render.renderer import RenderConfig, RenderedRays, render_at_depth
 from triptych.systems.compose.generator_config import RegionGeneratorConfig, Spacing
 from triptych.systems.compose.region_field import RegionField
 
+POINTS_AT_ONCE = 2**15
 _NEAREST = 1e-3
 
 
@@ -32,6 +33,10 @@ class AxisDepths:
     def along_ray(self) -> Tensor:
         """Distances along the unit rays [v, r, s]."""
         return self.axis * self.slant
+
+    def slice(self, part: slice) -> AxisDepths:
+        """Return those of some rays of every view."""
+        return AxisDepths(self.axis[:, part], self.slant[:, part])
 
 
 def plan_depths(
@@ -69,12 +74,47 @@ def plan_depths(
     return AxisDepths(axis.expand(*rays.directions.shape[:2], -1), slant)
 
 
-def cast(field: RegionField, rays: Rays, depths: AxisDepths, config: RenderConfig) -> RenderedRays:
-    """Render rays [v, r, 3] through samples at depths.
+def cast(
+    field: RegionField,
+    rays: Rays,
+    depths: AxisDepths,
+    config: RenderConfig,
+    *,
+    points_at_once: int = POINTS_AT_ONCE,
+) -> RenderedRays:
+    """Render rays through samples at depths, a limited number at once.
 
     A published ray's last interval is measured along the camera's axis: on slanted rays it is
     longer.
+
+    Args:
+        field: The volume.
+        rays: Rays [v, r, 3].
+        depths: Their samples.
+        config: How they are composited, by the sdf rule.
+        points_at_once: About so many samples are in memory; never changes the result.
     """
+    views, num_rays, num = depths.axis.shape
+    size = max(1, points_at_once // (views * num))
+    parts = [slice(start, start + size) for start in range(0, num_rays, size)]
+    pieces = [_cast_some(field, rays.slice(part), depths.slice(part), config) for part in parts]
+    regions = [piece.regions for piece in pieces if piece.regions is not None]
+    alpha = torch.cat([piece.alpha for piece in pieces], dim=1)
+    depth = torch.cat([piece.depth for piece in pieces], dim=1)
+    if config.rule.skips_empty_space:  # where nothing is met, as far as the whole picture goes
+        farthest = depths.along_ray.amax(dim=(1, 2), keepdim=True)
+        depth = torch.where(alpha > 0, depth, farthest)
+    return RenderedRays(
+        torch.cat([piece.features for piece in pieces], dim=1),
+        depth,
+        alpha,
+        torch.cat(regions, dim=1),
+    )
+
+
+def _cast_some(
+    field: RegionField, rays: Rays, depths: AxisDepths, config: RenderConfig
+) -> RenderedRays:
     rule = config.sdf
     assert rule is not None
     rule = replace(rule, endless=rule.endless * depths.slant)

@@ -12,6 +12,7 @@ from triptych.nn.mapping_network import normalise_second_moment
 from triptych.ops.bias_act import bias_act
 from triptych.ops.equalised_linear import equalised_linear
 from triptych.ops.modulated_conv import modulated_conv2d
+from triptych.ops.precision import at_least_float32
 from triptych.ops.upfirdn2d import fir_kernel, upfirdn2d
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -238,7 +239,7 @@ class ToChannels(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, num_out, 1, 1))
 
     def forward(self, x: Tensor, style: Tensor, before: Tensor | None) -> Tensor:
-        shown = self.conv(x, style).to(self.bias.dtype) + self.bias
+        shown = at_least_float32(self.conv(x, style)) + self.bias
         if before is None:
             return shown
         return shown + (before if self.upsample is None else self.upsample(before))

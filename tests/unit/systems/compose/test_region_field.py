@@ -67,8 +67,9 @@ def test_a_new_generator_has_the_published_size():
     assert len(shapes) == 489
 
 
-def test_regions_are_independent(generator, codes, points):
+def test_regions_are_independent(codes, points):
     """The codes of one region change its own mask and its part of the distance alone."""
+    generator = tiny_region_generator(replace(TINY, membership="raw"))
     field = generator.field(codes)
     other = codes.clone()
     other[:, 2 * 7 : 2 * 7 + 2] += 1
@@ -83,16 +84,14 @@ def test_distance_alone_is_that_of_a_query(generator, codes, points):
     assert torch.allclose(field.geometry(points), field.query(points).geometry, atol=1e-6)
 
 
-def test_softmax_membership_adds_up_to_one(codes, points):
-    softer = tiny_region_generator(replace(TINY, membership="softmax"))
-    regions = softer.field(codes).query(points).regions
+def test_softmax_membership_adds_up_to_one(generator, codes, points):
+    regions = generator.field(codes).query(points).regions
     assert float(regions.min()) >= 0
     assert torch.allclose(regions.sum(dim=-1), torch.ones(()), atol=1e-5)
 
 
-def test_a_cut_keeps_the_surface_of_its_regions_alone(codes, points):
-    softer = tiny_region_generator(replace(TINY, membership="softmax"))
-    field = softer.field(codes)
+def test_a_cut_keeps_the_surface_of_its_regions_alone(generator, codes, points):
+    field = generator.field(codes)
     whole = field.query(points)
     cut = replace(field, only=(0, 3, 7)).query(points)
     share = whole.regions[..., [0, 3, 7]].sum(dim=-1, keepdim=True)

@@ -1,0 +1,122 @@
+"""The portrait of a generator of regions."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from triptych.camera import Angle, Camera
+from triptych.ops.precision import RenderPath
+from triptych.portrait import Portrait
+from triptych.render.marching_rules import SdfRule
+from triptych.render.rays import Rays
+from triptych.render.renderer import RenderConfig, RenderedRays
+from triptych.render.rendering import Rendering
+from triptych.systems.compose.depth_mesh import check_two_signed
+from triptych.systems.compose.generator import RegionGenerator
+from triptych.systems.compose.region_field import RegionField
+from triptych.systems.compose.region_rays import cast, plan_depths
+
+_CUT_BACKGROUND = 0.5
+_SIGN_RESOLUTION = 32
+
+
+@dataclass(frozen=True, eq=False)
+class RegionPortrait(Portrait):
+    """Codes of all regions with the generator that makes a volume and pictures of them.
+
+    Portraits share the generator, which is never changed.
+
+    Attributes:
+        generator: In evaluation mode.
+        codes: Codes [1, 2 * regions, d]: shape and texture of each region in turn.
+        decoder_code: The decoder's style code [1, D]; None without a decoder.
+        camera: The default camera.
+        provenance: How the portrait was made, as JSON values.
+        only: Regions that the portrait is cut down to; None for all. A cut portrait shows the
+            colours of the volume, since the decoder only knows whole heads.
+        shown: Regions whose features are decoded, as the published `--semantics`; None for all.
+    """
+
+    generator: RegionGenerator
+    codes: Tensor
+    decoder_code: Tensor | None
+    camera: Camera
+    provenance: dict[str, Any] = dataclass_field(default_factory=dict)
+    only: tuple[int, ...] | None = None
+    shown: tuple[int, ...] | None = None
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """Name of each region, in the order of `View.regions`."""
+        return self.generator.config.regions
+
+    @property
+    def field(self) -> RegionField:
+        """The volume, without the features that only the decoder reads."""
+        field = replace(self.generator.field(self.codes), with_features=False)
+        return replace(field, only=self.only, shown=self.shown)
+
+    @property
+    def rendering(self) -> RenderConfig:
+        """How rays are composited; a cut portrait has nothing behind it."""
+        rendering = self.generator.rendering_config()
+        if self.only is None:
+            return rendering
+        assert rendering.sdf is not None
+        rule = SdfRule(rendering.sdf.beta, "ignored")
+        return replace(rendering, sdf=rule, background=_CUT_BACKGROUND)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of a view in pixels, unless another size is asked for."""
+        return self.generator.config.image_size
+
+    @property
+    def ray_size(self) -> int | None:
+        """Rays along each side before upsampling; None: as many as the image has pixels."""
+        return self.generator.config.render_size if self._is_decoded else None
+
+    def orbit(self, yaw: Angle = 0.0, pitch: Angle = 0.0) -> Camera:
+        """Return cameras at angles (radians, numbers or [v]) around the frontal one."""
+        return self.generator.config.view.camera(yaw, pitch)
+
+    def to(self, device: torch.device | str) -> RegionPortrait:
+        """Return the portrait on another device."""
+        return replace(
+            self,
+            generator=copy.deepcopy(self.generator).to(device),
+            codes=self.codes.to(device),
+            decoder_code=None if self.decoder_code is None else self.decoder_code.to(device),
+            camera=self.camera.to(device),
+        )
+
+    @torch.no_grad()
+    def surface_level(self) -> float:
+        """Return 0: the surface is where the signed distance is.
+
+        Raises:
+            UserError: All of the volume lies on one side of it.
+        """
+        grid = self.geometry_grid(_SIGN_RESOLUTION)
+        check_two_signed(-float(grid.max()), -float(grid.min()))
+        return 0.0
+
+    @property
+    def _is_decoded(self) -> bool:
+        return self.decoder_code is not None and self.only is None
+
+    def _cast(self, camera: Camera, rays: Rays, path: RenderPath) -> RenderedRays:
+        field = replace(self.field, camera=camera, with_features=self._is_decoded)
+        depths = plan_depths(rays, camera, self.generator.config)
+        return cast(field, rays, depths, self.rendering)
+
+    def _upsampled(self, rendering: Rendering, path: RenderPath) -> Rendering:
+        assert self.decoder_code is not None
+        codes = self.decoder_code.expand(rendering.features.shape[0], -1)
+        return self.generator.decode(rendering, codes)
