@@ -10,7 +10,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from triptych.avatars.geometry.materials import (
@@ -33,6 +32,7 @@ from triptych.avatars.shading.material_shading import material_colour, material_
 from triptych.avatars.shading.noise import layered_noise, step, value_noise
 from triptych.avatars.shading.raster import STRAND_PHASE, STRANDS_PER_UV
 from triptych.avatars.shading.skin_shading import skin_sample
+from triptych.ops.kernel_cache import compiled
 
 _CATCH_LIGHT = (0.16, 0.20)  # place on the unit eye ball
 _IRIS_PHASE = 15.0
@@ -80,7 +80,7 @@ class Surface(NamedTuple):
     uv: NDArray[np.float32]
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def shade(samples, surface, appearance, colour, region):
     """Shade every covered sample.
 
@@ -106,7 +106,7 @@ def shade(samples, surface, appearance, colour, region):
             region[row, column] = where
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _sample(triangle, weights, surface, appearance):
     """Return (red, green, blue, region) of a point of a triangle, in linear light."""
     corners = (
@@ -162,14 +162,14 @@ def _sample(triangle, weights, surface, appearance):
     )
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _interpolate(values, column, corners, weights):
     a, b, c = corners
     p, q, r = weights
     return p * values[a, column] + q * values[b, column] + r * values[c, column]
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _interpolate3(values, corners, weights):
     return (
         _interpolate(values, 0, corners, weights),
@@ -178,7 +178,7 @@ def _interpolate3(values, corners, weights):
     )
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _skin(x, y, z, corners, weights, surface, appearance):
     """Return (red, green, blue, gloss, region); under a statue material a white relief."""
     return skin_sample(
@@ -196,14 +196,14 @@ def _skin(x, y, z, corners, weights, surface, appearance):
     )
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _hair_tint(red, green, blue):
     """Return the colour of hair's highlights: partly that of the strand."""
     brightest = max(red, max(green, blue)) + 1e-4
     return 0.4 + 0.6 * red / brightest, 0.4 + 0.6 * green / brightest, 0.4 + 0.6 * blue / brightest
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _metal_tint(red, green, blue, material):
     """Return the colour of a statue's highlights: that of the albedo as far as it is metallic."""
     dullest = material.metallic / (max(red, max(green, blue)) + 1e-4)
@@ -211,7 +211,7 @@ def _metal_tint(red, green, blue, material):
     return white + dullest * red, white + dullest * green, white + dullest * blue
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _lash(appearance):
     """Return (red, green, blue, gloss) of lashes."""
     red, green, blue = _LASH_RGB
@@ -220,7 +220,7 @@ def _lash(appearance):
     return red, green, blue, 0.0
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _horn(along, appearance):
     """Return (red, green, blue, gloss) of a horn; `along` runs from 0 at the root to 1."""
     ridges = 0.85 + 0.3 * math.sin(_RIDGES * along)
@@ -232,7 +232,7 @@ def _horn(along, appearance):
     return red, green, blue, 0.35
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def _tooth(x, appearance):
     """Return (red, green, blue, gloss) of teeth: shaded at the corners of the mouth, with gaps."""
     tooth = 1 - 0.6 * step(0.08, 0.24, abs(x))
@@ -245,7 +245,7 @@ def _tooth(x, appearance):
     return red, green, blue, 0.08
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _eye(x, y, z, appearance):
     """Return (red, green, blue, catch light) at a direction of the eye ball."""
     eyes = appearance.eyes
@@ -285,7 +285,7 @@ def _eye(x, y, z, appearance):
     return red, green, blue, 0.9 * eyes.catch_light * glow
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _hair(u, v, appearance):
     """Return (red, green, blue, gloss) of a strand; v is 1 at the root."""
     strand = layered_noise(u * STRANDS_PER_UV, v * 3.0, STRAND_PHASE, 3)
@@ -302,7 +302,7 @@ def _hair(u, v, appearance):
     return red, green, blue, hair.gloss * (0.3 + 1.4 * strand)
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _cloth(x, y, z, part, appearance):
     """Return (red, green, blue, gloss) of woven cloth; odd parts take the second colour."""
     weave = value_noise(x * 55, y * 55, z * 55)

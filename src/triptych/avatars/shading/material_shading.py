@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from triptych.avatars.shading.noise import layered_noise, step, value_noise
+from triptych.ops.kernel_cache import compiled
 
 _PATCHES_PER_DM = 2.2
 _VEINS_PER_DM = 2.0
@@ -14,14 +13,14 @@ _RINGS_PER_DM = 4.5
 _GRAINS_PER_DM = 17.0
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def material_light(light, material):
     """Deepen the shadows of metallic and fill those of glowing materials."""
     deep = light ** (1 + 0.7 * material.metallic)
     return deep * (1 - 0.45 * material.glow) + 0.45 * material.glow * (0.55 + 0.5 * light)
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def material_colour(x, y, z, light, material):
     """Return (red, green, blue) of the material at a rest point.
 

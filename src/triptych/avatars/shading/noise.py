@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from triptych.ops.kernel_cache import compiled
 
 
 def _wrapped_lattice() -> np.ndarray:
@@ -20,7 +21,7 @@ def _wrapped_lattice() -> np.ndarray:
 _LATTICE = _wrapped_lattice()
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(fastmath=True, inline="always")
 def value_noise(x, y, z):
     """Smooth noise 0..1 with one feature per unit, repeating after 32."""
     column, row, layer = math.floor(x), math.floor(y), math.floor(z)
@@ -38,7 +39,7 @@ def value_noise(x, y, z):
     return near + (far - near) * w
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def layered_noise(x, y, z, octaves):
     """Sum of octaves of value noise, 0..1."""
     total = 0.0
@@ -54,7 +55,7 @@ def layered_noise(x, y, z, octaves):
     return total / weight
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def step(start, end, value):
     """Rise smoothly from 0 at `start` to 1 at `end`."""
     share = (value - start) / (end - start)
@@ -62,7 +63,7 @@ def step(start, end, value):
     return share * share * (3 - 2 * share)
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def bump(x, y, centre_x, centre_y, width, height):
     """Gaussian hill with standard deviations `width` and `height`."""
     a = (x - centre_x) / width

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from triptych.avatars.geometry.materials import HAIR_CARDS, HAIR_SHELL, NUM_REGIONS
 from triptych.avatars.shading.noise import layered_noise, value_noise
+from triptych.ops.kernel_cache import compiled
 
 # Strand pattern of hair cards, shared with the shading kernel.
 STRANDS_PER_UV = 60.0
@@ -17,7 +17,7 @@ _TIP_CUT = 0.03
 _THINNING = 0.30
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def hair_is_open(u, v, solid, is_card):
     """Tell whether hair is cut away at (u, v): ragged hairline and tips, sparse gaps near tips."""
     if solid < 0.98:
@@ -33,13 +33,13 @@ def hair_is_open(u, v, solid, is_card):
     return strand < _THINNING * (1 - 2 * v)
 
 
-@njit(cache=True)
+@compiled()
 def _exists(a, b, c, count):
     """Say whether three vertex ids are below `count`: broken assets may name others."""
     return min(a, min(b, c)) >= 0 and max(a, max(b, c)) < count
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def rasterise(
     x, y, inverse_depth, triangles, materials, uv, nearest, owner, bary_first, bary_second
 ):
@@ -105,7 +105,7 @@ def rasterise(
                 bary_second[row, column] = p1
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def rasterise_towards(points, triangles, axes, per_unit, height_map):
     """Draw the greatest coordinate along axes[2] into a square map seen along that axis.
 
@@ -157,7 +157,7 @@ def rasterise_towards(points, triangles, axes, per_unit, height_map):
                     height_map[row, column] = z
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def gather_light(
     points, normals, axes, per_unit, height_map, bias, wrap, radiance, irradiance, openness
 ):
@@ -210,7 +210,7 @@ def gather_light(
                 irradiance[i, channel] += share * visible * radiance[channel]
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def resolve(colour, region, owner, nearest, factor, background, rgb, alpha, depth, regions):
     """Average `factor` x `factor` samples into pixels.
 
@@ -256,7 +256,7 @@ def resolve(colour, region, owner, nearest, factor, background, rgb, alpha, dept
             rgb[row, column, 2] = _display(blue / count, cover, background)
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _display(light, cover, background):
     """Tone-map linear light, encode it as sRGB and lay it over the background: 0..255."""
     light = light * (1 + light * 0.06) / (1 + light * 0.16)

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from triptych.avatars.geometry.materials import BODY, BROWS, EARS, FACE, HAIR, MOUTH, NOSE
 from triptych.avatars.shading.noise import bump, layered_noise, step, value_noise
+from triptych.ops.kernel_cache import compiled
 
 _PHASE = 16.0
 _INNER_MOUTH_RGB = (0.22, 0.05, 0.05)
 _TAU = 2.0 * math.pi
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def skin_sample(x, y, z, scalp, lid, mouth_inside, ear, beard, nose, below_jaw, appearance):
     """Return (red, green, blue, gloss, region) of skin at a rest point with its masks."""
     side = abs(x)
@@ -99,7 +98,7 @@ def skin_sample(x, y, z, scalp, lid, mouth_inside, ear, beard, nose, below_jaw, 
     return red, green, blue, gloss, region
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _blush(red, green, blue, side, y, front, middle, ear, skin):
     """Redden cheeks, nose tip, chin, brow bones and ears; yellow the forehead."""
     amount = bump(side, y, 0.42, 6.93, 0.20, 0.17) + 0.9 * bump(side, y, 0.0, 6.88, 0.12, 0.10)
@@ -113,7 +112,7 @@ def _blush(red, green, blue, side, y, front, middle, ear, skin):
     return red, green, blue
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _eye_surroundings(red, green, blue, side, y, front, skin):
     """Darken the sockets and apply eye shadow."""
     socket = bump(side, y, 0.30, 7.16, 0.17, 0.055) + 0.8 * bump(side, y, 0.17, 7.27, 0.06, 0.10)
@@ -129,7 +128,7 @@ def _eye_surroundings(red, green, blue, side, y, front, skin):
     return red, green, blue
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _wrinkles(red, green, blue, x, y, z, front, strength):
     """Draw forehead lines, crow's feet and age spots."""
     side = abs(x)
@@ -150,7 +149,7 @@ def _wrinkles(red, green, blue, x, y, z, front, strength):
     return red, green, blue
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _beard(red, green, blue, x, y, z, mask, appearance):
     """Apply stubble and, over it, the strands of a beard."""
     hair = appearance.hair.beard_rgb
@@ -169,7 +168,7 @@ def _beard(red, green, blue, x, y, z, mask, appearance):
     return red, green, blue
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _lip_cover(x, side, y, z):
     """Return how much a point belongs to the lips, 0..1."""
     if z <= 1.2 or side >= 0.30 or y <= 6.45 or y >= 6.75:
@@ -183,7 +182,7 @@ def _lip_cover(x, side, y, z):
     return step(-0.010, 0.014, min(upper - y, y - lower))
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _brow_cover(side, y, z, brow):
     """Return (edge, cover) of the brow, both 0..1."""
     if z <= 0.9 or side <= 0.06 or side >= 0.68 or y <= 7.3 or y >= 8.0:
