@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +15,7 @@ from typing import IO, Any
 import platformdirs
 
 from triptych.errors import UserError
+from triptych.temporaries import remove_leftovers, temporary_name
 
 NEEDED_BYTES = 64 << 20
 """Less free space than this counts as a full disk before a run starts."""
@@ -79,46 +80,7 @@ def check_output_file(path: Path, suffixes: tuple[str, ...], *, overwrite: bool)
     if path.exists() and not overwrite:
         raise UserError(f"{path} exists; choose another name or add --overwrite")
     make_writable_folder(path.parent)
-
-
-def enter_planned_folder(
-    folder: Path,
-    plan: Mapping[str, Any],
-    *,
-    contents: str,
-    overwrite: bool,
-    clear: Callable[[list[str]], None] | None = None,
-) -> None:
-    """Make a folder whose contents a plan decides, or re-enter it to continue the same plan.
-
-    The plan is kept in the folder as `plan.json`.
-
-    Args:
-        folder: The folder; it and its parents are created.
-        plan: Everything that decides the contents, as JSON values.
-        contents: What the folder holds, for messages: "data set".
-        overwrite: The contents of another plan may be replaced.
-        clear: Called with the names in the folder before they are replaced, to remove them; it
-            may refuse by a UserError.
-
-    Raises:
-        UserError: The folder cannot be written, or holds something else that may not be replaced.
-    """
-    make_writable_folder(folder)
-    plan = json_values(plan)
-    file = folder / PLAN_FILE
-    if not overwrite and file.exists() and read_json(file) == plan:
-        return
-    present = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if present and not overwrite:
-        if PLAN_FILE in present:
-            held, advice = f"another {contents}", "choose another folder or add --overwrite"
-        else:
-            held, advice = "other files", "choose another folder"
-        raise UserError(f"{folder} holds {held} ({present[0]}, ...); {advice}")
-    if present and clear is not None:
-        clear(present)
-    write_json(file, plan)
+    remove_leftovers(path.parent, of=path.name)
 
 
 @contextmanager
@@ -129,7 +91,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         UserError: The folder does not exist, cannot be written, or the disk is full.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    temporary = temporary_name(target)
     try:
         yield temporary
         os.replace(temporary, target)

@@ -7,7 +7,17 @@ from pathlib import Path
 from source_tree import FILES, SOURCE, imported_modules, module_name
 
 LAYERS = (
-    {"errors", "config", "files", "camera", "framing", "progress"},
+    {
+        "errors",
+        "config",
+        "temporaries",
+        "files",
+        "folder_lock",
+        "planned_folder",
+        "camera",
+        "framing",
+        "progress",
+    },
     {"ops"},
     {"fields", "nn"},
     {"render"},
@@ -22,7 +32,17 @@ LAYERS = (
 )
 """From the ground up; a room imports itself and lower layers, never a room beside it."""
 
-GROUND = ("errors", "config", "files", "camera", "framing", "progress")
+GROUND = (
+    "errors",
+    "config",
+    "temporaries",
+    "files",
+    "folder_lock",
+    "planned_folder",
+    "camera",
+    "framing",
+    "progress",
+)
 """Files of the ground, lowest first; each imports itself and those before it."""
 
 TOP = {"cli", "studio", "__init__", "__main__"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +14,7 @@ import tyro
 from triptych.cli.options import DeviceName, MaybeFloat, MaybeInt, MaybePath, parse_key_values
 from triptych.errors import UserError, check_range
 from triptych.files import make_writable_folder, write_json
+from triptych.folder_lock import FolderLock
 from triptych.runs import console
 
 
@@ -63,17 +66,19 @@ class Train:
                 "--run-dir"
             )
         make_writable_folder(run_dir)
-        write_json(
-            run_dir / "settings.json",
-            {"recipe": self.name, "set": list(self.set), "device": str(device)},
-        )
-        recipe = module.build(options)
-        result = train(recipe, loop, run_dir, resume=self.resume, report=console.note)
-        suffix = "" if getattr(module, "WRITES_FOLDER", False) else ".safetensors"
-        out = self.out or run_dir / f"{self.name}{suffix}"
-        if result.is_main:
-            module.export(recipe, result, out)
-            console.result(str(out))
+        is_first_process = os.environ.get("RANK", "0") == "0"  # as torchrun numbers them
+        with FolderLock(run_dir) if is_first_process else nullcontext():
+            write_json(
+                run_dir / "settings.json",
+                {"recipe": self.name, "set": list(self.set), "device": str(device)},
+            )
+            recipe = module.build(options)
+            result = train(recipe, loop, run_dir, resume=self.resume, report=console.note)
+            suffix = "" if getattr(module, "WRITES_FOLDER", False) else ".safetensors"
+            out = self.out or run_dir / f"{self.name}{suffix}"
+            if result.is_main:
+                module.export(recipe, result, out)
+                console.result(str(out))
 
 
 def _with_settings(loop: Any, options: Any, settings: tuple[str, ...]) -> tuple[Any, Any]:

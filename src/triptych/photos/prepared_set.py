@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ from triptych.files import (
     PLAN_FILE,
     atomic_path,
     atomic_write,
-    enter_planned_folder,
     sha256_of,
     write_json,
 )
@@ -36,6 +36,7 @@ from triptych.photos.aligner import UnusableFace
 from triptych.photos.mirror_uncertainty import mirror_uncertainty
 from triptych.photos.output_names import output_names
 from triptych.photos.photo_folder import MIRROR_SUFFIX, list_photos
+from triptych.planned_folder import planned_folder
 from triptych.progress import CountProgress, no_progress
 
 _VERSION = 1
@@ -103,7 +104,17 @@ def prepare_photos(
     if folder.resolve() == source.resolve():
         raise UserError(f"{folder} is the folder of the photos; choose another one for the set")
     photos = {path.relative_to(source).as_posix(): path for path in list_photos(source).photos}
-    _open_folder(folder, plan, overwrite=overwrite)
+    with _opened(folder, plan, overwrite=overwrite):
+        return _align_all(folder, photos, plan, align, progress)
+
+
+def _align_all(
+    folder: Path,
+    photos: dict[str, Path],
+    plan: PreparePlan,
+    align: Align,
+    progress: CountProgress,
+) -> PrepareSummary:
     done = _finished(folder)
     names = output_names(photos, _files, reserved=_OWN_FILES, kept=_names_of(done))
     originals = {record["sha256"]: name for name, record in done.items() if record["files"]}
@@ -238,7 +249,7 @@ def _write_summary(folder: Path, records: dict[str, dict[str, Any]]) -> PrepareS
     return PrepareSummary(used, len(records) - used, reasons)
 
 
-def _open_folder(folder: Path, plan: PreparePlan, *, overwrite: bool) -> None:
+def _opened(folder: Path, plan: PreparePlan, *, overwrite: bool) -> AbstractContextManager[None]:
     """Make or re-enter the folder of a set.
 
     Raises:
@@ -252,7 +263,7 @@ def _open_folder(folder: Path, plan: PreparePlan, *, overwrite: bool) -> None:
             )
         _remove_set(folder)
 
-    enter_planned_folder(
+    return planned_folder(
         folder,
         {"version": _VERSION, **asdict(plan)},
         contents="set",

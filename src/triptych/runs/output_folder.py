@@ -18,6 +18,7 @@ from typing import Any
 
 from triptych.errors import UserError
 from triptych.files import json_values, make_writable_folder, read_json, write_json
+from triptych.folder_lock import FolderLock
 
 RUN_FILE = "run.json"
 STAGING_PREFIX = ".unfinished-"
@@ -33,11 +34,14 @@ class OutputFolder:
         finished: Whether the same run has been completed here before.
     """
 
-    def __init__(self, path: Path, staging: Path, plan: dict[str, Any], *, finished: bool) -> None:
+    def __init__(
+        self, path: Path, staging: Path, plan: dict[str, Any], lock: FolderLock, *, finished: bool
+    ) -> None:
         self.path = path
         self.staging = staging
         self.finished = finished
         self._plan = plan
+        self._lock = lock
         self._earlier = _files_of_earlier_run(path)
 
     @classmethod
@@ -51,33 +55,38 @@ class OutputFolder:
             overwrite: Earlier results may be replaced.
 
         Raises:
-            UserError: The folder cannot be written, has no room, or holds other results.
+            UserError: The folder cannot be written, has no room, holds other results, or another
+                run writes to it.
         """
         plan = json_values(plan)
         make_writable_folder(path)
-        finished = not overwrite and holds_run(path, plan)
-        visible = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
-        if visible and not overwrite and not finished:
-            shown = ", ".join(visible[:3]) + (", ..." if len(visible) > 3 else "")
-            raise UserError(
-                f"the output folder {path} is not empty (it holds {shown}); "
-                "choose another folder, or add --overwrite to replace earlier results"
-            )
-        staging = path / f"{STAGING_PREFIX}{_fingerprint(plan)}"
-        for left_over in path.glob(f"{STAGING_PREFIX}*"):
-            if finished or left_over != staging:
-                shutil.rmtree(left_over, ignore_errors=True)
-        if not finished:
-            staging.mkdir(exist_ok=True)
-        return cls(path, staging, plan, finished=finished)
+        lock = FolderLock(path)
+        try:
+            _undo_interrupted_swap(path)
+            finished = not overwrite and holds_run(path, plan)
+            if not finished and not overwrite:
+                _check_empty(path)
+            staging = path / f"{STAGING_PREFIX}{_fingerprint(plan)}"
+            for left_over in path.glob(f"{STAGING_PREFIX}*"):
+                if finished or left_over != staging:
+                    shutil.rmtree(left_over, ignore_errors=True)
+            if not finished:
+                staging.mkdir(exist_ok=True)
+        except BaseException:
+            lock.release()
+            raise
+        if finished:
+            lock.release()
+        return cls(path, staging, plan, lock, finished=finished)
 
     def __enter__(self) -> OutputFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Discard the results if the block was left by an error."""
+        """Discard the results if the block was left by an error, and let others write here."""
         if kind is not None:
             self.discard()
+        self._lock.release()
 
     @property
     def resumed(self) -> bool:
@@ -97,6 +106,7 @@ class OutputFolder:
         write_json(self.staging / RUN_FILE, {**run, "plan": self._plan, "files": names})
         _swap(self.staging, self.path, [*names, RUN_FILE], self._earlier)
         shutil.rmtree(self.staging)
+        self._lock.release()
 
     @contextmanager
     def kept_for_resuming(self) -> Iterator[None]:
@@ -115,10 +125,13 @@ class OutputFolder:
                     "stopped; the same command goes on from here; earlier results are untouched"
                 ) from None
             raise
+        finally:
+            self._lock.release()
 
     def discard(self) -> None:
         """Remove the staging folder, and the output folder if it is empty."""
         shutil.rmtree(self.staging, ignore_errors=True)
+        self._lock.release()
         with suppress(OSError):
             self.path.rmdir()
 
@@ -129,6 +142,16 @@ def holds_run(path: Path, plan: dict[str, Any]) -> bool:
     return run.get("plan") == plan and all(
         (path / name).exists() for name in run.get("files", [RUN_FILE])
     )
+
+
+def _check_empty(path: Path) -> None:
+    visible = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+    if visible:
+        shown = ", ".join(visible[:3]) + (", ..." if len(visible) > 3 else "")
+        raise UserError(
+            f"the output folder {path} is not empty (it holds {shown}); "
+            "choose another folder, or add --overwrite to replace earlier results"
+        )
 
 
 def _files_of_earlier_run(path: Path) -> set[str]:
@@ -156,7 +179,8 @@ def _swap(staging: Path, path: Path, new: list[str], earlier: set[str]) -> None:
     replaced.mkdir()
     moves: list[tuple[Path, Path]] = []
     try:
-        for name in sorted(earlier | set(new)):
+        # The record goes first and comes last: without it, the swap was interrupted.
+        for name in [RUN_FILE, *sorted((earlier | set(new)) - {RUN_FILE})]:
             if os.path.lexists(path / name):
                 moves.append((path / name, replaced / name))
                 os.replace(*moves[-1])
@@ -169,6 +193,18 @@ def _swap(staging: Path, path: Path, new: list[str], earlier: set[str]) -> None:
                 os.replace(target, source)
         raise
     shutil.rmtree(replaced)
+
+
+def _undo_interrupted_swap(path: Path) -> None:
+    """Put earlier results back if a process was killed while it replaced them; see `_swap`."""
+    replaced = path / REPLACED
+    if not replaced.is_dir():
+        return
+    if not (path / RUN_FILE).exists():
+        for entry in list(replaced.iterdir()):
+            _remove(path / entry.name)
+            os.replace(entry, path / entry.name)
+    _remove(replaced)
 
 
 def _remove(path: Path) -> None:

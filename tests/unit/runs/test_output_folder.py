@@ -12,7 +12,9 @@ from triptych.errors import UserError
 from triptych.files import check_output_file
 from triptych.runs import output_folder
 from triptych.runs.output_folder import OutputFolder
+from triptych.temporaries import temporary_name
 
+NO_PROCESS = 2**22 + 1  # beyond the largest number of a Linux process
 PLAN = {"verb": "test", "size": 3, "angles": (1, 2)}
 
 
@@ -111,9 +113,13 @@ def test_a_stopped_run_is_resumed_by_the_same_plan_only(tmp_path):
     first = OutputFolder.open(tmp_path / "out", PLAN)
     assert not first.resumed
     (first.staging / "view.png").write_text("done")
+    with pytest.raises(KeyboardInterrupt), first.kept_for_resuming():
+        raise KeyboardInterrupt
     second = OutputFolder.open(tmp_path / "out", PLAN)
     assert second.resumed
     assert (second.staging / "view.png").read_text() == "done"
+    with pytest.raises(KeyboardInterrupt), second.kept_for_resuming():
+        raise KeyboardInterrupt
     other = OutputFolder.open(tmp_path / "out", {**PLAN, "size": 4})
     assert not other.resumed
     assert not first.staging.exists()
@@ -182,3 +188,76 @@ def test_single_files_are_checked_before_the_work(tmp_path):
         with pytest.raises(UserError, match=message):
             check_output_file(tmp_path / name, (".png",), overwrite=False)
     check_output_file(tmp_path / "b.PNG", (".png",), overwrite=True)
+
+
+def test_the_same_run_twice_at_once_is_refused(tmp_path):
+    first = OutputFolder.open(tmp_path / "out", PLAN)
+    (first.staging / "a.txt").write_text("first")
+    for plan in (PLAN, {**PLAN, "size": 4}):
+        for overwrite in (False, True):
+            with pytest.raises(UserError, match=rf"another run is writing .*process {os.getpid()}"):
+                OutputFolder.open(tmp_path / "out", plan, overwrite=overwrite)
+    first.publish({})
+    assert (tmp_path / "out" / "a.txt").read_text() == "first"
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.txt", "run.json"]
+    assert OutputFolder.open(tmp_path / "out", PLAN).finished
+
+
+def test_a_refused_folder_is_not_locked(tmp_path):
+    (tmp_path / "diary.txt").write_text("mine")
+    with pytest.raises(UserError, match="not empty"):
+        OutputFolder.open(tmp_path, PLAN)
+    assert os.listdir(tmp_path) == ["diary.txt"]
+    make(tmp_path, "first", overwrite=True)
+
+
+def test_what_a_failed_block_leaves_is_free(tmp_path):
+    with pytest.raises(RuntimeError), OutputFolder.open(tmp_path / "out", PLAN):
+        raise RuntimeError
+    assert not (tmp_path / "out").exists()
+    make(tmp_path / "out", "first")
+
+
+@pytest.mark.parametrize("moves_before_kill", range(6))
+def test_a_kill_while_results_are_replaced_loses_nothing(tmp_path, monkeypatch, moves_before_kill):
+    """Three moves put the earlier results aside, three the new ones in place."""
+    make(tmp_path, "first", names=("a.txt", "b.txt"))
+    real, left = os.replace, [moves_before_kill]
+
+    def replace(source, target):
+        if ".part" not in str(source):
+            left[0] -= 1
+            if left[0] < 0:  # nor does a killed process undo anything
+                raise KeyboardInterrupt
+        real(source, target)
+
+    folder = OutputFolder.open(tmp_path, {**PLAN, "size": 4}, overwrite=True)
+    for name in ("a.txt", "c.txt"):
+        (folder.staging / name).write_text("second")
+    monkeypatch.setattr(output_folder.os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        folder.publish({})
+    monkeypatch.undo()
+    folder._lock.release()
+    assert OutputFolder.open(tmp_path, PLAN).finished
+    assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text() == "first"
+
+
+def test_a_kill_after_results_were_replaced_keeps_the_new_ones(tmp_path):
+    make(tmp_path, "second")
+    (tmp_path / output_folder.REPLACED).mkdir()
+    (tmp_path / output_folder.REPLACED / "a.txt").write_text("first")
+    assert OutputFolder.open(tmp_path, PLAN).finished
+    assert (tmp_path / "a.txt").read_text() == "second"
+    assert sorted(os.listdir(tmp_path)) == ["a.txt", "run.json"]
+
+
+def test_unfinished_files_of_a_killed_run_are_no_results(tmp_path):
+    folder = OutputFolder.open(tmp_path, PLAN)
+    own = temporary_name(folder.staging / "views" / "b.png")
+    left = own.with_name(own.name.replace(f"-{os.getpid()}.", f"-{NO_PROCESS}."))
+    left.parent.mkdir()
+    left.touch()
+    folder._lock.release()
+    make(tmp_path, "done")
+    assert list(tmp_path.rglob("*.part*")) == []

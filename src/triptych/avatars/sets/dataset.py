@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from triptych.errors import UserError, check_range
-from triptych.files import PLAN_FILE, atomic_path, enter_planned_folder, write_json
+from triptych.files import PLAN_FILE, atomic_path, write_json
+from triptych.planned_folder import planned_folder
 
 if TYPE_CHECKING:
     from triptych.avatars.builder import AvatarBuilder
@@ -91,8 +93,19 @@ def write_avatar_dataset(
     _check(plan)
     assets = load_assets(pack)
     folder = Path(out)
-    _open_folder(folder, plan, overwrite=overwrite)
-    builder = AvatarBuilder(assets)
+    with _opened(folder, plan, overwrite=overwrite):
+        _write_heads(AvatarBuilder(assets), folder, plan, progress)
+    return plan
+
+
+def _write_heads(
+    builder: AvatarBuilder,
+    folder: Path,
+    plan: DatasetPlan,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    (folder / "images").mkdir(exist_ok=True)
+    (folder / "regions").mkdir(exist_ok=True)
     heads = []
     labels: list[list[Any]] = []
     for head in range(plan.count):
@@ -105,7 +118,6 @@ def write_avatar_dataset(
             progress(head + 1, plan.count)
     write_json(folder / "heads.json", heads)
     write_json(folder / "images" / "dataset.json", {"labels": labels})
-    return plan
 
 
 def _check(plan: DatasetPlan) -> None:
@@ -120,7 +132,7 @@ def _check(plan: DatasetPlan) -> None:
             style_named(name)
 
 
-def _open_folder(folder: Path, plan: DatasetPlan, *, overwrite: bool) -> None:
+def _opened(folder: Path, plan: DatasetPlan, *, overwrite: bool) -> AbstractContextManager[None]:
     """Make or re-enter the folder of a data set.
 
     Raises:
@@ -139,15 +151,13 @@ def _open_folder(folder: Path, plan: DatasetPlan, *, overwrite: bool) -> None:
             else:
                 path.unlink()
 
-    enter_planned_folder(
+    return planned_folder(
         folder,
         {"version": _VERSION, **asdict(plan)},
         contents="data set",
         overwrite=overwrite,
         clear=clear,
     )
-    (folder / "images").mkdir(exist_ok=True)
-    (folder / "regions").mkdir(exist_ok=True)
 
 
 def _head(plan: DatasetPlan, head: int) -> tuple[dict[str, Any], list[list[float]]]:

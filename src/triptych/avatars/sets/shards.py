@@ -12,7 +12,6 @@ A shard is a folder of `.npy` files that share their first axis, the heads (n):
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ import numpy as np
 
 from triptych.camera import look_at_camera
 from triptych.errors import UserError
+from triptych.folder_lock import FolderLock
+from triptych.temporaries import temporary_name
 
 if TYPE_CHECKING:
     from triptych.avatars.avatar import AvatarImage
@@ -98,16 +99,20 @@ def write_heads(
         seeds: Seed of each head; a shard is named by that of its first.
         head: Returns the arrays of the head with an index, from 0.
         progress: Called with (finished heads, all heads) after each shard.
+
+    Raises:
+        UserError: Another run writes to the folder.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(seeds), _HEADS_PER_SHARD):
-        stop = min(start + _HEADS_PER_SHARD, len(seeds))
-        target = folder / f"shard_{seeds[start]:07d}"
-        if not target.exists():
-            write_shard(target, [head(number) for number in range(start, stop)])
-        if progress is not None:
-            progress(stop, len(seeds))
+    with FolderLock(folder):
+        for start in range(0, len(seeds), _HEADS_PER_SHARD):
+            stop = min(start + _HEADS_PER_SHARD, len(seeds))
+            target = folder / f"shard_{seeds[start]:07d}"
+            if not target.exists():
+                write_shard(target, [head(number) for number in range(start, stop)])
+            if progress is not None:
+                progress(stop, len(seeds))
 
 
 def random_cameras(plan: ShardPlan, rng: np.random.Generator) -> np.ndarray:
@@ -185,7 +190,7 @@ def _render_head(builder: AvatarBuilder, plan: ShardPlan, seed: int) -> dict[str
 
 def write_shard(target: Path, heads: Sequence[dict[str, np.ndarray]]) -> None:
     """Write one shard: the fields of each head, under a temporary name until all are there."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = temporary_name(target)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     for name in _FIELDS:

@@ -10,7 +10,6 @@ OUT/sheet.png      every photo beside its head, from the front and from both sid
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ from triptych.errors import UserError
 from triptych.files import (
     PLAN_FILE,
     atomic_write,
-    enter_planned_folder,
     json_values,
     read_json,
     write_json,
 )
 from triptych.photos.output_names import output_names
+from triptych.planned_folder import planned_folder
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder, holds_run
 from triptych.runs.record import file_record
@@ -47,7 +46,14 @@ def invert_folder(job: InvertJob, sources: list[Source], out: Path, *, overwrite
         UserError: The output folder holds something else, or no picture could be used.
     """
     plan = job.plan()
-    enter_planned_folder(out, plan, contents="run", overwrite=overwrite)
+    with planned_folder(out, plan, contents="run", overwrite=overwrite):
+        _finish(out, sources, _invert_all(job, plan, sources, out))
+
+
+def _invert_all(
+    job: InvertJob, plan: dict[str, Any], sources: list[Source], out: Path
+) -> dict[str, dict[str, Any]]:
+    """Invert all pictures and return what became of each, by its name."""
     pipeline: InvertPipeline | None = None
     records: dict[str, dict[str, Any]] = {}
     names = folder_names(source.name for source in sources)
@@ -65,7 +71,7 @@ def invert_folder(job: InvertJob, sources: list[Source], out: Path, *, overwrite
         except UserError as error:
             console.warn(f"{source.name}: {error}")
             records[source.name] = {"inverted": False, "reason": str(error)}
-    _finish(out, sources, records)
+    return records
 
 
 def folder_names(photos: Iterable[str]) -> dict[str, str]:
@@ -92,9 +98,7 @@ def _finish(out: Path, sources: list[Source], records: dict[str, dict[str, Any]]
     """
     done = [name for name, record in records.items() if record["inverted"]]
     if not done:
-        with suppress(OSError):
-            (out / PLAN_FILE).unlink()
-            out.rmdir()
+        (out / PLAN_FILE).unlink()
         raise UserError(f"none of the {len(records)} photos could be inverted")
     write_json(out / REPORT_FILE, {"inverted": len(done), "photos": records})
     with atomic_write(out / TABLE_FILE, "w") as stream:
