@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
-from triptych.errors import UserError, check_range
+from triptych.errors import UserError, check_range, shown
 
 T = TypeVar("T")
+_LARGEST = sys.float_info.max
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def to_dict(config: Any) -> dict[str, Any]:
     }
 
 
-def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
+def from_dict(cls: type[T], data: Any) -> T:
     """Build a configuration from JSON values.
 
     Args:
@@ -29,15 +31,18 @@ def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
         data: Values by field name; absent fields take their defaults.
 
     Raises:
-        UserError: A key is unknown (the closest known one is suggested) or a value does not fit.
+        UserError: It is no object, a key is unknown (the closest known one is suggested) or a value
+            does not fit; numbers must be finite.
     """
+    if not isinstance(data, Mapping):
+        raise UserError(f"{cls.__name__}: got {shown(data)}; expected an object")
     hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in data:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else f"; known keys: {', '.join(known)}"
-            raise UserError(f"unknown key '{key}' in {cls.__name__}{hint}")
+            raise UserError(f"unknown key {shown(key)} in {cls.__name__}{hint}")
     values = {
         key: _from_json(hints[key], value, f"{cls.__name__}.{key}") for key, value in data.items()
     }
@@ -53,7 +58,7 @@ def check_fields(config: Any, **ranges: tuple[float, float]) -> None:
     Args:
         config: A dataclass; to be called from its `__post_init__`.
         **ranges: Smallest and largest value by field name; for a tuple, those of each of its items.
-            None is within every range.
+            None and words are within every range.
 
     Raises:
         UserError: A field has the wrong type or is out of its range.
@@ -62,7 +67,7 @@ def check_fields(config: Any, **ranges: tuple[float, float]) -> None:
     for field in dataclasses.fields(config):
         value, where = getattr(config, field.name), f"{type(config).__name__}.{field.name}"
         _from_json(hints[field.name], value, where)
-        if field.name in ranges and value is not None:
+        if field.name in ranges and value is not None and not isinstance(value, str):
             for number in value if isinstance(value, tuple) else (value,):
                 check_range(where, number, *ranges[field.name])
 
@@ -84,9 +89,9 @@ def _from_json(hint: Any, value: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _from_union(arguments, value, where)
     if origin is typing.Literal:
-        if value not in arguments:
+        if not isinstance(value, str) or value not in arguments:
             raise UserError(
-                f"{where}: got {value!r}; expected one of {', '.join(map(repr, arguments))}"
+                f"{where}: got {shown(value)}; expected one of {', '.join(map(repr, arguments))}"
             )
         return value
     if origin is tuple:
@@ -95,9 +100,11 @@ def _from_json(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, typing.cast(type, hint)):
             return value
         if not isinstance(value, Mapping):
-            raise UserError(f"{where}: got {value!r}; expected an object")
+            raise UserError(f"{where}: got {shown(value)}; expected an object")
         return from_dict(typing.cast(type, hint), value)
     if origin is dict:
+        if not isinstance(value, Mapping):
+            raise UserError(f"{where}: got {shown(value)}; expected an object")
         return dict(value)
     return _scalar(hint, value, where)
 
@@ -120,7 +127,7 @@ def _from_union(options: tuple[Any, ...], value: Any, where: str) -> Any:
 
 def _from_sequence(items: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise UserError(f"{where}: got {value!r}; expected a list")
+        raise UserError(f"{where}: got {shown(value)}; expected a list")
     if len(items) == 2 and items[1] is Ellipsis:
         return tuple(_from_json(items[0], item, where) for item in value)
     if len(items) != len(value):
@@ -129,10 +136,12 @@ def _from_sequence(items: tuple[Any, ...], value: Any, where: str) -> tuple[Any,
 
 
 def _scalar(hint: Any, value: Any, where: str) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not -_LARGEST <= value <= _LARGEST:
+            raise UserError(f"{where}: got {shown(value)}; expected a finite number")
         return float(value)
     if isinstance(hint, type):
         wrong_bool = isinstance(value, bool) and hint is not bool
         if wrong_bool or not isinstance(value, hint):
-            raise UserError(f"{where}: got {value!r}; expected {hint.__name__}")
+            raise UserError(f"{where}: got {shown(value)}; expected {hint.__name__}")
     return value

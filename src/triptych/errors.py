@@ -8,13 +8,23 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
+_LONGEST_SHOWN = 80
+
 
 class UserError(ValueError):
     """A mistake of the caller: bad input, bad file, bad option.
 
     The message names what was wrong, what was expected and what to do. The command line prints it
-    on one line and leaves with exit code 2.
+    on one line and leaves with exit code 2. Texts of files and names may be part of it: what a
+    terminal would obey instead of showing is escaped.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
+
+
+class FileNote(UserWarning):
+    """What a person should know of a file that is used nevertheless; the command line notes it."""
 
 
 class MissingDependency(UserError):
@@ -48,7 +58,7 @@ def check_range(name: str, value: Any, low: float, high: float) -> None:
     """
     if not _is_a(numbers.Real, value) or not low <= value <= high:
         expected = f"a number from {_shown(low)} to {_shown(high)}"
-        raise UserError(f"{name}: got {_shown(value)}; expected {expected}")
+        raise UserError(f"{name}: got {shown(value)}; expected {expected}")
 
 
 def check_whole(name: str, value: Any, low: int, high: int) -> None:
@@ -60,7 +70,7 @@ def check_whole(name: str, value: Any, low: int, high: int) -> None:
     """
     if not _is_a(numbers.Integral, value) or not low <= value <= high:
         expected = f"a whole number from {low} to {high}"
-        raise UserError(f"{name}: got {_shown(value)}; expected {expected}")
+        raise UserError(f"{name}: got {shown(value)}; expected {expected}")
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
@@ -83,6 +93,16 @@ def check_type(name: str, value: Any, *kinds: type) -> None:
     if not isinstance(value, kinds):
         expected = " or ".join(kind.__name__ for kind in kinds)
         raise UserError(f"{name}: got a value of type {type(value).__name__}; expected {expected}")
+
+
+def shown(value: Any) -> str:
+    """Return what messages show of a value: one short line, whatever it is."""
+    try:
+        text = str(value) if _is_a(numbers.Real, value) else repr(value)
+    except Exception:  # a number of 5,000 digits, an object that cannot be printed
+        return f"a value of type {type(value).__name__}"
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "..."
 
 
 def printable(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import IO, Any
 import platformdirs
 
 from triptych.errors import UserError
+from triptych.json_text import parse_json
 from triptych.temporaries import remove_leftovers, temporary_name
 
 NEEDED_BYTES = 64 << 20
@@ -147,11 +148,13 @@ def read_json(path: str | Path) -> Any:
         UserError: The file is absent, unreadable or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return parse_json(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from error
+    except UnicodeError as error:
+        raise UserError(f"{path} is not valid JSON: it is no text in UTF-8") from error
+    except UserError as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
 
 
 def sha256_of(path: str | Path) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from triptych.camera import FOCAL, RADIUS, TARGET
+from triptych.config import check_fields
 from triptych.errors import UserError
 
 # Both numbers come from the same fit of EG3D's standard points to the mean avatar's five points;
@@ -70,6 +71,19 @@ class FaceFraming:
         return self.crop == "head"
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            unit=(1e-3, 1e3),
+            offset=(-1e3, 1e3),
+            rescale=(1, 1e4),
+            crop_size=(16, 4096),
+            tilt=(-math.pi, math.pi),
+            head_scale=(1e-3, 1e3),
+            radius=(0.01, 1e3),
+            target=(-1e3, 1e3),
+            focal=(0.01, 1e3),
+            fill=(-1, 1),
+        )
         if len(self.points) != 5:
             raise UserError(f"framing: got {len(self.points)} standard points; expected 5")
         if self.camera == "look-at" and not self.upright:

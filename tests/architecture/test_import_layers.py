@@ -10,6 +10,7 @@ LAYERS = (
     {
         "errors",
         "config",
+        "json_text",
         "temporaries",
         "files",
         "folder_lock",
@@ -35,6 +36,7 @@ LAYERS = (
 GROUND = (
     "errors",
     "config",
+    "json_text",
     "temporaries",
     "files",
     "folder_lock",

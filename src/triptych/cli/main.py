@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any, NoReturn
 
 from triptych.cli.verbs import VERBS, VerbEntry
-from triptych.errors import UserError
+from triptych.errors import FileNote, UserError
 from triptych.runs import console
 from triptych.runs.waiting_threads import wait_briefly
 
@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     wait_briefly()
     console.escape_what_cannot_be_encoded()
     try:
-        return _run(words)
+        with console.noted_warnings(FileNote):
+            return _run(words)
     except UserError as error:
         console.fail(str(error))
         return EXIT_USER_ERROR

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import torch
 
 from triptych.config import from_dict
 from triptych.editors.image_editor import EditorConfig, official_editor_config
-from triptych.errors import UserError
+from triptych.errors import UserError, check_range, check_whole, shown
 from triptych.files import read_json, sha256_of
 from triptych.ops.precision import has_fast_bfloat16
+from triptych.weights.safetensors_layout import read_layout
 
 OFFICIAL_EDITOR = "timbrooks/instruct-pix2pix"
 EDITOR_FILE = "triptych_editor.json"
@@ -29,6 +31,8 @@ _OFFICIAL_FILES = (
     "vae/diffusion_pytorch_model.safetensors",
     "text_encoder/model.safetensors",
 )
+_LARGEST_NUMBER = 100_000
+"""In settings of networks: CLIP knows 49,408 words, and nothing else comes near."""
 _AUTOENCODERS = ("AutoencoderKL", "AutoencoderTiny")
 
 
@@ -66,6 +70,7 @@ def load_editor_parts(
     folder = editor_folder(name_or_folder, allow_download=allow_download)
     index = _read_index(folder)
     config = read_editor_config(folder)
+    _check_components(folder)
     is_official = not (folder / EDITOR_FILE).is_file()
     halved = is_official and not keep_float32 and has_fast_bfloat16("cpu")
     try:
@@ -73,7 +78,7 @@ def load_editor_parts(
             return _load(folder, index, config, torch.bfloat16 if halved else torch.float32)
     except UserError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except Exception as error:  # whatever two large libraries raise over a broken or hostile file
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"the editor in {folder} cannot be loaded: {first_line}") from error
 
@@ -124,22 +129,33 @@ def read_editor_config(folder: Path) -> EditorConfig:
     record = read_json(path)
     if not isinstance(record, dict) or record.get("format_version") != FORMAT_VERSION:
         raise UserError(f"{path}: not an editor of format version {FORMAT_VERSION}")
-    for name, digest in record.get("sha256", {}).items():
+    hashes = record.get("sha256", {})
+    if not isinstance(hashes, dict):
+        raise UserError(f"{path}: sha256: got {shown(hashes)}; expected an object")
+    for name, digest in hashes.items():
         file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"{path} names {shown(name)}, which is outside its folder")
         if not file.is_file() or sha256_of(file) != digest:
             state = "is missing" if not file.is_file() else "is damaged"
             raise UserError(f"{file} {state}; install the editor again")
-    return from_dict(EditorConfig, record.get("config", {}))
+    try:
+        return from_dict(EditorConfig, record.get("config", {}))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
     if not (folder / "model_index.json").is_file():
         raise UserError(f"no image editor in {folder}: model_index.json is missing")
     index = read_json(folder / "model_index.json")
-    autoencoder = index.get("vae", ["", ""])[1]
-    if autoencoder not in _AUTOENCODERS:
+    part = index.get("vae") if isinstance(index, dict) else None
+    autoencoder = part[1] if isinstance(part, list) and len(part) == 2 else None
+    if not isinstance(autoencoder, str) or autoencoder not in _AUTOENCODERS:
         expected = " or ".join(_AUTOENCODERS)
-        raise UserError(f"{folder}: got the autoencoder class {autoencoder!r}; expected {expected}")
+        raise UserError(
+            f"{folder}: got the autoencoder class {shown(autoencoder)}; expected {expected}"
+        )
     return index
 
 
@@ -155,6 +171,33 @@ def _quiet_transformers() -> Iterator[None]:
     finally:
         if was_enabled:
             logging.enable_progress_bar()
+
+
+def _check_components(folder: Path) -> None:
+    """Check the settings and the weights of all networks before a library builds of them.
+
+    Raises:
+        UserError: A number is larger than any such network needs, or a table of weights is broken.
+    """
+    for file in sorted(folder.glob("*/*config.json")):
+        if file.parent.name != "tokenizer":  # its numbers build nothing
+            settings = read_json(file)
+            if not isinstance(settings, dict):
+                raise UserError(f"{file}: got {shown(settings)}; expected an object")
+            for name, value in settings.items():
+                counts_layers = re.search(r"layers|_blocks$", name)
+                _check_numbers(f"{file}: {name}", value, 128 if counts_layers else _LARGEST_NUMBER)
+    for file in sorted(folder.glob("*/*.safetensors")):
+        read_layout(file)
+
+
+def _check_numbers(name: str, value: Any, most: int) -> None:
+    if isinstance(value, (dict, list)):
+        check_whole(f"{name}: items", len(value), 0, 1000)
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_numbers(name, item, most)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        check_range(name, value, -most, most)
 
 
 def _load(

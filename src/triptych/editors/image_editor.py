@@ -151,6 +151,16 @@ class EditorConfig:
     known_styles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            image_size=(16, 2048),
+            text_guidance=(0, 1e6),
+            highest_text_guidance=(0, 1e6),
+            image_guidance=(0, 1e6),
+            num_steps=(1, 1000),
+            noise_level=(0, 1),
+            max_prompt_tokens=(3, 4096),
+        )
         if self.prompt_template.count("{}") != 1:
             raise UserError(
                 f"prompt_template: got {self.prompt_template!r}; expected exactly one {{}} "

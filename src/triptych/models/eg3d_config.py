@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +10,8 @@ from typing import Literal
 from torch import Tensor
 
 from triptych.camera import FOCAL, RADIUS, TARGET, Camera, look_at_camera
-from triptych.errors import UserError
+from triptych.config import check_fields
+from triptych.errors import UserError, check_whole
 from triptych.fields.base import BeyondBox
 from triptych.framing import AVATAR_FRAMING, EG3D_FRAMING, FaceFraming
 from triptych.models.latents import LatentKind
@@ -19,6 +21,11 @@ from triptych.nn.synthesis_layers import LayerOptions
 from triptych.ops.modulated_conv import Modulation, UpConvolution
 from triptych.ops.sample_planes import PlaneAxes
 from triptych.render.renderer import RenderConfig
+
+WIDEST = 4096
+"""No layer of a generator is wider; EG3D's have at most 512 channels."""
+MOST_SAMPLES = 2**27
+"""Their depths take half a gigabyte; EG3D's pictures have 2**21 at most."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,16 @@ class MappingConfig:
     normalize_z: bool = True
     zero_label: bool = False
     label_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            num_layers=(1, 64),
+            embed_features=(1, WIDEST),
+            layer_features=(1, WIDEST),
+            lr_multiplier=(1e-6, 100),
+            label_scale=(-1e6, 1e6),
+        )
 
 
 @dataclass(frozen=True)
@@ -72,6 +89,18 @@ class BackboneConfig:
     modulation: Modulation | Literal["auto"] = "auto"
     up_convolution: UpConvolution = "two_step"
 
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            plane_size=(4, 1024),
+            plane_channels=(1, 256),
+            channel_base=(1, 2**20),
+            channel_max=(1, WIDEST),
+            resample_filter=(-1e3, 1e3),
+            conv_clamp=(1e-3, 1e6),
+        )
+        check_whole("BackboneConfig.resample_filter: taps", len(self.resample_filter), 1, 16)
+
     def layer_options(self) -> LayerOptions:
         """Return what all layers share."""
         return LayerOptions(
@@ -97,6 +126,11 @@ class DecoderConfig:
     num_features: int = 32
     lr_multiplier: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_fields(
+            self, num_hidden=(1, WIDEST), num_features=(3, WIDEST), lr_multiplier=(1e-6, 100)
+        )
+
 
 @dataclass(frozen=True)
 class ViewConfig:
@@ -111,6 +145,14 @@ class ViewConfig:
     radius: float = RADIUS
     target: tuple[float, float, float] = TARGET
     focal: float = FOCAL
+
+    def __post_init__(self) -> None:
+        check_fields(self, radius=(0.01, 1000), target=(-1000, 1000), focal=(0.01, 1000))
+        if math.hypot(*self.target) >= self.radius:
+            raise UserError(
+                f"ViewConfig.target: got {list(self.target)}; expected a point nearer to the "
+                f"origin than the camera, whose radius is {self.radius:g}"
+            )
 
     def camera(self, yaw: float | Tensor = 0.0, pitch: float | Tensor = 0.0) -> Camera:
         """Return the camera, or cameras, at angles around the frontal one (radians)."""
@@ -164,6 +206,16 @@ class EG3DConfig:
     framing: FaceFraming | None = None
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            z_dim=(1, WIDEST),
+            w_dim=(1, WIDEST),
+            image_size=(1, 1024),
+            render_size=(1, 1024),
+            box_size=(0.01, 1000),
+        )
+        samples = self.render_size**2 * (self.rendering.num_coarse + self.rendering.num_fine)
+        check_whole("EG3DConfig: samples of a picture", samples, 1, MOST_SAMPLES)
         final = self.superresolution.image_size if self.superresolution else self.render_size
         if self.image_size != final:
             raise UserError(

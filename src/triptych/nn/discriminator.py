@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from triptych.config import check_fields
 from triptych.nn.convolution import RESAMPLE_FILTER, Conv2dLayer
 from triptych.nn.fully_connected import FullyConnectedLayer
 from triptych.nn.mapping_network import MappingNetwork
@@ -39,6 +40,18 @@ class DiscriminatorConfig:
     conv_clamp: float | None = 256.0
     num_mapping_layers: int = 8
     group_size: int | None = 4
+
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            image_size=(8, 2048),
+            label_dim=(0, 4096),
+            channel_base=(1, 2**20),
+            channel_max=(1, 4096),
+            conv_clamp=(1e-3, 1e6),
+            num_mapping_layers=(1, 64),
+            group_size=(1, 4096),
+        )
 
 
 class DiscriminatorBlock(nn.Module):

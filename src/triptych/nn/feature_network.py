@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.ops.resize import resize_bilinear
 
@@ -40,6 +41,14 @@ class FeatureNetworkConfig:
     region_channels: int = 32
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            attribute_dim=(1, 4096),
+            channels=(1, 4096),
+            identity_dim=(1, 4096),
+            num_regions=(1, 256),
+            region_channels=(1, 4096),
+        )
         if len(self.channels) != 5:
             raise UserError(f"channels: got {len(self.channels)} stages; expected 5")
         if len(set(self.style_names)) != len(self.style_names) or not self.style_names:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from triptych.config import check_fields
 from triptych.errors import UserError
 
 
@@ -40,6 +41,15 @@ class HeadPoseConfig:
     window_units: float = 0.46
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            image_size=(16, 2048),
+            channels=(1, 4096),
+            blocks=(0, 64),
+            layout_channels=(1, 4096),
+            hidden=(1, 4096),
+            window_units=(0.01, 100),
+        )
         if len(self.channels) != 4 or len(self.blocks) != 3:
             raise UserError("head pose network: expected 4 stage widths and 3 block counts")
         if self.image_size % 16:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.nn.synthesis_block import SynthesisBlock
 from triptych.nn.synthesis_layers import LayerOptions, NoiseMode
@@ -57,6 +58,9 @@ class SuperResolutionConfig:
     antialias: bool = True
     noise_mode: NoiseMode = "none"
     conv_clamp: float | None = 256.0
+
+    def __post_init__(self) -> None:
+        check_fields(self, widths=(1, 4096), conv_clamp=(1e-3, 1e6))
 
     @property
     def input_size(self) -> int:

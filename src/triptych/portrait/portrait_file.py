@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from triptych.errors import UserError
+from triptych.errors import UserError, shown
 from triptych.weights.safetensors_file import FileHeader, load_tensors, read_header, save_tensors
+from triptych.weights.tensor_range import check_values
 
 
 class PortraitCodec(Protocol):
@@ -59,9 +60,15 @@ def known_kinds() -> list[str]:
 
 
 def save_portrait(path: str | Path, portrait: Any, *, exact: bool) -> None:
-    """Write a portrait; see `Portrait.save`."""
+    """Write a portrait; see `Portrait.save`.
+
+    Raises:
+        UserError: Its numbers are not finite, which no reader would accept, or do not fit into half
+            precision, or the file cannot be written.
+    """
     kind = type(portrait).__name__
     tensors, config = _codec(kind).encode(portrait, exact=exact)
+    check_values(tensors, f"the portrait for {path}")
     save_tensors(path, tensors, FileHeader(kind, config, provenance=portrait.provenance))
 
 
@@ -74,7 +81,12 @@ def load_portrait(path: str | Path) -> Any:
     check_is_portrait(path)
     tensors, header = load_tensors(path)
     codec = _codec(header.class_name)
-    return codec.decode(tensors, header.config, header.provenance, str(path))
+    try:
+        return codec.decode(tensors, header.config, header.provenance, str(path))
+    except (LookupError, RuntimeError, TypeError) as error:
+        raise UserError(
+            f"{path} is no whole {header.class_name}: its codec fails ({shown(error)})"
+        ) from error
 
 
 def check_is_portrait(path: str | Path) -> None:

@@ -10,13 +10,16 @@ from torch import Tensor, nn
 
 from triptych.camera import Camera
 from triptych.config import from_dict, to_dict
+from triptych.errors import UserError, check_whole
 from triptych.fields.triplane import TriPlaneDecoder
 from triptych.models.eg3d_config import EG3DConfig
 from triptych.nn.superresolution import SuperResolution
 from triptych.portrait.triplane_portrait import TriPlanePortrait
-from triptych.weights.safetensors_file import fill_module
+from triptych.weights.safetensors_file import built_from, halved
 
 _STORED_AS_HALF = ("planes", "superresolution")
+_MOST_CODES = 64
+"""EG3D's largest generators take fewer than 30."""
 
 
 class TriPlaneCodec:
@@ -29,7 +32,7 @@ class TriPlaneCodec:
         tensors = _PortraitTensors.of(portrait).state_dict()
         if not exact:
             tensors = {
-                name: tensor.half() if name.startswith(_STORED_AS_HALF) else tensor
+                name: halved(name, tensor) if name.startswith(_STORED_AS_HALF) else tensor
                 for name, tensor in tensors.items()
             }
         return tensors, to_dict(portrait.config)
@@ -46,17 +49,22 @@ class TriPlaneCodec:
         Raises:
             UserError: A configuration value or a tensor does not fit.
         """
-        read = from_dict(EG3DConfig, config)
-        num_ws = tensors["ws"].shape[1] if "ws" in tensors and tensors["ws"].ndim == 3 else 1
-        stored = _PortraitTensors(read, num_ws)
-        fill_module(stored, tensors, source)
+        try:
+            read = from_dict(EG3DConfig, config)
+            num_ws = tensors["ws"].shape[1] if "ws" in tensors and tensors["ws"].ndim == 3 else 1
+            check_whole("style codes", num_ws, 1, _MOST_CODES)
+            camera = Camera.from_label25(tensors["camera"]) if "camera" in tensors else None
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from error
+        stored = built_from(lambda: _PortraitTensors(read, num_ws), tensors, source)
+        assert camera is not None  # its shape was compared
         return TriPlanePortrait(
             planes=stored.planes,
             ws=stored.ws,
             decoder=stored.decoder,
             superresolution=stored.superresolution,
             config=read,
-            camera=Camera.from_label25(stored.camera),
+            camera=camera,
             provenance=provenance,
         )
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.fields.base import GeometryKind
 
@@ -126,8 +127,8 @@ class SdfRule:
     endless: float | Tensor = 1e10
 
     def __post_init__(self) -> None:
-        if not isinstance(self.beta, Tensor) and not self.beta > 0:
-            raise UserError(f"beta of the sdf rule: got {self.beta:g}; expected a number above 0")
+        if not isinstance(self.beta, Tensor):
+            check_fields(self, beta=(1e-6, 1e6))
 
     @property
     def geometry_kind(self) -> GeometryKind:

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.fields.base import Field, FieldSample
 from triptych.render.depth_samplers import importance_depths, stratified_depths
@@ -18,6 +19,10 @@ from triptych.render.ray_limits import MissedRays, Scope, automatic_limits
 from triptych.render.rays import Rays
 
 POINTS_PER_CHUNK = 2**16
+MOST_SAMPLES = 1024
+"""Of one pass along one ray; EG3D takes 48 to 96."""
+FARTHEST = 1e4
+"""Depth in world units; heads are one unit wide."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,15 @@ class RenderConfig:
     scope: Scope = "image"
 
     def __post_init__(self) -> None:
-        if self.num_coarse < 4 or self.num_fine < 0:
-            raise UserError(
-                f"too few samples per ray: got {self.num_coarse} + {self.num_fine}; "
-                "expected at least 4 coarse and 0 fine"
-            )
+        check_fields(
+            self,
+            num_coarse=(4, MOST_SAMPLES),
+            num_fine=(0, MOST_SAMPLES),
+            ray_start=(0, FARTHEST),
+            ray_end=(0, FARTHEST),
+            background=(-1, 1),
+            density_gain=(1e-6, 1e6),
+        )
         if (self.ray_start == "auto") != (self.ray_end == "auto"):
             raise UserError("ray_start and ray_end must both be numbers or both be 'auto'")
         if not isinstance(self.ray_start, str) and not isinstance(self.ray_end, str):

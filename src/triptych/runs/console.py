@@ -8,8 +8,10 @@ from __future__ import annotations
 import io
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from triptych.errors import printable
 from triptych.progress import Progress, Step, count_steps
@@ -55,6 +57,24 @@ def warn(text: str) -> None:
 def fail(text: str) -> None:
     """Write an error message on one line."""
     _say("triptych: " + " ".join(text.split()))
+
+
+@contextmanager
+def noted_warnings(category: type[Warning]) -> Iterator[None]:
+    """Write Python's warnings of one category as notes, each once, without the line of code."""
+    show = warnings.showwarning
+
+    def note_it(message: Any, kind: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(kind, category):
+            note(f"note: {message}")
+        else:
+            show(message, kind, *place, **more)
+
+    warnings.showwarning = note_it  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 def _say(text: str) -> None:

@@ -107,6 +107,8 @@ class EG3DCheckpoint:
         stored = self.section.tensors.get(LABEL_SPREAD)
         if stored is None or len(stored.shape) != 1 or stored.shape[0] > 64:
             return None
+        if not stored.dtype.is_floating_point:
+            return None
         numbers = [float(number) for number in stored.read()]
         return numbers if all(map(math.isfinite, numbers)) else None
 
@@ -250,7 +252,7 @@ def _plane_axes(stored: object, wanted: PlaneAxes | None) -> PlaneAxes | None:
     if stored is None:
         return wanted
     if isinstance(stored, StoredTensor) and stored.shape == (3, 3, 3):
-        found = plane_axes_of(stored.read().double().numpy())
+        found = plane_axes_of(stored.read().numpy())
     elif isinstance(stored, NumpyArray):
         found = plane_axes_of(stored.array())
     else:

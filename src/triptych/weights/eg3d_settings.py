@@ -75,7 +75,10 @@ def plane_axes_of(matrices: Any) -> PlaneAxes:
     Raises:
         UserError: They are neither EG3D's nor its corrected ones.
     """
-    planes = np.asarray(matrices, dtype=np.float64)
+    planes = np.asarray(matrices)
+    if planes.dtype.kind == "c":
+        raise UserError("its plane axes are not three choices of coordinates")
+    planes = planes.astype(np.float64)
     if planes.shape != (3, 3, 3) or not np.isin(planes, (0.0, 1.0)).all():
         raise UserError("its plane axes are not three choices of coordinates")
     if not np.array_equal(planes @ planes.transpose(0, 2, 1), np.stack([np.eye(3)] * 3)):

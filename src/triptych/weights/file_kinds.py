@@ -53,11 +53,11 @@ def first_bytes(path: str | Path) -> bytes:
 
 def kind_of_file(start: bytes) -> str | None:
     """Return the kind of file that begins with these bytes, as "a ..."; None if it is unknown."""
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 30:
+        return "a safetensors file"  # first: the length of its table may begin like another kind
     for magic, kind in _KINDS:
         if start.startswith(magic):
             return kind
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 30:
-        return "a safetensors file"
     if start[257:262] == b"ustar":
         return "a tar archive"
     return None

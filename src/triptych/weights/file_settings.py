@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from triptych.weights.untrusted.inert import kind_of, shown
 
 LARGEST_WHOLE = 1 << 14
 """Wider than any network."""
+_LARGEST = 1e9
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Settings:
     def number(self, key: str, default: float | None = None) -> float:
         """Return a finite number; without a default the key is required."""
         value = self._value(key, default)
-        if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > 1e9:
+        if type(value) not in (int, float) or not abs(value) <= _LARGEST:  # NaN is not
             raise self._unfit(key, value, "a number")
         return float(value)
 

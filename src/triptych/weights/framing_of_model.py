@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from triptych.config import from_dict
 from triptych.framing import FaceFraming
 from triptych.models.eg3d_config import EG3DConfig
+from triptych.weights.loading import config_in
 from triptych.weights.registry import MODELS, find, weight_file
 from triptych.weights.safetensors_file import read_header
 
@@ -28,5 +28,5 @@ def framing_of_model(name_or_path: str | Path = "avatar") -> FaceFraming:
         known = entry.expected_config()
         if known is not None and not entry.present():
             return known.photo_framing()
-    header = read_header(weight_file(name, "generator"))
-    return from_dict(EG3DConfig, header.config).photo_framing()
+    path = weight_file(name, "generator")
+    return config_in(path, read_header(path), EG3DConfig).photo_framing()

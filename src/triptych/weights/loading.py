@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from triptych.config import from_dict
+from triptych.errors import UserError
+from triptych.weights.file_header import FileHeader
 from triptych.weights.network_kinds import NETWORK_KINDS
 from triptych.weights.registry import weight_file
-from triptych.weights.safetensors_file import fill_module, load_tensors
+from triptych.weights.safetensors_file import built_from, load_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from triptych.nn.discriminator import DualDiscriminator
     from triptych.nn.feature_network import AvatarFeatures
     from triptych.nn.head_pose_network import HeadPoseNetwork
+
+Config = TypeVar("Config")
 
 
 def load_network(name_or_path: str | Path, kind: str, device: torch.device | str = "cpu") -> Any:
@@ -33,9 +37,20 @@ def load_network(name_or_path: str | Path, kind: str, device: torch.device | str
     path = weight_file(name_or_path, kind)
     network_class, config_class = NETWORK_KINDS[kind].classes()
     tensors, header = load_tensors(path, network_class.__name__)
-    network = network_class(from_dict(config_class, header.config))
-    fill_module(network, tensors, str(path))
-    return network.to(device)
+    config = config_in(path, header, config_class)
+    return built_from(lambda: network_class(config), tensors, str(path)).to(device)
+
+
+def config_in(path: str | Path, header: FileHeader, config_class: type[Config]) -> Config:
+    """Return the configuration in a file's header.
+
+    Raises:
+        UserError: It does not fit its class, or a value is out of its range.
+    """
+    try:
+        return from_dict(config_class, header.config)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def load_generator(

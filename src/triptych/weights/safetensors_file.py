@@ -1,52 +1,42 @@
-"""Self-describing safetensors files: class, configuration, licence, provenance, metrics.
+"""Self-describing safetensors files: what they hold is written, read and put into networks.
 
-Everything but the tensors is one JSON text in the file's metadata, so that the same content gives
-the same bytes.
+The same content gives the same bytes. Every file is taken for hostile until it has been checked:
+its table and header are read within limits, its numbers must be finite and of ordinary size, and
+its shapes are compared with those of the network before that is built.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import math
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from triptych.config import to_dict
-from triptych.errors import UserError
+from triptych.errors import FileNote, UserError
 from triptych.files import atomic_write
-from triptych.weights.file_kinds import CHECKPOINT_KINDS, first_bytes, kind_of_file
-from triptych.weights.tensor_fit import check_fit
+from triptych.weights.embedded_hashes import KNOWN_FILES_OF_VERSION_1
+from triptych.weights.file_header import (
+    FORMAT,
+    FileHeader,
+    hash_of,
+    header_of,
+    header_text,
+    sealed_hash,
+)
+from triptych.weights.safetensors_layout import SafetensorsLayout, read_layout
+from triptych.weights.tensor_fit import check_fit, shapes_of
+from triptych.weights.tensor_range import check_values
 
-FORMAT = "triptych"
-FORMAT_VERSION = 1
+MOST_NUMBERS = 2**28
+"""In all tensors of a file: a gigabyte in float32. 3DpSp's published encoder has 230 million."""
 
-
-@dataclass(frozen=True)
-class FileHeader:
-    """The description that a file holds of its tensors.
-
-    Attributes:
-        class_name: Class that the tensors belong to, for instance "TriPlaneGenerator".
-        config: Its configuration as JSON values.
-        licence: Terms of use of the tensors.
-        provenance: How they were made: recipe, data, seeds, date, other models.
-        metrics: Measured values by name.
-        sha256: Hash of names, types, shapes and contents of the tensors.
-        format_version: Version of this layout.
-    """
-
-    class_name: str
-    config: dict[str, Any]
-    licence: str = "Apache-2.0"
-    provenance: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-    sha256: str = ""
-    format_version: int = FORMAT_VERSION
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_tensors(
@@ -70,8 +60,8 @@ def save_tensors(
     import safetensors.torch
 
     stored = _unshared({name: _as_stored(name, t, dtype) for name, t in tensors.items()})
-    fields = {"format": FORMAT, **asdict(header), "sha256": content_hash(stored)}
-    metadata = {FORMAT: json.dumps(fields, sort_keys=True)}
+    _check_size(path, _shapes(stored))
+    metadata = {FORMAT: header_text(header, content_hash(stored))}
     with atomic_write(path) as stream:
         stream.write(safetensors.torch.save(stored, metadata))
 
@@ -81,6 +71,9 @@ def load_tensors(
 ) -> tuple[dict[str, Tensor], FileHeader]:
     """Read a file written by `save_tensors`; half-precision tensors become float32.
 
+    A file of format version 1, whose hash leaves out the header, is noted (`FileNote`) unless it is
+    one that this package is known to have come with.
+
     Args:
         path: The file.
         class_name: Class that the tensors must belong to; None takes any.
@@ -88,48 +81,55 @@ def load_tensors(
     Raises:
         UserError: The file is absent, broken, foreign, damaged or of another class.
     """
-    header = read_header(path)
+    import safetensors
+
+    layout, header = _described(path)
     if class_name is not None and header.class_name != class_name:
         raise UserError(f"{path} holds a {header.class_name}; expected a {class_name}")
-    with _open(path) as stream:
-        stored = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    if content_hash(stored) != header.sha256:
-        raise UserError(f"{path} is damaged: its tensors do not match its hash; get it again")
+    if layout.unread is not None:
+        name, kind = layout.unread
+        raise UserError(f"{path}: {name} is stored as {kind}, which this package does not read")
+    _check_size(path, layout.shapes)
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as stream:
+            stored = {name: stream.get_tensor(name) for name in layout.shapes}
+    except (safetensors.SafetensorError, OverflowError, RuntimeError) as error:
+        raise UserError(f"{path} is no safetensors file that can be read: {error}") from error
+    _check_hash(path, header, content_hash(stored))
     half = (torch.float16, torch.bfloat16)
     tensors = {name: t.float() if t.dtype in half else t for name, t in stored.items()}
     return tensors, header
 
 
 def read_header(path: str | Path) -> FileHeader:
-    """Read the description of a file without its tensors.
+    """Read the description of a file without its tensors; its hash is not checked.
 
     Raises:
         UserError: The file is absent, broken or foreign, or of a newer format.
     """
-    with _open(path) as stream:
-        text = (stream.metadata() or {}).get(FORMAT)
-        names = list(stream.keys())
-    if text is None:
-        raise UserError(f"{path} is a safetensors file of another program ({_listing(names)})")
-    try:
-        fields = json.loads(text)
-        version = fields.pop("format_version")
-        del fields["format"]
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"{path} has a header that cannot be read: {error!r}") from error
-    if type(version) is int and version > FORMAT_VERSION:
+    return _described(path)[1]
+
+
+def _described(path: str | Path) -> tuple[SafetensorsLayout, FileHeader]:
+    layout = read_layout(path)
+    if FORMAT not in layout.metadata:
+        listing = _listing(list(layout.shapes))
+        raise UserError(f"{path} is a safetensors file of another program ({listing})")
+    return layout, header_of(layout.metadata[FORMAT], str(path))
+
+
+def _check_hash(path: str | Path, header: FileHeader, content: str) -> None:
+    if header.sha256 != hash_of(header, content):
         raise UserError(
-            f"{path} was written by a newer triptych (format {version}, this one reads up to "
-            f"{FORMAT_VERSION}): pip install --upgrade triptych"
+            f"{path} is damaged or was changed: what it holds does not match its hash; get it again"
         )
-    if version != FORMAT_VERSION:
-        raise UserError(
-            f"{path} has format version {version!r}; expected {FORMAT_VERSION}; write it again"
+    if header.format_version == 1 and sealed_hash(header, content) not in KNOWN_FILES_OF_VERSION_1:
+        warnings.warn(
+            f"{path} is of format version 1, whose hash covers the tensors alone: its settings, "
+            "licence and provenance may have been changed since",
+            FileNote,
+            stacklevel=3,
         )
-    try:
-        return FileHeader(**fields, format_version=version)
-    except TypeError as error:
-        raise UserError(f"{path} has an incomplete header: {error}") from error
 
 
 def save_module(
@@ -183,15 +183,41 @@ def fill_module(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -
 
     Raises:
         TensorsDoNotFit: Names are missing or left over, or shapes differ.
+        UserError: A number is not finite, or is absurdly large.
     """
     check_fit(
-        {name: tensor.shape for name, tensor in module.state_dict().items()},
-        {name: tensor.shape for name, tensor in tensors.items()},
+        _shapes(module.state_dict()),
+        _shapes(tensors),
         network=type(module).__name__,
         source=source,
     )
+    check_values(tensors, source)
     module.load_state_dict(dict(tensors))
     module.eval().requires_grad_(False)
+
+
+def built_from(build: Callable[[], Network], tensors: Mapping[str, Tensor], source: str) -> Network:
+    """Build a network and fill it, having compared all shapes before memory is taken.
+
+    Args:
+        build: Makes the network of a configuration that a file names.
+        tensors: By state-dict name.
+        source: File they come from, for the error message.
+
+    Raises:
+        UserError: The configuration describes no network, or see `fill_module`.
+    """
+    try:
+        expected = shapes_of(build)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{source}: its settings describe no network: {reason}") from error
+    check_fit(expected, _shapes(tensors), network="network of its settings", source=source)
+    network = build()
+    fill_module(network, tensors, source)
+    return network
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
@@ -204,14 +230,23 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _as_stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    tensor = tensor.detach().cpu()
-    if dtype is None or not tensor.is_floating_point():
-        return tensor.contiguous()
+def halved(name: str, tensor: Tensor, dtype: torch.dtype = torch.float16) -> Tensor:
+    """Return a tensor in a type of half precision.
+
+    Raises:
+        UserError: A value does not fit into it.
+    """
     stored = tensor.to(dtype, copy=True, memory_format=torch.contiguous_format)
     if not torch.equal(stored.isfinite(), tensor.isfinite()):
         raise UserError(f"the values of {name} do not fit into {dtype}; store it as float32")
     return stored
+
+
+def _as_stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    tensor = tensor.detach().cpu()
+    if dtype is None or not tensor.is_floating_point():
+        return tensor.contiguous()
+    return halved(name, tensor, dtype)
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -226,25 +261,16 @@ def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _open(path: str | Path) -> Any:
-    """Open a safetensors file; the error for another file says what it is."""
-    import safetensors
-
-    start = first_bytes(path)
-    try:
-        return safetensors.safe_open(str(path), framework="pt")
-    except safetensors.SafetensorError as error:
-        kind = kind_of_file(start)
-        if kind in CHECKPOINT_KINDS:
-            raise UserError(
-                f"{path} is {kind}; expected a safetensors file; if it is a published checkpoint, "
-                f"convert it first: triptych convert {path} OUT.safetensors"
-            ) from error
-        if kind not in (None, "a safetensors file"):
-            raise UserError(f"{path} is {kind}; expected a safetensors file") from error
+def _check_size(path: str | Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    count = sum(math.prod(shape) for shape in shapes.values())
+    if count > MOST_NUMBERS:
         raise UserError(
-            f"{path} is not a whole safetensors file (cut off, or something else): {error}"
-        ) from error
+            f"{path}: {count:,} numbers are more than a file of triptych holds ({MOST_NUMBERS:,})"
+        )
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _listing(names: list[str]) -> str:

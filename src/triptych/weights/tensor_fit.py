@@ -130,6 +130,15 @@ class _ShapesOnly(TorchFunctionMode):
         if func in self._FILLED or func is torch.full:
             size = args[:1] if func is torch.full else args
             return torch.empty(*size, device="meta")
+        # torch would import its compiler to find that the shape stays the same
         if func in self._WITH_A_NUMBER and args[0].is_meta and isinstance(args[1], float | int):
-            return args[0]  # torch would import its compiler to find that the shape is the same
+            return args[0]
+        filled = args[0] if args else kwargs.get("tensor")
+        if _is_in_place(func) and isinstance(filled, torch.Tensor) and filled.is_meta:
+            return filled
         return func(*args, **kwargs)
+
+
+def _is_in_place(func: Any) -> bool:
+    name = getattr(func, "__name__", "")
+    return name.endswith("_") and not name.startswith("_") and name != "requires_grad_"

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from eg3d_pickles import derived_file, eg3d_pickle, tiny_eg3d
+from eg3d_pickles import EG3DWriter, derived_file, eg3d_pickle, rendering_options, tiny_eg3d
 from exhausting_pickles import ARCHIVES, CONTRADICTORY, EXHAUSTING, MALFORMED, UNREADABLE
 from hostile_pickles import (
     EXTENSIONS,
@@ -32,7 +32,9 @@ from hostile_pickles import (
 from safetensors.torch import save_file
 
 from triptych.errors import UserError
+from triptych.weights.conversion import open_checkpoint, save_converted
 from triptych.weights.eg3d_checkpoint import open_eg3d_checkpoint
+from triptych.weights.untrusted import untrusted_file
 from triptych.weights.untrusted.untrusted_file import read_untrusted
 
 SECONDS = 10.0
@@ -194,6 +196,75 @@ def file_contents() -> dict[str, tuple[bytes, str]]:
 def test_another_kind_of_file_is_named(tmp_path, name):
     content, said = file_contents()[name]
     assert said in refused(tmp_path / "hostile.pkl", content)
+
+
+@pytest.mark.parametrize("form", ["pickle", "archive", "old"])
+def test_a_checkpoint_with_a_hole_behind_it_is_refused_before_it_is_hashed(
+    tmp_path, monkeypatch, form
+):
+    monkeypatch.setattr(untrusted_file, "sha256_of", lambda path: pytest.fail("was hashed"))
+    path = tmp_path / "hostile.pkl"
+    ours = tiny_eg3d()
+    if form == "pickle":
+        path.write_bytes(eg3d_pickle(ours))
+    else:
+        torch.save(derived_file(ours), path, _use_new_zipfile_serialization=form == "archive")
+    whole = path.read_bytes()
+    hole = 3 << 30
+    if form == "archive":  # its directory is at the end
+        directory = int.from_bytes(whole[-6:-2], "little")
+        path.write_bytes(whole[:directory])
+        with open(path, "r+b") as stream:
+            stream.seek(directory + hole)
+            stream.write(whole[directory:-6] + (directory + hole).to_bytes(4, "little") + b"\0\0")
+    else:
+        os.truncate(path, len(whole) + hole)
+    started = time.process_time()
+    with pytest.raises(UserError, match="bytes of the file belong to nothing in it|cannot be read"):
+        open_checkpoint(path)
+    assert time.process_time() - started < SECONDS
+    os.truncate(path, 10 << 30)
+    with pytest.raises(UserError, match="larger than any checkpoint"):
+        open_checkpoint(path)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("nan"), float("inf"), 1e300])
+def test_numbers_in_settings_that_no_checkpoint_has_are_refused(tmp_path, value):
+    writer, ours = EG3DWriter(), tiny_eg3d()
+    for name in ("box_warp", "ray_end", "c_scale", "depth_resolution", "avg_camera_radius"):
+        options = {**rendering_options(ours.config), name: value}
+        content = writer.dumps({"G_ema": writer.generator(ours, rendering_kwargs=options)})
+        assert name in refused(tmp_path / "hostile.pkl", content)
+
+
+def test_too_many_samples_are_refused(tmp_path):
+    writer, ours = EG3DWriter(), tiny_eg3d()
+    options = {**rendering_options(ours.config), "depth_resolution": 16384}
+    content = writer.dumps({"G_ema": writer.generator(ours, rendering_kwargs=options)})
+    assert "RenderConfig.num_coarse" in refused(tmp_path / "hostile.pkl", content)
+
+
+def test_a_complex_spread_of_labels_is_left_out(tmp_path):
+    writer, ours = EG3DWriter(), tiny_eg3d()
+    network = writer.generator(ours)
+    network.register_buffer("dataset_label_std", torch.full((25,), 1 + 2j))
+    (tmp_path / "a.pkl").write_bytes(writer.dumps({"G_ema": network}))
+    assert "label_std" not in open_checkpoint(tmp_path / "a.pkl").provenance
+    network.renderer.plane_axes = torch.full((3, 3, 3), 1j)
+    content = writer.dumps({"G_ema": network})
+    assert "plane axes" in refused(tmp_path / "hostile.pkl", content)
+
+
+def test_weights_of_absurd_size_are_not_converted(tmp_path):
+    ours = tiny_eg3d()
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.fill_(3e38)
+    (tmp_path / "a.pkl").write_bytes(eg3d_pickle(ours))
+    converted = open_checkpoint(tmp_path / "a.pkl")
+    with pytest.raises(UserError, match="finite numbers of ordinary size"):
+        save_converted(converted, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 def test_a_safetensors_file_is_named(tmp_path):

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from triptych.errors import UserError
+from triptych.weights.file_header import sealed_hash
 from triptych.weights.safetensors_file import (
     FileHeader,
     content_hash,
@@ -47,7 +48,7 @@ def test_tensors_and_header_come_back_exactly(tmp_path, tensors):
     assert header.licence == "CC0-1.0"
     assert header.provenance == {"seed": 7}
     assert header.metrics == {"psnr": 24.5}
-    assert header.sha256 == content_hash(tensors)
+    assert header.sha256 == sealed_hash(HEADER, content_hash(tensors))
 
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float16, 2**-11), (torch.bfloat16, 2**-8)])
@@ -149,11 +150,14 @@ def test_a_file_of_another_program_is_described(tmp_path, tensors):
         ("[]", "header that cannot be read"),
         (
             json.dumps({"format": "triptych", "format_version": 99}),
-            r"newer triptych \(format 99, this one reads up to 1\): pip install --upgrade",
+            r"newer triptych \(format 99, this one reads up to 2\): pip install --upgrade",
         ),
-        (json.dumps({"format": "triptych", "format_version": 0}), "format version 0; expected 1"),
+        (
+            json.dumps({"format": "triptych", "format_version": 0}),
+            "format version 0; expected 1 to 2",
+        ),
         (json.dumps({"format": "triptych", "format_version": "x"}), "format version 'x'"),
-        (json.dumps({"format": "triptych", "format_version": 1}), "incomplete header"),
+        (json.dumps({"format": "triptych", "format_version": 2}), "incomplete or broken header"),
     ],
 )
 def test_headers_that_cannot_be_used_are_explained(tmp_path, tensors, text, message):

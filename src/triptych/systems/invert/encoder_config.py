@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from triptych.camera import FOCAL, focal_from_fov_deg
+from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.nn.ir_se import IR_SE50_UNITS, IR_SE50_WIDTHS, Squeeze
 
@@ -36,8 +37,7 @@ class RestyleConfig:
     render_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.num_steps < 1:
-            raise UserError(f"num_steps: got {self.num_steps}; expected at least 1")
+        check_fields(self, num_steps=(1, 100), mean_focal=(0.01, 1000), render_size=(4, 2048))
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,17 @@ class PspConfig:
     restyle: RestyleConfig = RestyleConfig()
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            image_size=(32, 2048),
+            widths=(1, 4096),
+            units=(1, 64),
+            head_width=(1, 4096),
+            heads=(0, 64),
+            w_dim=(1, 4096),
+            linear_rate=(1e-6, 1e6),
+            camera_code=(0, 4096),
+        )
         if len(self.widths) != _GROUPS or len(self.units) != _GROUPS:
             raise UserError(
                 f"widths and units: got {len(self.widths)} and {len(self.units)} groups; "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.nn.spatial_modulation import Modulation, SpatialModulation, resize_bilinear
 
@@ -46,6 +47,18 @@ class ImageToTriplaneConfig:
     code_pooling: Literal["spatial", "vector"] = "spatial"
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            image_size=(16, 2048),
+            plane_size=(4, 1024),
+            plane_channels=(1, 256),
+            code_size=(1, 256),
+            code_channels=(1, 4096),
+            encoder_channels=(1, 4096),
+            encoder_attention=(0, 64),
+            decoder_channels=(1, 4096),
+            modulation_hidden=(1, 4096),
+        )
         _check_halvings("encoder_channels", self.encoder_channels, self.code_size, self.image_size)
         _check_halvings("decoder_channels", self.decoder_channels, self.code_size, self.plane_size)
 

@@ -17,15 +17,32 @@ STEPS_PER_NESTED_FILE = 100
 MAX_TEXT_BYTES = 64 << 20
 LONGEST_TEXT_BYTES = 1 << 20
 """Longer text stays where it is in the file and is decoded only for what needs it."""
-LONGEST_LINE = 1 << 31
+LONGEST_LINE = 1 << 29
 """Of text in protocol 0, which also writes the numbers of tensors so."""
 LONGEST_NUMBER_BYTES = 1024
 LONGEST_NAME_BYTES = 1024
 MAX_DIMENSIONS = 32
 LARGEST_SIZE = 2**48
 """Longer than any dimension, offset or length in a file."""
+LARGEST_FILE = 8 << 30
+"""Larger than Stable Diffusion with its training state; a sparse file costs its sender nothing."""
+LARGEST_PICKLE = 1 << 28
+"""Of an archive, whose tensors are beside it."""
+LARGEST_COPY = 1 << 30
+MAX_IDLE_BYTES = 1 << 20
+"""Bytes of a file that belong to nothing in it."""
 MAX_NESTED_FILES = 1
 """Tensors in a plain pickle are files inside the file; those hold no further ones."""
+
+
+def check_no_idle_bytes(count: int) -> None:
+    """Check how many bytes of a file belong to nothing in it.
+
+    Raises:
+        UserError: So many that reading and hashing them would be the point of the file.
+    """
+    if count > MAX_IDLE_BYTES:
+        raise UserError(f"{count:,} bytes of the file belong to nothing in it; padded or damaged")
 
 
 @dataclass

@@ -12,8 +12,11 @@ import zlib
 from dataclasses import dataclass
 
 from triptych.errors import UserError
+from triptych.weights.untrusted.limits import check_no_idle_bytes
 
 MAX_MEMBERS = 100_000
+MEMBER_MARGIN = 4096
+"""Headers, names and alignment of a member take no more."""
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _ENTRY, _MEMBER = b"PK\x01\x02", b"PK\x03\x04"
 _END_BYTES, _LOCATOR_BYTES, _END_64_BYTES = 22, 20, 56
@@ -48,11 +51,14 @@ class StoredZip:
         count, position = _find_directory(data)
         if count > MAX_MEMBERS:
             raise UserError(f"the archive has {count:,} members, more than any checkpoint")
+        idle = len(data)
         for _ in range(count):
             entry, position = _read_entry(data, position)
+            idle -= entry.num_bytes + MEMBER_MARGIN
             if entry.name in self._entries:
                 raise UserError("the archive has two members of the same name")
             self._entries[entry.name] = entry
+        check_no_idle_bytes(idle)
 
     @property
     def names(self) -> list[str]:

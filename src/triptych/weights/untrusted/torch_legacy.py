@@ -25,7 +25,7 @@ def is_legacy(data: memoryview) -> bool:
     return MAGIC_NUMBER.to_bytes(10, "little") in bytes(data[:_LONGEST_PREFIX])
 
 
-def read_legacy(data: memoryview, context: PickleContext) -> Any:
+def read_legacy(data: memoryview, context: PickleContext) -> tuple[Any, int]:
     """Read a file, or a file in a file, of torch's old format.
 
     Args:
@@ -33,7 +33,8 @@ def read_legacy(data: memoryview, context: PickleContext) -> Any:
         context: Limits and known calls.
 
     Returns:
-        The object, with a `StoredTensor` for each tensor.
+        The object, with a `StoredTensor` for each tensor, and the position after the last of their
+        numbers.
 
     Raises:
         UserError: It is not of that format, cut off, or goes beyond the limits.
@@ -50,8 +51,9 @@ def read_legacy(data: memoryview, context: PickleContext) -> Any:
         raise UserError("written on a machine with another byte order, which is not read")
     found, position = read_pickle(data, context, position=position, persistent=storages.load)
     keys, position = read_pickle(data, context, position=position)
-    storages.fill(keys, ByteCursor(data, position))
-    return found
+    cursor = ByteCursor(data, position)
+    storages.fill(keys, cursor)
+    return found, cursor.position
 
 
 class _StorageTable:
@@ -92,7 +94,7 @@ def _load_from_bytes(context: PickleContext, arguments: tuple[Any, ...]) -> Any:
     """A storage in a plain pickle: a file of the old format inside the file."""
     if len(arguments) != 1 or not isinstance(arguments[0], Bytes):
         return NOT_ANSWERED
-    found = read_legacy(memoryview(arguments[0]), context.nested())
+    found, _ = read_legacy(memoryview(arguments[0]), context.nested())
     if not isinstance(found, Storage):
         raise UserError(f"in place of a tensor's data stands {kind_of(found)}")
     return found

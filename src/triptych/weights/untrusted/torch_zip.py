@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from triptych.errors import UserError
+from triptych.weights.untrusted.limits import LARGEST_PICKLE
 from triptych.weights.untrusted.pickle_machine import read_pickle
 from triptych.weights.untrusted.pickle_state import PickleContext
 from triptych.weights.untrusted.stored_zip import StoredZip
@@ -28,7 +29,7 @@ def read_torch_zip(data: memoryview, context: PickleContext) -> Any:
     """
     archive = StoredZip(data)
     root = _root_of(archive)
-    if f"{root}byteorder" in archive.names and archive.read(f"{root}byteorder") != b"little":
+    if f"{root}byteorder" in archive.names and archive.find(f"{root}byteorder")[0] != b"little":
         raise UserError("written on a machine with another byte order, which is not read")
     storages: dict[str, Storage] = {}
 
@@ -48,6 +49,9 @@ def read_torch_zip(data: memoryview, context: PickleContext) -> Any:
             raise UserError("points to the same data as to two kinds of numbers")
         return known
 
+    pickled, _ = archive.find(f"{root}{_PICKLE}")
+    if len(pickled) > LARGEST_PICKLE:
+        raise UserError(f"its pickle is {len(pickled):,} bytes, more than any checkpoint's")
     found, _ = read_pickle(archive.read(f"{root}{_PICKLE}"), context, persistent=load)
     return found
 

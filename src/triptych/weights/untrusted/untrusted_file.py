@@ -16,9 +16,16 @@ from torch import Tensor
 from triptych.errors import UserError
 from triptych.files import sha256_of
 from triptych.weights.file_kinds import CHECKPOINT_KINDS, first_bytes, is_text, kind_of_file
+from triptych.weights.tensor_range import check_values
 from triptych.weights.untrusted.inert import GlobalName
 from triptych.weights.untrusted.known_calls import KNOWN_CALLS, is_dangerous
-from triptych.weights.untrusted.limits import Budget
+from triptych.weights.untrusted.limits import (
+    LARGEST_COPY,
+    LARGEST_FILE,
+    MAX_IDLE_BYTES,
+    Budget,
+    check_no_idle_bytes,
+)
 from triptych.weights.untrusted.pickle_machine import read_pickle
 from triptych.weights.untrusted.pickle_state import PickleContext
 from triptych.weights.untrusted.tensor_values import StoredTensor
@@ -27,7 +34,6 @@ from triptych.weights.untrusted.torch_zip import read_torch_zip
 
 Form = Literal["pickle", "torch archive", "old torch file"]
 _SHOWN = 5
-_SLACK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +81,7 @@ class UntrustedFile:
                 another type, or has numbers that are not finite.
         """
         total = sum(tensor.num_bytes for tensor in stored.values())
-        if total > self.num_bytes + _SLACK_BYTES:
+        if total > self.num_bytes + MAX_IDLE_BYTES:
             raise UserError(f"{self.path} unfolds to {total:,} bytes of tensors")
         read = {}
         for name, tensor in stored.items():
@@ -83,9 +89,9 @@ class UntrustedFile:
                 read[name] = tensor.read()
             except UserError as error:
                 raise UserError(f"{self.path}: {name}: {error}") from error
-            right_type = integers or read[name].is_floating_point()
-            if not right_type or not read[name].isfinite().all():
-                raise UserError(f"{self.path}: {name} does not hold finite numbers: damaged")
+            if not integers and not read[name].is_floating_point():
+                raise UserError(f"{self.path}: {name} does not hold numbers of the right type")
+        check_values(read, str(self.path))
         return read
 
 
@@ -106,8 +112,13 @@ def read_untrusted(path: str | Path) -> UntrustedFile:
     kind = kind_of_file(start)
     if kind not in (None, *CHECKPOINT_KINDS):
         raise UserError(f"{file} is {kind}; expected a checkpoint: .pkl, .pt or .pth")
+    if file.stat().st_size > LARGEST_FILE:
+        raise UserError(
+            f"{file} is larger than any checkpoint that is converted: expected at most "
+            f"{LARGEST_FILE >> 30} GB"
+        )
     data = _mapped(file)
-    context = PickleContext(Budget(bytes_to_copy=len(data)), KNOWN_CALLS)
+    context = PickleContext(Budget(bytes_to_copy=min(len(data), LARGEST_COPY)), KNOWN_CALLS)
     try:
         with _without_collecting_garbage():
             form, content = _read(data, context)
@@ -148,8 +159,12 @@ def _read(data: memoryview, context: PickleContext) -> tuple[Form, Any]:
     if data[:2] == b"PK":
         return "torch archive", read_torch_zip(data, context)
     if is_legacy(data):
-        return "old torch file", read_legacy(data, context)
-    return "pickle", read_pickle(data, context)[0]
+        found, end = read_legacy(data, context)
+        check_no_idle_bytes(len(data) - end)
+        return "old torch file", found
+    found, end = read_pickle(data, context)
+    check_no_idle_bytes(len(data) - end)
+    return "pickle", found
 
 
 def _mapped(file: Path) -> memoryview:
