@@ -130,7 +130,9 @@ class Failing:
     [
         (KeyboardInterrupt(), 130, "triptych: stopped; no incomplete file was left behind"),
         (KeyboardInterrupt("stopped half-way"), 130, "triptych: stopped half-way"),
-        (OSError(errno.ENOSPC, "No space left on device"), 2, "no space left on the disk"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "No space left on device; free some"),
+        (OSError(errno.EDQUOT, "Quota exceeded", "x"), 2, "Quota exceeded: x; free some space"),
+        (OSError(errno.EIO, "Input/output error"), 2, "the disk or its connection fails"),
     ],
 )
 def test_what_may_happen_any_time_is_one_line(run, monkeypatch, error, code, said):
@@ -138,6 +140,13 @@ def test_what_may_happen_any_time_is_one_line(run, monkeypatch, error, code, sai
     outcome = run("models")
     assert outcome.code == code
     assert said in outcome.complaint
+
+
+def test_a_name_that_no_disk_takes_is_one_line(run):
+    for words in (("render", "x" * 300), ("generate", "--out", "x" * 300)):
+        outcome = run(*words)
+        assert outcome.code == 2
+        assert "File name too long" in outcome.complaint
 
 
 def test_our_own_faults_show_where(run, monkeypatch):

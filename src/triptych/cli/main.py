@@ -19,6 +19,20 @@ from triptych.errors import FileNote, UserError
 from triptych.runs import console
 from triptych.runs.waiting_threads import wait_briefly
 
+_OF_THE_MACHINE = {
+    errno.ENOSPC: "free some space and run it again",
+    errno.EDQUOT: "free some space and run it again",
+    errno.EFBIG: "raise the limit on the size of files and run it again",
+    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "choose a place that you may use",
+    errno.EPERM: "choose a place that you may use",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit on open files and run it again",
+    errno.EIO: "the disk or its connection fails",
+    errno.ESTALE: "the disk or its connection fails",
+}
+"""What to do about an error of the system that is no fault of ours, wherever it comes from."""
+
 EXIT_OK, EXIT_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -47,10 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _close_stdout_quietly()
         return EXIT_FAILED
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            console.fail(f"no space left on the disk: {error}; free some space and run it again")
-            return EXIT_USER_ERROR
-        return _report_internal_error()
+        if error.errno not in _OF_THE_MACHINE:
+            return _report_internal_error()
+        at = f": {error.filename}" if error.filename else ""
+        console.fail(f"{error.strerror}{at}; {_OF_THE_MACHINE[error.errno]}")
+        return EXIT_USER_ERROR
     except Exception:
         return _report_internal_error()
 
