@@ -57,25 +57,25 @@ class Inversion:
         check_range("--direct-steps", self.direct_steps, 0, 100_000)
         settings = self._settings()
         from triptych.runs.device import choose_device
-        from triptych.runs.report_file import open_report_folder, publish
+        from triptych.runs.report_file import publish, report_folder
         from triptych.systems.invert.evaluation.job import InversionEvaluation
 
         device = choose_device(self.device)
-        open_report_folder(self.out, "inversion", overwrite=self.overwrite)
-        evaluation = InversionEvaluation(
-            model=self.model,
-            encoder=self.encoder,
-            psp_baseline=self.psp_baseline,
-            heads=self.heads,
-            first_seed=self.seed,
-            photos=self.photos,
-            pack=self.pack,
-            direct_steps=self.direct_steps,
-            settings=settings,
-        )
-        with console.stages() as progress:
-            report = evaluation.run(self.out, device, progress)
-        publish(report, self.out, device)
+        with report_folder(self.out, "inversion", overwrite=self.overwrite):
+            evaluation = InversionEvaluation(
+                model=self.model,
+                encoder=self.encoder,
+                psp_baseline=self.psp_baseline,
+                heads=self.heads,
+                first_seed=self.seed,
+                photos=self.photos,
+                pack=self.pack,
+                direct_steps=self.direct_steps,
+                settings=settings,
+            )
+            with console.stages() as progress:
+                report = evaluation.run(self.out, device, progress)
+            publish(report, self.out, device)
 
     def _settings(self) -> InvertSettings:
         from triptych.cli.options import changed, parse_key_values

@@ -7,7 +7,8 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 
 from triptych.errors import UserError, printable
 from triptych.files import atomic_write, make_writable_folder, write_json
+from triptych.folder_lock import FolderLock
 from triptych.runs import console
 from triptych.runs.device import device_name
 
@@ -61,17 +63,20 @@ class Report:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def open_report_folder(folder: Path, name: str, *, overwrite: bool) -> None:
-    """Make the folder of a report and see that nothing in it would be lost.
+@contextmanager
+def report_folder(folder: Path, name: str, *, overwrite: bool) -> Iterator[None]:
+    """Make the folder of a report, see that nothing in it would be lost, and keep others out.
 
     Raises:
-        UserError: The folder cannot be written or holds such a report.
+        UserError: The folder cannot be written, holds such a report, or another run writes to it.
     """
     if (folder / f"{name}.json").exists() and not overwrite:
         raise UserError(
             f"{folder} holds a report '{name}' already; choose another folder or add --overwrite"
         )
     make_writable_folder(folder)
+    with FolderLock(folder):
+        yield
 
 
 def publish(report: Report, folder: Path, device: torch.device = CPU) -> None:

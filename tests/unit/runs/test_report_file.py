@@ -13,8 +13,8 @@ from triptych.runs.report_file import (
     Table,
     command_line,
     mean,
-    open_report_folder,
     publish,
+    report_folder,
     write_report,
 )
 
@@ -72,13 +72,27 @@ def test_the_command_is_what_a_user_would_type_again(arguments, shown) -> None:
     assert command_line(arguments) == shown
 
 
+def enter(folder: Path, name: str, *, overwrite: bool) -> None:
+    with report_folder(folder, name, overwrite=overwrite):
+        assert folder.is_dir()
+
+
 def test_an_earlier_report_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> None:
-    open_report_folder(tmp_path / "new", "prior", overwrite=False)
+    enter(tmp_path / "new", "prior", overwrite=False)
     (tmp_path / "new" / "prior.json").write_text("{}")
-    open_report_folder(tmp_path / "new", "editor", overwrite=False)
-    open_report_folder(tmp_path / "new", "prior", overwrite=True)
+    enter(tmp_path / "new", "editor", overwrite=False)
+    enter(tmp_path / "new", "prior", overwrite=True)
     with pytest.raises(UserError, match="--overwrite"):
-        open_report_folder(tmp_path / "new", "prior", overwrite=False)
+        enter(tmp_path / "new", "prior", overwrite=False)
+
+
+def test_one_evaluation_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
+    with (
+        report_folder(tmp_path, "prior", overwrite=False),
+        pytest.raises(UserError, match="another run is writing"),
+    ):
+        enter(tmp_path, "editor", overwrite=True)
+    enter(tmp_path, "editor", overwrite=True)
 
 
 def test_a_published_report_is_written_and_shown(

@@ -28,8 +28,8 @@ from triptych.runs.report_file import (
     Report,
     Table,
     mean,
-    open_report_folder,
     publish,
+    report_folder,
 )
 from triptych.weights import load_generator
 
@@ -99,21 +99,21 @@ def evaluate_prior(
     Raises:
         UserError: The model or the asset pack is missing, or the folder holds such a report.
     """
-    open_report_folder(out, "prior", overwrite=overwrite)
-    networks, heads = load_style_networks(device), AvatarHeads(pack, device=device)
-    generator = load_generator(model, device)
-    with console.progress("heads", settings.count) as step:
-        findings = measure_prior(
-            generator,
-            heads,
-            networks.distance,
-            networks.identity,
-            settings,
-            models={model: model_record(model, "generator")["sha256"], **networks.hashes},
-            step=step,
-        )
-    save_prior_sheet(out / "prior.png", findings.pictures, settings.first_seed)
-    publish(findings.report, out, device)
+    with report_folder(out, "prior", overwrite=overwrite):
+        networks, heads = load_style_networks(device), AvatarHeads(pack, device=device)
+        generator = load_generator(model, device)
+        with console.progress("heads", settings.count) as step:
+            findings = measure_prior(
+                generator,
+                heads,
+                networks.distance,
+                networks.identity,
+                settings,
+                models={model: model_record(model, "generator")["sha256"], **networks.hashes},
+                step=step,
+            )
+        save_prior_sheet(out / "prior.png", findings.pictures, settings.first_seed)
+        publish(findings.report, out, device)
 
 
 def save_prior_sheet(path: Path, pairs: Sequence[Tensor], first_seed: int) -> None:

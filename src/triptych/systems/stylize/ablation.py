@@ -32,8 +32,8 @@ from triptych.runs.report_file import (
     Report,
     Table,
     mean,
-    open_report_folder,
     publish,
+    report_folder,
 )
 from triptych.systems.stylize.evaluation_heads import (
     StylisedHead,
@@ -108,35 +108,37 @@ def evaluate_ablation(
     Raises:
         UserError: A model is missing, a style is unknown, or the folder holds such a report.
     """
-    open_report_folder(out, "ablation", overwrite=overwrite)
-    networks, truth = load_style_networks(device), AvatarHeads.if_present(pack, device)
-    protocol = AblationSettings()
-    pairs = list(product(known_styles(styles, networks.classifier), identities))
-    pipeline = StylizePipeline.from_pretrained(model, device=device)
-    scores: list[AblationScore] = []
-    fronts: list[list[Tensor]] = []
-    with console.stages() as progress:
-        for done, (style, identity) in enumerate(pairs):
-            progress("heads", done, len(pairs))
-            folder, prompt = run_folder(out, style, identity), plain_prompt(style)
-            heads = fit_variants(
-                pipeline, style, identity, settings, folder, prompt=prompt, progress=progress
-            )
-            scores += [
-                score_variant(name, head, networks.classifier, networks.distance, truth, protocol)
-                for name, head in heads.items()
-            ]
-            shown = [head.portrait.render().image[0] for head in heads.values()]
-            fronts.append([image.cpu() for image in (heads["full"].edited[0], *shown)])
-    report = ablation_report(
-        scores,
-        protocol,
-        run_settings=to_dict(settings),
-        models={**pipeline.hashes, **networks.hashes},
-    )
-    labels = [f"{style}, head {identity}" for style, identity in pairs]
-    save_image_rows(out / "ablation.png", fronts, labels, ("edited", *VARIANTS.values()))
-    publish(report, out, device)
+    with report_folder(out, "ablation", overwrite=overwrite):
+        networks, truth = load_style_networks(device), AvatarHeads.if_present(pack, device)
+        protocol = AblationSettings()
+        pairs = list(product(known_styles(styles, networks.classifier), identities))
+        pipeline = StylizePipeline.from_pretrained(model, device=device)
+        scores: list[AblationScore] = []
+        fronts: list[list[Tensor]] = []
+        with console.stages() as progress:
+            for done, (style, identity) in enumerate(pairs):
+                progress("heads", done, len(pairs))
+                folder, prompt = run_folder(out, style, identity), plain_prompt(style)
+                heads = fit_variants(
+                    pipeline, style, identity, settings, folder, prompt=prompt, progress=progress
+                )
+                scores += [
+                    score_variant(
+                        name, head, networks.classifier, networks.distance, truth, protocol
+                    )
+                    for name, head in heads.items()
+                ]
+                shown = [head.portrait.render().image[0] for head in heads.values()]
+                fronts.append([image.cpu() for image in (heads["full"].edited[0], *shown)])
+        report = ablation_report(
+            scores,
+            protocol,
+            run_settings=to_dict(settings),
+            models={**pipeline.hashes, **networks.hashes},
+        )
+        labels = [f"{style}, head {identity}" for style, identity in pairs]
+        save_image_rows(out / "ablation.png", fronts, labels, ("edited", *VARIANTS.values()))
+        publish(report, out, device)
 
 
 @dataclass(frozen=True)

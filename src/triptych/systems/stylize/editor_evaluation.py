@@ -30,8 +30,8 @@ from triptych.runs.report_file import (
     Report,
     Table,
     mean,
-    open_report_folder,
     publish,
+    report_folder,
 )
 from triptych.systems.stylize.editor_evaluation_groups import (
     MEASURES,
@@ -71,27 +71,27 @@ def evaluate_editor(
         UserError: The editor or the asset pack is missing, a style is unknown, or the folder holds
             such a report.
     """
-    open_report_folder(out, "editor", overwrite=overwrite)
-    # Styles come in turn for all heads of a group: as they are, and as statues.
-    heads = AvatarHeads(pack, 2 * settings.heads_per_group, device)
-    networks = load_style_networks(device)
-    styles = known_styles(styles, networks.classifier)
-    groups = out / "groups"
-    groups.mkdir(exist_ok=True)
-    with console.progress("edits", num_edits(settings, len(styles))) as step:
-        findings = measure_editor(
-            load_editor(editor).to(device),
-            heads,
-            networks,
-            {style: style_named(style).kind for style in styles},
-            lambda style, rng: sample_phrase([style], rng),
-            settings,
-            models={editor: editor_hash(editor), **networks.hashes},
-            folder=groups,
-            step=step,
-        )
-    save_editor_sheet(out / "editor.png", findings.pictures)
-    publish(findings.report, out, device)
+    with report_folder(out, "editor", overwrite=overwrite):
+        # Styles come in turn for all heads of a group: as they are, and as statues.
+        heads = AvatarHeads(pack, 2 * settings.heads_per_group, device)
+        networks = load_style_networks(device)
+        styles = known_styles(styles, networks.classifier)
+        groups = out / "groups"
+        groups.mkdir(exist_ok=True)
+        with console.progress("edits", num_edits(settings, len(styles))) as step:
+            findings = measure_editor(
+                load_editor(editor).to(device),
+                heads,
+                networks,
+                {style: style_named(style).kind for style in styles},
+                lambda style, rng: sample_phrase([style], rng),
+                settings,
+                models={editor: editor_hash(editor), **networks.hashes},
+                folder=groups,
+                step=step,
+            )
+        save_editor_sheet(out / "editor.png", findings.pictures)
+        publish(findings.report, out, device)
 
 
 def save_editor_sheet(path: Path, pictures: Sequence[tuple[str, Tensor, Tensor, Tensor]]) -> None:

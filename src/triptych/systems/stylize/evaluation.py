@@ -28,8 +28,8 @@ from triptych.runs.report_file import (
     Report,
     Table,
     mean,
-    open_report_folder,
     publish,
+    report_folder,
 )
 from triptych.systems.stylize.evaluation_heads import (
     StylisedHead,
@@ -121,33 +121,34 @@ def evaluate_styles(
         UserError: A model is missing, a style is unknown, a run is not finished, or the folder
             holds such a report.
     """
-    open_report_folder(out, "stylize", overwrite=overwrite)
-    networks, protocol = load_style_networks(device), EvaluationSettings()
-    pipeline = StylizePipeline.from_pretrained(model, device=device)
-    with console.stages() as progress:
-        heads = (
-            _finished_heads(pipeline, runs, progress)
-            if runs
-            else _stylised_heads(
-                pipeline,
-                known_styles(styles, networks.classifier),
-                identities,
-                settings,
-                out,
-                progress,
+    with report_folder(out, "stylize", overwrite=overwrite):
+        networks, protocol = load_style_networks(device), EvaluationSettings()
+        pipeline = StylizePipeline.from_pretrained(model, device=device)
+        with console.stages() as progress:
+            heads = (
+                _finished_heads(pipeline, runs, progress)
+                if runs
+                else _stylised_heads(
+                    pipeline,
+                    known_styles(styles, networks.classifier),
+                    identities,
+                    settings,
+                    out,
+                    progress,
+                )
             )
+            scores = [
+                measure_head(head, networks.classifier, networks.identity, protocol)
+                for head in heads
+            ]
+        report = stylize_report(
+            scores,
+            protocol,
+            run_settings={"runs": [*map(str, runs)]} if runs else to_dict(settings),
+            models={**pipeline.hashes, **networks.hashes},
         )
-        scores = [
-            measure_head(head, networks.classifier, networks.identity, protocol) for head in heads
-        ]
-    report = stylize_report(
-        scores,
-        protocol,
-        run_settings={"runs": [*map(str, runs)]} if runs else to_dict(settings),
-        models={**pipeline.hashes, **networks.hashes},
-    )
-    save_stylize_sheet(out / "stylize.png", scores)
-    publish(report, out, device)
+        save_stylize_sheet(out / "stylize.png", scores)
+        publish(report, out, device)
 
 
 def _finished_heads(
