@@ -22,7 +22,7 @@ from triptych.temporaries import process_is_gone, remove_leftovers
 
 LOCK_FILE = ".writing"
 
-_LOCKED_BYTE = 1 << 30  # beyond the record, which others may read while this byte is locked
+_LOCKED_BYTE = 1 << 40  # beyond what is in the file, which others may read meanwhile
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 from contextlib import suppress
@@ -11,6 +10,7 @@ from types import TracebackType
 
 from triptych.errors import UserError
 from triptych.files import read_json, write_json
+from triptych.folder_lock import take_lock
 
 
 class PartialFile:
@@ -98,7 +98,7 @@ class PartialFile:
         """Move the complete file to its final name."""
         try:
             os.fsync(self._stream.fileno())
-            if os.name == "nt":  # there an open file cannot be renamed, nor has it been locked
+            if os.name == "nt":  # there an open file cannot be renamed
                 self._stream.close()
             os.replace(self.path, self.target)
         except OSError as error:
@@ -123,13 +123,10 @@ class PartialFile:
     def _lock(self) -> None:
         """Lock the file against other processes; the lock ends with this process."""
         try:
-            locks = importlib.import_module("fcntl")
-        except ImportError:  # not a Unix: two downloads at once are not prevented
-            return
-        try:
-            locks.flock(self._stream.fileno(), locks.LOCK_EX | locks.LOCK_NB)
             # The process that held it until now may have moved it to its final name.
-            alone = os.path.samestat(os.fstat(self._stream.fileno()), os.stat(self.path))
+            alone = take_lock(self._stream) is not False and os.path.samestat(
+                os.fstat(self._stream.fileno()), os.stat(self.path)
+            )
         except OSError:
             alone = False
         if not alone:
