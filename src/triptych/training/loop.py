@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from triptych.errors import UserError
+from triptych.errors import UserError, shown
 from triptych.files import atomic_path
 from triptych.ops.placement import device_of
 from triptych.ops.thread_budget import ThreadBudget
@@ -211,12 +211,12 @@ class _Run:
                 module.load_state_dict(state["modules"][name])
                 self.averaged[name].load_state_dict(state["averaged"][name])
             self.optimiser.load_state_dict(state["optimiser"])
-        except (KeyError, RuntimeError, ValueError) as error:
+            self.step = int(state["step"])
+        except Exception as error:  # whatever torch raises over a file that is not its own
             raise UserError(
-                f"{self.checkpoint} does not belong to this recipe ({str(error).splitlines()[0]}); "
+                f"{self.checkpoint} does not belong to this recipe ({shown(error)}); "
                 "choose another run folder or leave out --resume"
             ) from error
-        self.step = state["step"]
         self.report(f"resumed at step {self.step}")
 
     def save(self) -> None:

@@ -162,3 +162,15 @@ def test_ranger_can_be_chosen(tmp_path):
     resumed = train(recipe, replace(config, steps=1), tmp_path)
     assert resumed.step == 2
     assert resumed.is_main
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04.", b"words", None])
+def test_a_checkpoint_that_is_none_is_refused(tmp_path, content):
+    train(Line(), replace(QUIET, steps=1), tmp_path)
+    file = tmp_path / "checkpoint.pt"
+    if content is None:
+        torch.save({**torch.load(file, weights_only=True), "step": None}, file)
+    else:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match="checkpoint.pt does not belong to this recipe"):
+        train(Line(), replace(QUIET, steps=2), tmp_path)

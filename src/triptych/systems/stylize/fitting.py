@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from triptych.errors import UserError, shown
 from triptych.fields.base import Field
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.precision import half_precision_where_fast
@@ -320,6 +321,14 @@ class Fitting:
         if not path.exists():
             return
         tensors, header = load_tensors(path, "StylizeFitting")
+        try:
+            self._take(tensors, header)
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path} does not belong to this fitting ({shown(error)}); delete it to begin anew"
+            ) from error
+
+    def _take(self, tensors: dict[str, Tensor], header: FileHeader) -> None:
         self.source.load_state_dict(_with_prefix(tensors, "source."))
         self.averaged.load_state_dict(_with_prefix(tensors, "averaged."))
         self.surface.restore(_with_prefix(tensors, "surface."))

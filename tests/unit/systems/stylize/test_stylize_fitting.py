@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from triptych.editors.image_editor import EditRequest
+from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.superresolution import SuperResolutionConfig
 from triptych.portrait import TriPlanePortrait
@@ -16,6 +17,7 @@ from triptych.systems.stylize.fitting import Fitting, fit, split_views
 from triptych.systems.stylize.plane_source import ModulatedGenerator, trainable_plane_source
 from triptych.systems.stylize.rendered_batch import SurfaceMemory, ViewRenderer
 from triptych.systems.stylize.views import EditedViews, edit_views, render_originals
+from triptych.weights.safetensors_file import FileHeader, save_tensors
 
 
 def _edited(head: TriPlanePortrait, editor, settings, tmp_path) -> EditedViews:
@@ -207,3 +209,13 @@ def test_rendering_a_batch_leaves_the_surfaces_as_they_are(head, views, settings
     rendered = batch.target.flatten(2)
     chosen = renderer.target[batch.views].flatten(2)
     assert torch.equal(rendered, chosen.gather(2, batch.pixels[:, None].expand(-1, 3, -1)))
+
+
+@pytest.mark.parametrize("config", [{}, {"step": None}, {"step": []}, {"step": 1}])
+def test_a_saved_state_of_something_else_is_refused(
+    head, views, settings, pipeline, tmp_path, config
+):
+    header = FileHeader("StylizeFitting", config)
+    save_tensors(tmp_path / "fitting.safetensors", {"best": torch.zeros(1)}, header)
+    with pytest.raises(UserError, match="does not belong to this fitting"):
+        _fit(head, views, settings, pipeline, tmp_path, steps=2)
