@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from triptych.photos.detectors.face_mesh import (
     five_points_of_mesh,
     load_template,
 )
+from triptych.photos.detectors.mediapipe_networks import without_chatter
 from triptych.photos.detectors.window import Window
 
 needs_mediapipe = pytest.mark.skipif(
@@ -110,6 +113,45 @@ def test_turning_the_picture_turns_the_head_and_nothing_else(finder, astronaut):
 
 
 @needs_mediapipe
+@pytest.mark.parametrize("turn_deg", [50, 90, 130, 180, 215, 270, 310])
+def test_a_picture_turned_by_any_angle(finder, astronaut, turn_deg):
+    """A phone that stored no turn; what was accepted upside down before had a roll of 0."""
+    turned = np.asarray(
+        Image.fromarray(astronaut).rotate(
+            -turn_deg, Image.Resampling.BICUBIC, expand=True, fillcolor=(128, 128, 128)
+        )
+    )
+    (face,), (other,) = finder.find(astronaut), finder.find(turned)
+    off = math.remainder(other.roll - face.roll - math.radians(turn_deg), 2 * math.pi)
+    assert math.degrees(abs(off)) < 3
+    assert math.degrees(abs(other.yaw - face.yaw)) < 4
+    assert math.degrees(abs(other.pitch - face.pitch)) < 4
+    assert other.unit == pytest.approx(face.unit, rel=0.05)
+
+
+@needs_mediapipe
+def test_the_crop_of_a_picture_upside_down_is_upright(finder, astronaut):
+    aligner = PhotoAligner(finders={"mediapipe": lambda: finder}, detector="mediapipe", size=64)
+    upright, other = aligner(astronaut).image, aligner(astronaut[::-1, ::-1].copy()).image
+    assert float((upright - other).abs().mean()) < 0.05
+
+
+@needs_mediapipe
+def test_the_smallest_face_that_is_used_in_a_large_photo(finder, astronaut):
+    large = np.full((3000, 4000, 3), 90, np.uint8)
+    large[:, ::50] = 150
+    (face,) = finder.find(astronaut)
+    side = round(512 * 36 / face.width)
+    small = Image.fromarray(astronaut).resize((side, side), Image.Resampling.LANCZOS)
+    large[2100 : 2100 + side, 3300 : 3300 + side] = np.asarray(small)
+    (found,) = finder.find(large)
+    assert found.width == pytest.approx(36, rel=0.15)
+    assert found.anchor == pytest.approx(
+        [3300 + face.anchor[0] * side / 512, 2100 + face.anchor[1] * side / 512], abs=6
+    )
+
+
+@needs_mediapipe
 def test_small_faces_far_from_the_middle_are_found(finder, astronaut):
     large = np.full((1200, 1600, 3), 90, np.uint8)
     small = np.asarray(Image.fromarray(astronaut).resize((300, 300), Image.Resampling.BICUBIC))
@@ -137,9 +179,53 @@ def test_no_face(finder):
 
 
 @needs_mediapipe
+def test_a_cat_is_no_face_at_any_turn(finder):
+    from skimage.data import chelsea
+
+    large = np.asarray(Image.fromarray(chelsea()).resize((1600, 1080), Image.Resampling.BICUBIC))
+    assert finder.find(large) == []
+
+
+@needs_mediapipe
 def test_nothing_is_written_to_the_terminal(astronaut, capfd):
     FaceMeshFinder().find(astronaut)
     assert capfd.readouterr().err == ""
+
+
+def descriptor():
+    """What the file descriptor of stderr leads to."""
+    found = os.fstat(2)
+    return found.st_dev, found.st_ino
+
+
+@needs_mediapipe
+def test_threads_find_the_same_and_leave_stderr_alone(astronaut, capfd):
+    before, pictures = descriptor(), [astronaut, astronaut[:, ::-1].copy()] * 4
+    finder = FaceMeshFinder()
+    with ThreadPoolExecutor(8) as pool:
+        faces = list(pool.map(finder.find, pictures))
+    assert descriptor() == before
+    for picture, (face,) in zip(pictures, faces, strict=True):
+        (alone,) = finder.find(picture)
+        assert (face.landmarks == alone.landmarks).all()
+    os.write(2, b"still here")
+    assert capfd.readouterr().err == "still here"
+
+
+def test_what_others_write_while_chatter_is_left_out_is_passed_on(capfd):
+    before = descriptor()
+
+    def build(number):
+        with without_chatter():
+            os.write(2, b"W0000 00:00:1796030004.168193 18529 manager.cc:114] Feedback\n")
+            os.write(2, f"thread {number}\n".encode())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(build, range(20)))
+    assert descriptor() == before
+    assert sorted(capfd.readouterr().err.split("\n")) == sorted(
+        ["", *(f"thread {number}" for number in range(20))]
+    )
 
 
 @needs_mediapipe

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -112,7 +113,18 @@ class HeadPoseFinder:
             pixels, [self._window_of(detection, s) for s in _LAST_SIDES], mirrored=True
         )
         face = self._mean_face(last)
-        return face if face.score > least_score and abs(face.roll) < _LARGEST_ROLL else None
+        if face.score <= least_score or abs(face.roll) >= _LARGEST_ROLL:
+            return None
+        return face if face.score > self._score_upside_down(pixels, face) else None
+
+    def _score_upside_down(self, pixels: Pixels, face: Face) -> float:
+        """Return the score of a head seen the other way up in the place of one that was found."""
+        window = face.window(self.network.config.window_units)
+        windows = [
+            replace(window, side=factor * window.side, roll=window.roll + math.pi)
+            for factor in _LAST_SIDES
+        ]
+        return self._mean_face(self._detect(pixels, windows, mirrored=True)).score
 
     def _window_of(self, detection: _Detection, factor: float) -> Window:
         face = self._mean_face([detection])

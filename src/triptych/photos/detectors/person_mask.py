@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from triptych.ops.colour import to_uint8
-from triptych.photos.detectors.mediapipe_networks import mediapipe_solutions, run, silent_stderr
+from triptych.photos.detectors.mediapipe_networks import mediapipe_solutions, run, without_chatter
 
 _SIDE = 256  # pixels: what the network works at
 _LEAST_SHARE = 0.1  # of the picture: an aligned head takes more
@@ -24,7 +24,7 @@ class PersonMask:
     """
 
     def __init__(self) -> None:
-        with silent_stderr():
+        with without_chatter():
             network = mediapipe_solutions().selfie_segmentation
             self._network = network.SelfieSegmentation(model_selection=0)
             self._network.process(np.zeros((_SIDE, _SIDE, 3), np.uint8))  # the first run builds it
