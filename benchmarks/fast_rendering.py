@@ -1,17 +1,19 @@
 """How much faster the fast path is than the exact one, and how far off: run on a quiet machine.
 
-    python benchmarks/fast_rendering.py [--repeat 5] [--portraits 8] [--threads 2]
+    python benchmarks/fast_rendering.py [--repeat 5] [--portraits 8] [--threads 2] [--opaque-only]
 
-Prints one table. The network is EG3D's ffhq512-128 at full size with random weights, whose density
-is random everywhere: no space is empty, nothing is hidden. The avatar portrait is the embedded
-generator's. Exact and fast take turns in one process on the same threads; figures are medians.
-Memory is that of fresh processes: the peak while one portrait is made and seen, less what the
-process held with the weights loaded.
+Prints two tables, of times and of the errors on opaque heads. The network is EG3D's ffhq512-128 at
+full size with random weights, whose density is random everywhere: no space is empty, nothing is
+hidden. For the second table its decoder is made opaque (`OPAQUE`), as trained ones are. The avatar
+portrait is the embedded generator's. Exact and fast take turns in one process on the same threads;
+figures are medians. Memory is that of fresh processes: the peak while one portrait is made and
+seen, less what the process held with the weights loaded.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import os
 import statistics
@@ -21,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch import Tensor
@@ -34,6 +37,8 @@ from triptych.systems.generate.pipeline import GeneratePipeline
 GRID = 256
 AVATAR_SEED = 7
 YAWS = (-0.5, -0.35, -0.2, -0.05, 0.1, 0.25, 0.4, 0.55)
+OPAQUE = ((1.0, 0.0), (2.0, 2.0), (4.0, 2.0))
+"""Gains of the decoder's last layer and offsets of its density: random weights alone are fog."""
 PITCHES = (0.1, -0.15, 0.2, 0.0)
 
 
@@ -158,6 +163,34 @@ def official_size_rows(repeat: int, portraits: int) -> tuple[list[Row], str]:
     return rows, portrait.render(camera).path
 
 
+def opaque_lines(portraits: int) -> list[str]:
+    """Compare the paths on heads of growing opacity; bfloat16 wherever it runs, fast or not."""
+    generator = random_generator()
+    weights = copy.deepcopy(generator.decoder.state_dict())
+    lines = ["| decoder | mean alpha | float32 | bfloat16 |", "|---|---|---|---|"]
+    for gain, offset in OPAQUE:
+        generator.decoder.load_state_dict(weights)
+        last = generator.decoder.net[2]
+        last.weight *= gain
+        last.bias[0] += offset
+        alphas, in_float32, in_bfloat16 = [], [], []
+        for index in range(portraits):
+            ws, camera = style_codes(generator, 100 + index), camera_of(generator, index)
+            portrait = TriPlanePortrait.from_generator(generator, ws, path="exact")
+            exact = portrait.render(camera, path="exact")
+            alphas.append(float(exact.alpha.mean()))
+            in_float32.append(psnr(portrait.render(camera, path="fast-float32").image, exact.image))
+            with mock.patch(
+                "triptych.portrait.fast_renderer.fast_dtype", return_value=torch.bfloat16
+            ):
+                in_bfloat16.append(psnr(portrait.render(camera).image, exact.image))
+        lines.append(
+            f"| gain {gain:g}, density {offset:+g} | {statistics.mean(alphas):.2f} | "
+            f"{min(in_float32):.1f} dB | {min(in_bfloat16):.1f} dB |"
+        )
+    return lines
+
+
 def avatar_row(repeat: int) -> Row:
     """Measure a portrait of the embedded generator at its full size."""
     portrait = GeneratePipeline.from_pretrained()(AVATAR_SEED)
@@ -207,9 +240,13 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--portraits", type=int, default=8)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--opaque-only", action="store_true", help="only errors of opaque heads")
     parser.add_argument("--peak-of", choices=["exact", "fast", "fast-float32"])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.opaque_only:
+        print(*opaque_lines(options.portraits), sep="\n")
+        return
     if options.peak_of:
         print_peak(options.peak_of)
         return
@@ -222,6 +259,7 @@ def main() -> None:
     )
     for row in rows:
         print(row)
+    print(*opaque_lines(options.portraits), sep="\n")
     if Path("/proc/self/clear_refs").exists():
         peaks = [peak_above_weights(path) for path in ("exact", "fast", "fast-float32")]
         print(

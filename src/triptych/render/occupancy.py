@@ -15,7 +15,11 @@ from triptych.render.marching_rules import check_geometry
 from triptych.render.renderer import RenderConfig
 
 EMPTY_BELOW = 0.02
-"""Density per world unit, after activation, below which space counts as empty."""
+"""Density per world unit, after activation, below which space counts as empty.
+
+What skipping may lose: along a length of such space a ray's opacity is at most
+1 - exp(-EMPTY_BELOW * length), 0.021 between EG3D's ray limits. Lower it to lose less.
+"""
 _POINTS_PER_QUERY = 2**16
 
 
