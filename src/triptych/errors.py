@@ -99,6 +99,8 @@ def shown(value: Any) -> str:
     """Return what messages show of a value: one short line, whatever it is."""
     try:
         text = str(value) if _is_a(numbers.Real, value) else repr(value)
+        if isinstance(value, float) and float(f"{value:g}") == value:
+            text = f"{value:g}"  # 181 rather than 181.0, where nothing is rounded
     except Exception:  # a number of 5,000 digits, an object that cannot be printed
         return f"a value of type {type(value).__name__}"
     line = " ".join(text.split())
