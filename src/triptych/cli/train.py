@@ -26,7 +26,8 @@ class Train:
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """Recipe: generator, features, classifier, editor-vae, editor, i2t, landmarks or psp."""
+    """Recipe: generator, features, classifier, editor-vae, editor, i2t, landmarks,
+    composer or psp."""
     minutes: MaybeFloat = None
     """Wall-clock budget; this or --steps is needed."""
     steps: MaybeInt = None

@@ -16,15 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from triptych.avatars.sets.shards import ShardSet
-from triptych.camera import FOCAL, Camera
+from triptych.camera import Camera
 from triptych.metrics.image_metrics import psnr, psnr_from_mse
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
 from triptych.ops.placement import channels_last
-from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_through
-from triptych.render.nearby_surfaces import nearby_surfaces
-from triptych.render.patches import corner_round
+from triptych.render.guided_rays import GuidedSampling
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderedRays, render_at_depths
+from triptych.training.avatar_patches import AvatarPatches, PatchBatch, PatchPlan
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.passthrough_latents import learn_only_passthrough, with_passthrough
 from triptych.training.sheets import save_sheet
@@ -36,9 +35,6 @@ LOOP = LoopConfig(learning_rate=1.4e-3, weight_rate_gain=16.0, betas=(0.9, 0.99)
 REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 4.0, 1.2, 1.2)
 # Hues vary most where only the attributes determine them: in cloth, then in hair.
 CHROMA_WEIGHTS = (0.8, 1.3, 2.0, 1.0, 3.0, 2.0, 1.5, 2.0, 4.0)
-# Small regions that differ from their surroundings.
-_PARTS = (2, 3, 4, 5, 6)
-_CLOTH = (8,)
 
 
 @dataclass(frozen=True)
@@ -97,24 +93,6 @@ def export(recipe: GeneratorRecipe, result: TrainingResult, out: str | Path) -> 
     save_trained(recipe, result, "generator", out, heads=len(recipe.shards))
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Patches of rendered avatars: b = heads * views pictures of r = patch * patch rays."""
-
-    attributes: Tensor  # [heads, ATTRIBUTE_DIM]
-    cam2world: Tensor  # [b, 4, 4]
-    pixels: Tensor  # [b, r, 2] column, row
-    rgb: Tensor  # [b, r, 3] in [-1, 1], over the background
-    opacity: Tensor  # [b, r]
-    depth: Tensor  # [b, r] camera z, 0 where empty
-    depth_maps: Tensor  # [b, h, w] of the whole pictures
-    weight: Tensor  # [b, r]
-    chroma_weight: Tensor  # [b, r]
-
-    def to(self, device: torch.device | str) -> _Batch:
-        return _Batch(**{name: value.to(device) for name, value in vars(self).items()})
-
-
 class GeneratorRecipe:
     """Distillation of avatars into a `TriPlaneGenerator`."""
 
@@ -143,6 +121,17 @@ class GeneratorRecipe:
         self.sampling = GuidedSampling(
             near=float(rendering.ray_start), far=float(rendering.ray_end)
         )
+        self.patches = AvatarPatches(
+            self.shards,
+            PatchPlan(
+                heads=options.batch_heads,
+                views=options.batch_views,
+                patch=options.patch,
+                strides=options.strides,
+                face_share=options.face_share,
+                cloth_share=options.cloth_share,
+            ),
+        )
         self.region_weights = torch.tensor(REGION_WEIGHTS)
         self.chroma_weights = torch.tensor(CHROMA_WEIGHTS)
         self.perceptual = _perceptual(options)
@@ -150,13 +139,10 @@ class GeneratorRecipe:
     def loss(
         self, progress: Progress, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        batch = self._draw(generator)
-        origins, directions, length = rays_through(
-            batch.cam2world, batch.pixels, self.shards.size, FOCAL
-        )
-        surface, depths = batch.depth * length, self._depths(batch, length, generator)
-        heads = len(batch.attributes)
-        rays = Rays(origins.reshape(heads, -1, 3), directions.reshape(heads, -1, 3))
+        batch = self.patches.draw(generator).to(self.options.device)
+        rays, depths, length = batch.guided_rays(self.sampling, generator)
+        surface, heads = batch.depth * length, len(batch.attributes)
+        rays = Rays(rays.origins.reshape(heads, -1, 3), rays.directions.reshape(heads, -1, 3))
         with torch.autocast(batch.attributes.device.type, torch.bfloat16):
             ws = self.generator.mapping(batch.attributes)
             planes = self.generator.planes(ws)
@@ -168,25 +154,18 @@ class GeneratorRecipe:
             )
         return self._compare(batch, rendered, surface)
 
-    def _depths(self, batch: _Batch, length: Tensor, generator: torch.Generator) -> Tensor:
-        """Choose samples around the surfaces that the rays hit or graze."""
-        sampling, maps = self.sampling, batch.depth_maps
-        surfaces, near = nearby_surfaces(
-            maps, maps > 0, batch.pixels, sampling.num_guided, sampling.reach, generator
-        )
-        distances = surfaces * length[..., None]
-        return guided_depths(distances, near, batch.opacity > 0.5, sampling, generator)
-
     def _compare(
-        self, batch: _Batch, rendered: RenderedRays, surface: Tensor
+        self, batch: PatchBatch, rendered: RenderedRays, surface: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
         options, side = self.options, self.options.patch
         pictures = len(batch.rgb)
+        weight = self.region_weights.to(batch.rgb)[batch.regions]
+        chroma_weight = self.chroma_weights.to(batch.rgb)[batch.regions]
         # Colours are compared on [0, 1], for which the weights of the terms were tuned.
         pred = rendered.features[..., :3].reshape(pictures, -1, 3)
         difference = (pred - batch.rgb) / 2
-        l1 = (difference.abs().mean(-1) * batch.weight).mean()
-        mse = (difference.square().mean(-1) * batch.weight).mean()
+        l1 = (difference.abs().mean(-1) * weight).mean()
+        mse = (difference.square().mean(-1) * weight).mean()
         pred_alpha = rendered.alpha.reshape(pictures, -1)
         opacity = (pred_alpha - batch.opacity).abs().mean()
         solid = (batch.opacity > 0.99).float()
@@ -195,7 +174,7 @@ class GeneratorRecipe:
         image = difference.reshape(-1, side, side, 3)
         gradient = image.diff(dim=1).abs().mean() + image.diff(dim=2).abs().mean()
         hue = difference - difference.mean(dim=-1, keepdim=True)
-        chroma = (hue.abs().mean(-1) * batch.chroma_weight).mean()
+        chroma = (hue.abs().mean(-1) * chroma_weight).mean()
         loss = (
             options.l1 * l1
             + options.mse * mse
@@ -219,68 +198,6 @@ class GeneratorRecipe:
             loss = loss + options.perceptual * distance
             figures["perceptual"] = float(distance.detach())
         return loss, figures
-
-    def _draw(self, generator: torch.Generator) -> _Batch:
-        options, shards = self.options, self.shards
-        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-        parts: dict[str, list[np.ndarray]] = {
-            name: []
-            for name in ("cam2world", "pixels", "rgb", "alpha", "depth", "depth_maps", "regions")
-        }
-        heads = rng.integers(0, len(shards), options.batch_heads)
-        for head in heads:
-            for view in rng.permutation(shards.num_views)[: options.batch_views]:
-                regions = shards.get("regions", head)[view]
-                columns, rows = self._patch(regions, rng)
-                window = np.ix_(rows, columns)
-                parts["cam2world"].append(shards.get("cam2world", head)[view])
-                parts["rgb"].append(shards.get("rgb", head)[0, view][window])
-                parts["alpha"].append(shards.get("alpha", head)[view][window])
-                depth = np.array(shards.get("depth", head)[view], dtype=np.float32)
-                parts["depth"].append(depth[window])
-                parts["depth_maps"].append(depth)
-                parts["regions"].append(regions[window])
-                grid = np.meshgrid(columns, rows)
-                parts["pixels"].append(np.stack(grid, -1))
-        stacked = {name: np.stack(items) for name, items in parts.items()}
-        pictures = len(stacked["rgb"])
-
-        def flat(name: str) -> Tensor:
-            values = torch.from_numpy(stacked[name].astype(np.float32))
-            return values.reshape(pictures, options.patch**2, -1).squeeze(-1)
-
-        regions = flat("regions").long()
-        batch = _Batch(
-            attributes=torch.from_numpy(np.stack([shards.get("attributes", h) for h in heads])),
-            cam2world=torch.from_numpy(stacked["cam2world"]),
-            pixels=flat("pixels"),
-            rgb=flat("rgb") / 127.5 - 1,
-            opacity=flat("alpha") / 255,
-            depth=flat("depth"),
-            depth_maps=torch.from_numpy(stacked["depth_maps"]),
-            weight=self.region_weights[regions],
-            chroma_weight=self.chroma_weights[regions],
-        )
-        return batch.to(options.device)
-
-    def _patch(
-        self, regions: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Choose the columns and rows of a patch, often around a part of the face."""
-        size, side = regions.shape[0], self.options.patch
-        face, drawn = self.options.face_share, rng.random()
-        regions_in_focus = _PARTS if drawn < face else _CLOTH
-        parts = np.flatnonzero(np.isin(regions, regions_in_focus))
-        around_a_part = len(parts) > 0 and drawn < face + self.options.cloth_share
-        stride = int(
-            rng.choice(self.options.strides[:2] if around_a_part else self.options.strides)
-        )
-        centre = rng.choice(parts) if around_a_part else rng.integers(size * size)
-        extent = stride * (side - 1) + 1
-        jitter = rng.integers(-extent // 3, extent // 3 + 1, 2) if around_a_part else (0, 0)
-        row, column = np.divmod(int(centre), size) + np.asarray(jitter)
-        steps = stride * np.arange(side)
-        return corner_round(column, extent, size) + steps, corner_round(row, extent, size) + steps
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:

@@ -21,6 +21,7 @@ RECIPES = {
     "editor": "triptych.training.editor.recipe",
     "i2t": "triptych.systems.stylize.recipe",
     "landmarks": "triptych.training.landmarks.recipe",
+    "composer": "triptych.systems.compose.training.supervised",
     "psp": "triptych.systems.invert.training.recipe",
 }
 

@@ -24,7 +24,7 @@ def recipe(made_up_shards):
 
 
 def test_patches_come_from_the_pictures(recipe):
-    batch = recipe._draw(torch.Generator().manual_seed(3))
+    batch = recipe.patches.draw(torch.Generator().manual_seed(3))
     shards = recipe.shards
     pictures = np.stack([shards.get("rgb", head)[0] for head in range(len(shards))])
     column, row = batch.pixels[0, 5].long().tolist()
@@ -36,7 +36,7 @@ def test_patch_grid_has_one_stride_and_stays_inside(recipe):
     rng = np.random.default_rng(0)
     regions = recipe.shards.get("regions", 0)[0]
     for _ in range(40):
-        columns, rows = recipe._patch(regions, rng)
+        columns, rows = recipe.patches.window(regions, rng)
         assert len(np.unique(np.diff(columns))) == 1
         assert min(columns.min(), rows.min()) >= 0
         assert max(columns.max(), rows.max()) < 64
@@ -44,12 +44,12 @@ def test_patch_grid_has_one_stride_and_stays_inside(recipe):
 
 def test_share_of_patches_round_cloth(recipe):
     """Every patch round cloth has some of it near its middle; a corner of cloth is all there is."""
-    recipe.options = replace(recipe.options, face_share=0.0, cloth_share=1.0)
+    recipe.patches.plan = replace(recipe.patches.plan, face_share=0.0, cloth_share=1.0)
     regions = np.zeros((64, 64), np.uint8)
     regions[60:, 60:] = 8
     rng = np.random.default_rng(0)
     for _ in range(40):
-        columns, rows = recipe._patch(regions, rng)
+        columns, rows = recipe.patches.window(regions, rng)
         assert columns.mean() > 32
         assert rows.mean() > 32
 
@@ -92,13 +92,14 @@ def test_loss_reaches_every_parameter(recipe):
 def test_brightness_is_not_hue(recipe, error, chroma):
     """Halved to [0, 1], red off by 0.3 is off its mean by 0.2, the others by 0.1 each."""
     generator = torch.Generator().manual_seed(0)
-    batch = recipe._draw(generator)
+    batch = recipe.patches.draw(generator)
     heads, pictures = len(batch.attributes), len(batch.rgb)
     features = (batch.rgb + torch.tensor(error)).reshape(heads, -1, 3)
     nothing = torch.zeros(heads, features.shape[1], 1)
     shown = RenderedRays(features, nothing, nothing)
     _, figures = recipe._compare(batch, shown, torch.zeros(pictures, batch.rgb.shape[1]))
-    assert figures["chroma"] == pytest.approx(chroma * float(batch.chroma_weight.mean()), abs=1e-6)
+    weight = float(recipe.chroma_weights[batch.regions].mean())
+    assert figures["chroma"] == pytest.approx(chroma * weight, abs=1e-6)
 
 
 @pytest.mark.slow

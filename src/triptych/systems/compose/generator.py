@@ -149,6 +149,7 @@ class RegionGenerator(nn.Module):
         draws: Tensor | None = None,
         num: int | None = None,
         shown: tuple[int, ...] | None = None,
+        size: int | None = None,
     ) -> Rendering:
         """Render the volume, without the decoder.
 
@@ -158,8 +159,9 @@ class RegionGenerator(nn.Module):
             draws: Random numbers of the samples; see `region_rays.plan_depths`.
             num: Samples per ray; the configured number by default.
             shown: See `RegionField`.
+            size: Rays along each side; the configured number by default.
         """
-        size = self.config.render_size
+        size = size or self.config.render_size
         rays = camera_rays(camera, size)
         field = replace(self.field(codes), camera=camera, shown=shown)
         depths = plan_depths(rays, camera, self.config, num=num, draws=draws)

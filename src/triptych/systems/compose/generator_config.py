@@ -14,7 +14,7 @@ from triptych.models.latents import LatentKind
 from triptych.render.marching_rules import LastSample
 from triptych.systems.compose.regions import PUBLISHED_ORDER
 
-Directions = Literal["static", "real"]
+Directions = Literal["static", "real", "none"]
 Spacing = Literal["offset", "stratified"]
 Membership = Literal["raw", "softmax"]
 
@@ -62,7 +62,8 @@ class RegionSampling:
             included, one random number per sample.
         directions: "static", as CNeRF's inference: networks see directions in the frame of the
             camera, so that a pixel sees the same ones from everywhere. "real": in the world, as in
-            its training. Masks, features and colours depend on it.
+            its training. Masks, features and colours depend on it. "none": all directions are
+            straight ahead, so that a point looks the same from everywhere.
     """
 
     num: int = 64

@@ -116,7 +116,8 @@ class RegionField:
         """Return the directions that the networks see [b, n, 3]."""
         if directions is not None and self.config.sampling.directions == "real":
             return directions
-        if directions is None or self.camera is None:
+        unseen = self.config.sampling.directions == "none"
+        if directions is None or self.camera is None or unseen:
             return points.new_tensor(_AHEAD).expand_as(points)
         local = directions @ self.camera.cam2world[:, :3, :3]
         return local * local.new_tensor([1.0, -1.0, -1.0])  # published: y up, looking along -z

@@ -1,0 +1,263 @@
+"""The avatar composer: CNeRF's classes, narrow, distilled from rendered avatars.
+
+The latent is an avatar's attribute vector, of which each region gets its own part, so that regions
+are independent by construction. Rays through patches of renders are compared in colour, opacity,
+depth and region, with samples round the known surfaces. There is no decoder: rays are cast at the
+size of the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.avatars.sets.shards import ShardSet
+from triptych.camera import Camera
+from triptych.metrics.image_metrics import psnr, psnr_from_mse
+from triptych.models.attributes import ATTRIBUTE_DIM
+from triptych.models.eg3d_config import ViewConfig
+from triptych.render.guided_rays import GuidedSampling
+from triptych.render.rays import Rays
+from triptych.render.renderer import RenderedRays, render_at_depths
+from triptych.systems.compose.generator import RegionGenerator
+from triptych.systems.compose.generator_config import RegionGeneratorConfig, RegionSampling
+from triptych.systems.compose.regions import AVATAR_ORDER, region_colours
+from triptych.systems.compose.training.first_shape import fit_sphere, flatten_residuals, softness
+from triptych.training.avatar_patches import AvatarPatches, PatchBatch, PatchPlan
+from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.sheets import save_sheet
+from triptych.training.trained_weights import save_trained
+from triptych.weights.loading import load_network
+
+LOOP = LoopConfig(learning_rate=1e-3, betas=(0.9, 0.99), ema_decay=0.998)
+
+# Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
+REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 4.0, 1.2, 1.2)
+_FIRST_BETA, _LEAST_BETA = 0.01, 0.001
+_HALF_BOX_SHARE = 0.19
+_LEAST_SHARE = 1e-3
+
+
+@dataclass(frozen=True)
+class Options:
+    """Data, sizes, batch and loss weights.
+
+    Attributes:
+        shards: Folder of avatar shards to train on.
+        test_shards: Folder of avatar shards of held-out heads.
+        start_from: Generator of regions (.safetensors) to start from; a new one when None.
+        hidden: Width of the region networks.
+        image_size: Rays along each side of a picture.
+        num_samples: Samples per ray of pictures; training rays have those of the guided sampling.
+        sphere_steps: Steps of the initial shape's fit.
+        batch_heads: Heads per step.
+        batch_views: Cameras per head and step.
+        patch: Side of a patch in rays.
+        strides: Pixel steps between the rays of a patch; drawn uniformly.
+        face_share: Share of the patches that are centred on eyes, brows, mouth, nose or ears.
+        l1, mse, opacity, depth, region, gradient: Weights of the loss terms; region is the
+            cross-entropy of the composited regions.
+        device: Training device, as torch spells it.
+    """
+
+    shards: str = "runs/data/prior"
+    test_shards: str = "runs/data/prior_test"
+    start_from: str | None = None
+    hidden: int = 48
+    image_size: int = 128
+    num_samples: int = 64
+    sphere_steps: int = 400
+    batch_heads: int = 6
+    batch_views: int = 2
+    patch: int = 16
+    strides: tuple[int, ...] = (1, 2, 3, 4)
+    face_share: float = 0.4
+    l1: float = 1.0
+    mse: float = 2.0
+    opacity: float = 0.5
+    depth: float = 1.0
+    region: float = 0.2
+    gradient: float = 1.0
+    device: str = "cpu"
+
+
+def avatar_regions_config(options: Options) -> RegionGeneratorConfig:
+    """Return the configuration of the avatar composer.
+
+    Regions do not see from where they are looked at, shares of regions add up to 1, and what is
+    beyond the head is the plain background of the avatar models.
+    """
+    return RegionGeneratorConfig(
+        regions=AVATAR_ORDER,
+        style_dim=ATTRIBUTE_DIM,
+        hidden=options.hidden,
+        latent_kind="attributes",
+        render_size=options.image_size,
+        extent=_HALF_BOX_SHARE,
+        view=ViewConfig(),
+        sampling=RegionSampling(num=options.num_samples, directions="none"),
+        membership="softmax",
+        last_sample="ignored",
+        background=0.5,
+        decoder=None,
+    )
+
+
+def build(options: Options) -> ComposerRecipe:
+    """Build the recipe with a new or given generator."""
+    return ComposerRecipe(options)
+
+
+def export(recipe: ComposerRecipe, result: TrainingResult, out: str | Path) -> None:
+    """Write the averaged generator as a self-describing fp16 weight file."""
+    save_trained(recipe, result, "generator", out, heads=len(recipe.shards))
+
+
+class ComposerRecipe:
+    """Distillation of avatars into a `RegionGenerator`."""
+
+    name = "composer"
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.shards, self.test_shards = ShardSet(options.shards), ShardSet(options.test_shards)
+        self.generator = self._first_generator().to(options.device)
+        self.generator.train().requires_grad_(True)
+        self.generator.renderer.init_network.requires_grad_(False)
+        self.modules: Modules = {"generator": self.generator}
+        self.sampling = GuidedSampling()
+        self.patches = AvatarPatches(
+            self.shards,
+            PatchPlan(
+                heads=options.batch_heads,
+                views=options.batch_views,
+                patch=options.patch,
+                strides=options.strides,
+                face_share=options.face_share,
+            ),
+        )
+        self.region_weights = torch.tensor(REGION_WEIGHTS)
+
+    def loss(
+        self, progress: Progress, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        with torch.no_grad():
+            self.generator.renderer.sigmoid_beta.clamp_(min=_LEAST_BETA)
+        batch = self.patches.draw(generator).to(self.options.device)
+        rays, depths, length = batch.guided_rays(self.sampling, generator)
+        heads = len(batch.attributes)
+        field = self.generator.field(self.generator.codes_of_attributes(batch.attributes))
+        rendered = render_at_depths(
+            field,
+            Rays(rays.origins.reshape(heads, -1, 3), rays.directions.reshape(heads, -1, 3)),
+            depths.reshape(heads, -1, depths.shape[2]),
+            self.generator.rendering_config(learns=True),
+        )
+        return self._compare(batch, rendered, batch.depth * length)
+
+    def _compare(
+        self, batch: PatchBatch, rendered: RenderedRays, surface: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        options, side, pictures = self.options, self.options.patch, len(batch.rgb)
+        weight = self.region_weights.to(batch.rgb)[batch.regions]
+        difference = (rendered.features[..., :3].reshape(pictures, -1, 3) - batch.rgb) / 2
+        alpha = rendered.alpha.reshape(pictures, -1)
+        solid = (batch.opacity > 0.99).float()
+        away = (rendered.depth.reshape(pictures, -1) - surface).abs() * alpha
+        image = difference.reshape(-1, side, side, 3)
+        terms = {
+            "l1": (difference.abs().mean(-1) * weight).mean(),
+            "mse": (difference.square().mean(-1) * weight).mean(),
+            "opacity": (alpha - batch.opacity).abs().mean(),
+            "depth": (away * solid).mean(),
+            "region": (region_surprise(rendered, batch.regions) * weight).mean(),
+            "gradient": image.diff(dim=1).abs().mean() + image.diff(dim=2).abs().mean(),
+        }
+        loss = torch.stack([getattr(options, name) * term for name, term in terms.items()]).sum()
+        figures = {name: float(term.detach()) for name, term in terms.items()}
+        mean_square = difference.detach().square().mean()
+        figures["psnr"] = float(psnr_from_mse(mean_square, peak_to_peak=1.0))
+        figures["beta"] = float(self.generator.renderer.sigmoid_beta.detach())
+        return loss, figures
+
+    def _first_generator(self) -> RegionGenerator:
+        options = self.options
+        if options.start_from is not None:
+            return load_network(options.start_from, "region-generator")
+        generator = RegionGenerator(avatar_regions_config(options))
+        rng = torch.Generator().manual_seed(0)
+        fit_sphere(generator, steps=options.sphere_steps, rate=1e-3, rng=rng)
+        flatten_residuals(generator)
+        softness(generator, _FIRST_BETA)
+        return generator
+
+    @torch.no_grad()
+    def evaluate(self, averaged: Modules) -> dict[str, float]:
+        pictures, regions = self._compare_whole(averaged["generator"], heads=6, views=(0, 2))
+        ious = region_ious(regions[:, 1], regions[:, 0])
+        found = {"psnr": round(float(psnr(pictures[:, 0], pictures[:, 1]).mean()), 3)}
+        return found | {"iou": round(float(torch.stack(ious).mean()), 3)}
+
+    @torch.no_grad()
+    def sheet(self, averaged: Modules, path: Path) -> None:
+        pictures, regions = self._compare_whole(averaged["generator"], heads=4, views=(0, 2))
+        maps = torch.nn.functional.one_hot(regions, len(AVATAR_ORDER)).movedim(-1, 2)
+        coloured = torch.stack([region_colours(pair) for pair in maps]) / 127.5 - 1
+        rows = torch.cat([pictures, coloured], dim=1)
+        save_sheet(list(rows), path)
+
+    def _compare_whole(
+        self, generator: Any, heads: int, views: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor]:
+        """Return true and generated pictures [n, 2, 3, h, w] and regions [n, 2, h, w]."""
+        shards, device = self.test_shards, self.options.device
+        pictures, regions = [], []
+        for head in range(min(heads, len(shards))):
+            attributes = torch.from_numpy(np.array(shards.get("attributes", head)))[None]
+            codes = generator.codes_of_attributes(attributes.to(device))
+            for view in views:
+                cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
+                camera = Camera.with_focal(cam2world).to(device)
+                made = generator.render(codes, camera, size=shards.size)
+                rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))
+                pictures.append(
+                    torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, made.image[0].cpu()])
+                )
+                true = torch.from_numpy(np.array(shards.get("regions", head)[view])).long()
+                shares = whole_shares(made.regions, made.alpha)
+                regions.append(torch.stack([true, shares[0].argmax(0).cpu()]))
+        return torch.stack(pictures), torch.stack(regions)
+
+
+def region_surprise(rendered: RenderedRays, regions: Tensor) -> Tensor:
+    """Return -log of the composited share of each pixel's true region [b, r].
+
+    Args:
+        rendered: Rays, whose number is b * r.
+        regions: True regions [b, r], integers.
+    """
+    assert rendered.regions is not None
+    background = rendered.regions[..., :1] + 1 - rendered.alpha
+    shares = torch.cat([background, rendered.regions[..., 1:]], dim=-1)
+    shares = shares.reshape(*regions.shape, -1)
+    return -shares.gather(-1, regions[..., None])[..., 0].clamp_min(_LEAST_SHARE).log()
+
+
+def whole_shares(regions: Tensor, alpha: Tensor) -> Tensor:
+    """Return shares [v, k, h, w] in which what is not covered is background."""
+    return torch.cat([regions[:, :1] + 1 - alpha, regions[:, 1:]], dim=1)
+
+
+def region_ious(pred: Tensor, target: Tensor) -> list[Tensor]:
+    """Return intersection over union of each region that occurs in maps [n, h, w]."""
+    found = []
+    for region in range(len(AVATAR_ORDER)):
+        one, other = pred == region, target == region
+        if bool(other.any()):
+            found.append((one & other).sum() / (one | other).sum())
+    return found
