@@ -56,6 +56,8 @@ def make_results_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the same where there are no fixtures."""
     monkeypatch.setattr(portrait_results, "NUM_FRAMES", 4)
     few_frames = {"num_frames": 4, "size": 32, "step": None}
-    monkeypatch.setattr("triptych.export.video.save_turntable.__kwdefaults__", few_frames)
+    monkeypatch.setattr(
+        "triptych.export.video.save_turntable.__wrapped__.__kwdefaults__", few_frames
+    )
     coarse = {"resolution": 24, "level": None}
-    monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__kwdefaults__", coarse)
+    monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__wrapped__.__kwdefaults__", coarse)

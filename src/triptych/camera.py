@@ -16,16 +16,18 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from triptych.errors import UserError, check_range, check_type
+from triptych.arguments import checked
+from triptych.errors import UserError, check_range, check_type, check_whole
 
 RADIUS = 2.7
 TARGET = (0.0, 0.0, 0.2)
 FOCAL = 4.2647
 _STEEPEST_PITCH = math.radians(89.0)
 _LENGTHS = (1e-3, 1e6)  # of a radius, in world units, and of a focal length, in image widths
+_MOST_CAMERAS = 100_000
 _LEAST_TILT = 1e-6  # sine of the angle between a view and the vertical
 
-Angle: TypeAlias = "float | Tensor"
+Angle: TypeAlias = float | Sequence[float] | Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,9 @@ class Camera:
                 f"camera has the wrong shape: got cam2world {list(self.cam2world.shape)} and "
                 f"intrinsics {list(self.intrinsics.shape)}; expected [v, 4, 4] and [v, 3, 3]"
             )
+        for name, tensor in (("cam2world", self.cam2world), ("intrinsics", self.intrinsics)):
+            if not tensor.is_floating_point():
+                raise UserError(f"{name}: got {tensor.dtype}; expected floats")
         if _holds_numbers(self.cam2world) and _holds_numbers(self.intrinsics):
             self._check_numbers()
 
@@ -98,6 +103,7 @@ class Camera:
         position = self.positions
         return torch.asin(position[:, 1] / position.norm(dim=1))
 
+    @checked
     def to(self, device: torch.device | str) -> Camera:
         """Return the cameras on another device."""
         return Camera(self.cam2world.to(device), self.intrinsics.to(device))
@@ -113,6 +119,7 @@ class Camera:
         intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
         return Camera(flip[:, None] * self.cam2world * flip, intrinsics)
 
+    @checked
     def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Project world points into the images.
 
@@ -123,6 +130,10 @@ class Camera:
             Image positions [v, n, 2], x then y, in [0, 1] inside the image, and the depth along
             the camera's axis [v, n]; points behind a camera have a negative depth.
         """
+        if points.ndim != 3 or points.shape[2] != 3 or len(points) != len(self):
+            raise UserError(
+                f"points: got {list(points.shape)}; expected [v, n, 3] for {len(self)} cameras"
+            )
         local = (points - self.positions[:, None]) @ self.cam2world[:, :3, :3]
         depth = local[..., 2]
         homogeneous = local @ self.intrinsics.transpose(1, 2)
@@ -133,6 +144,7 @@ class Camera:
         return torch.cat([self.cam2world.flatten(1), self.intrinsics.flatten(1)], dim=1)
 
     @classmethod
+    @checked
     def from_label25(cls, label: Tensor) -> Camera:
         """Read EG3D labels [v, 25].
 
@@ -164,6 +176,7 @@ class Camera:
             raise UserError(f"{name}: {said}") from error
 
     @classmethod
+    @checked
     def with_focal(cls, cam2world: Tensor, focal: float = FOCAL) -> Camera:
         """Return cameras at poses [v, 4, 4] with a centred principal point.
 
@@ -171,19 +184,25 @@ class Camera:
             cam2world: Camera-to-world matrices.
             focal: Focal length in image widths.
         """
+        check_range("camera focal length", focal, *_LENGTHS)
         return cls(
-            cam2world, _centred_intrinsics(focal, cam2world.device).expand(len(cam2world), 3, 3)
+            cam2world,
+            _centred_intrinsics(focal, cam2world.device).expand(*cam2world.shape[:1], 3, 3),
         )
 
     @classmethod
+    @checked
     def stack(cls, cameras: Sequence[Camera]) -> Camera:
-        """Join several camera batches into one, in order."""
+        """Join several camera batches into one, in order; at least one."""
+        if not cameras:
+            raise UserError("cameras: got none to join; expected at least one")
         return cls(
             torch.cat([camera.cam2world for camera in cameras]),
             torch.cat([camera.intrinsics for camera in cameras]),
         )
 
 
+@checked
 def look_at_camera(
     yaw: Angle,
     pitch: Angle,
@@ -221,6 +240,7 @@ def look_at_camera(
     return camera_at(radius * direction, target, focal)
 
 
+@checked
 def eg3d_look_at(
     horizontal: Angle,
     vertical: Angle,
@@ -244,12 +264,14 @@ def eg3d_look_at(
     return camera_at(radius * direction, target, focal)
 
 
+@checked
 def focal_from_fov_deg(fov_deg: float) -> float:
     """Return the normalised focal length of EG3D's diagonal field of view.
 
     Parity: the constants 3.14159 and 1.414 are EG3D's, so 18.837 degrees gives 4.26339, close to
     but not equal to the 4.2647 of its labels.
     """
+    check_range("field of view", fov_deg, 0.001, 179.0)
     return float(1 / (math.tan(fov_deg * 3.14159 / 360) * 1.414))
 
 
@@ -258,15 +280,18 @@ def frontal_camera() -> Camera:
     return look_at_camera(0.0, 0.0)
 
 
+@checked
 def orbit(
     num: int,
     yaw_range: tuple[float, float] = (-math.pi / 6, math.pi / 6),
     pitch: float = 0.0,
 ) -> Camera:
     """Return `num` cameras with evenly spaced yaw, both ends included, at one pitch (radians)."""
+    check_whole("number of cameras", num, 1, _MOST_CAMERAS)
     return look_at_camera(torch.linspace(*yaw_range, num, dtype=torch.float64), pitch)
 
 
+@checked
 def grid_of_views(
     num_yaw: int,
     num_pitch: int,
@@ -274,11 +299,14 @@ def grid_of_views(
     pitch_range: tuple[float, float] = (-math.pi / 6, math.pi / 6),
 ) -> Camera:
     """Return num_pitch * num_yaw cameras on a grid: yaw varies fastest, pitch goes low to high."""
+    check_whole("number of yaws", num_yaw, 1, 1000)
+    check_whole("number of pitches", num_pitch, 1, 1000)
     yaw = torch.linspace(*yaw_range, num_yaw, dtype=torch.float64)
     pitch = torch.linspace(*pitch_range, num_pitch, dtype=torch.float64)
     return look_at_camera(yaw.repeat(num_pitch), pitch.repeat_interleave(num_yaw))
 
 
+@checked
 def random_views(
     num: int,
     yaw_range: tuple[float, float],
@@ -286,6 +314,7 @@ def random_views(
     generator: torch.Generator,
 ) -> Camera:
     """Return cameras with yaw and pitch drawn uniformly from the two ranges (radians)."""
+    check_whole("number of cameras", num, 1, _MOST_CAMERAS)
     uniform = torch.rand(2, num, generator=generator, dtype=torch.float64)
     yaw = yaw_range[0] + (yaw_range[1] - yaw_range[0]) * uniform[0]
     pitch = pitch_range[0] + (pitch_range[1] - pitch_range[0]) * uniform[1]
@@ -312,6 +341,7 @@ def _angle_pairs(one: Angle, other: Angle) -> tuple[Tensor, Tensor]:
     return ones, others
 
 
+@checked
 def camera_at(position: Tensor, target: Sequence[float], focal: float) -> Camera:
     """Return float32 cameras at world positions [v, 3] that look at `target`, head up.
 
@@ -324,6 +354,10 @@ def camera_at(position: Tensor, target: Sequence[float], focal: float) -> Camera
         UserError: A number is not finite, the focal length is not above 0, or the target is where
             a camera is or straight above or below it.
     """
+    if position.ndim != 2 or position.shape[1] != 3 or not position.is_floating_point():
+        raise UserError(
+            f"camera positions: got {position.dtype} {list(position.shape)}; expected floats [v, 3]"
+        )
     views = position.shape[0]
     if len(target) != 3:
         raise UserError(f"camera target: got {len(target)} numbers; expected 3")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import numbers
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -57,20 +58,27 @@ def check_range(name: str, value: Any, low: float, high: float) -> None:
         UserError: `value` is not a number, or not within `low`..`high` (both included).
     """
     if not _is_a(numbers.Real, value) or not low <= value <= high:
-        expected = f"a number from {_shown(low)} to {_shown(high)}"
+        expected = f"a number from {_limit(low)} to {_limit(high)}"
         raise UserError(f"{name}: got {shown(value)}; expected {expected}")
 
 
-def check_whole(name: str, value: Any, low: int, high: int) -> None:
+def check_whole(name: str, value: Any, low: int, high: int, why: str = "") -> None:
     """Check that a value is a whole number within a range.
+
+    Args:
+        name: What the message calls the value.
+        value: The value.
+        low: The least.
+        high: The largest.
+        why: The reason for the range, where it is not plain.
 
     Raises:
         UserError: `value` is not an integer (7.0, "7" and True are none), or not within
             `low`..`high` (both included).
     """
     if not _is_a(numbers.Integral, value) or not low <= value <= high:
-        expected = f"a whole number from {low} to {high}"
-        raise UserError(f"{name}: got {shown(value)}; expected {expected}")
+        expected = f"a whole number from {low} to {high}" + (f" ({why})" if why else "")
+        raise UserError(f"{name}: got {described(value)}; expected {expected}")
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
@@ -80,8 +88,8 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         UserError: `value` is none of the choices.
     """
     known = tuple(choices)
-    if value not in known:
-        raise UserError(f"{name}: got {value!r}; expected one of {', '.join(known)}")
+    if not isinstance(value, str) or value not in known:
+        raise UserError(f"{name}: got {shown(value)}; expected one of {', '.join(known)}")
 
 
 def check_type(name: str, value: Any, *kinds: type) -> None:
@@ -92,7 +100,16 @@ def check_type(name: str, value: Any, *kinds: type) -> None:
     """
     if not isinstance(value, kinds):
         expected = " or ".join(kind.__name__ for kind in kinds)
-        raise UserError(f"{name}: got a value of type {type(value).__name__}; expected {expected}")
+        raise UserError(f"{name}: got {described(value)}; expected {expected}")
+
+
+def described(value: Any) -> str:
+    """Return what messages say of a value of a wrong type: plain values as they are, 7.0 too."""
+    if isinstance(value, float):
+        return str(value)
+    if value is None or isinstance(value, str | bytes | numbers.Number | Path):
+        return shown(value)
+    return f"a value of type {type(value).__name__}"
 
 
 def shown(value: Any) -> str:
@@ -103,7 +120,7 @@ def shown(value: Any) -> str:
             text = f"{value:g}"  # 181 rather than 181.0, where nothing is rounded
     except Exception:  # a number of 5,000 digits, an object that cannot be printed
         return f"a value of type {type(value).__name__}"
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "..."
 
 
@@ -123,5 +140,5 @@ def _is_a(kind: type, value: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+def _limit(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done, and how much there is."""
@@ -12,6 +12,7 @@ CountProgress = Callable[[int, int], None]
 """Called with how much is done and how much there is, by work of a single stage."""
 
 
+@runtime_checkable
 class Step(Protocol):
     """Called after each step of one stage, or after several at once."""
 

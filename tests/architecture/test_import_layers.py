@@ -9,6 +9,8 @@ from source_tree import FILES, SOURCE, imported_modules, module_name
 LAYERS = (
     {
         "errors",
+        "seeds",
+        "arguments",
         "config",
         "json_text",
         "temporaries",
@@ -35,6 +37,8 @@ LAYERS = (
 
 GROUND = (
     "errors",
+    "seeds",
+    "arguments",
     "config",
     "json_text",
     "temporaries",

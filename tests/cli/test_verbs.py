@@ -92,9 +92,11 @@ def test_generate_makes_films_and_meshes_on_demand(run, portrait_file, model_fil
     ball = Portrait.load(portrait_file)
     monkeypatch.setattr(GeneratePipeline, "__call__", lambda self, seed, **options: ball)
     few_frames = {"num_frames": 3, "size": None, "step": None}
-    monkeypatch.setattr("triptych.export.video.save_turntable.__kwdefaults__", few_frames)
+    monkeypatch.setattr(
+        "triptych.export.video.save_turntable.__wrapped__.__kwdefaults__", few_frames
+    )
     coarse = {"resolution": 24, "level": None}
-    monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__kwdefaults__", coarse)
+    monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__wrapped__.__kwdefaults__", coarse)
     words = ("--turntable", "--mesh", "--size", "16", "--out", "x", "--model", model_file)
     outcome = run("generate", "--seeds", "1", *words)
     assert outcome.code == 0, outcome.err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from toy_stylize import RecolouringEditor
 
 from triptych.camera import orbit
 from triptych.config import to_dict
@@ -17,7 +18,9 @@ from triptych.portrait import TriPlanePortrait
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import render_rays
 from triptych.systems.generate.pipeline import GeneratePipeline
-from triptych.weights import load_generator, registry, save_module
+from triptych.systems.stylize.pipeline import StylizePipeline
+from triptych.systems.stylize.settings import StylizeSettings
+from triptych.weights import load_generator, read_header, registry, save_module
 from triptych.weights.safetensors_file import FileHeader, save_tensors
 
 # image, rays, samples, ray limits, box, background, conditioned, head, radius, target, focal
@@ -174,6 +177,35 @@ def test_a_generator_comes_back_by_its_name(model, name, tmp_path, monkeypatch):
     portrait = GeneratePipeline.from_pretrained(name)(7)
     assert portrait.config == model.config
     assert portrait.superresolution is not None
+
+
+def test_stylize_takes_an_official_generator_by_its_name(tmp_path, monkeypatch):
+    name = "shapenetcars128-64"  # the quickest of the six
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path))
+    entry = registry.find(name)
+    entry.path.parent.mkdir(parents=True)
+    save_module(entry.path, random_model(narrow(OFFICIAL_CONFIGS[name]())), dtype=None)
+    pipeline = StylizePipeline.from_pretrained(name, RecolouringEditor())
+    assert pipeline.image_to_triplane is None
+    settings = StylizeSettings(
+        num_yaw=1,
+        num_pitch=1,
+        steps=2,
+        batch_views=1,
+        patch=16,
+        strides=(1,),
+        mixed_precision=False,
+    )
+    seed = 3029268929
+    result = pipeline("blue", identity=seed, settings=settings)
+    plain = GeneratePipeline.from_pretrained(name)(seed)
+    assert torch.equal(result.original.planes, plain.planes)
+    assert not torch.equal(result.portrait.planes, plain.planes)
+    assert result.portrait.planes.isfinite().all()
+    assert result.report["settings"]["use_i2t"] == "none"
+    provenance = result.portrait.provenance
+    assert (provenance["model"], provenance["identity"]) == (name, {"seed": seed})
+    assert provenance["model_hashes"]["generator"] == read_header(entry.path).sha256
 
 
 def test_a_portrait_comes_back_from_its_file(model, tmp_path):

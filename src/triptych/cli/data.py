@@ -12,6 +12,7 @@ from triptych.cli.options import MaybePath
 from triptych.cli.prepare import Prepare
 from triptych.cli.prior_renders import PriorRenders
 from triptych.runs import console
+from triptych.seeds import check_seed
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Shards:
         check_range("--views", self.views, 1, 1000)
         check_range("--variants", self.variants, 1, 50)
         check_range("--size", self.size, 16, 1024)
-        check_range("--seed", self.seed, 0, 2**31)
+        check_seed("--seed", self.seed)
         make_writable_folder(self.out)
         plan = ShardPlan(
             first_seed=self.seed,

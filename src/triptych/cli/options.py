@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from triptych.errors import UserError
+from triptych.errors import UserError, shown
 from triptych.runs.device import DEVICES
 
 # Options that may be left out; help shows the type of the value.
@@ -27,6 +27,9 @@ DeviceName = Annotated[
     ),
 ]
 
+SEED = r"[0-9]{1,1000}"
+"""Seeds as people write them; what is out of range is refused later, with the reason."""
+
 MOST_SEEDS = 1000
 
 
@@ -38,15 +41,15 @@ def parse_seeds(text: str) -> list[int]:
     """
     seeds: dict[int, None] = {}
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
+        match = re.fullmatch(rf"\s*({SEED})(?:-({SEED}))?\s*", part)
         if match is None:
-            raise UserError(f"seeds: got '{text}'; expected numbers such as 3 or 0-7 or 1,4,9")
+            raise UserError(f"seeds: got {shown(text)}; expected numbers such as 3 or 0-7 or 1,4,9")
         first = int(match[1])
         last = int(match[2]) if match[2] else first
         if last < first:
             raise UserError(f"seeds: the range {part.strip()} runs backwards; write {last}-{first}")
         if len(seeds) + last - first >= MOST_SEEDS:
-            raise UserError(f"seeds: got '{text}'; expected at most {MOST_SEEDS} of them")
+            raise UserError(f"seeds: got {shown(text)}; expected at most {MOST_SEEDS} of them")
         seeds |= dict.fromkeys(range(first, last + 1))
     return list(seeds)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from triptych.cli.options import DeviceName, MaybeFloat, parse_key_values
+from triptych.cli.options import SEED, DeviceName, MaybeFloat, parse_key_values
 from triptych.errors import UserError, check_range
 from triptych.runs import console
+from triptych.seeds import check_seed
 
 if TYPE_CHECKING:
     from triptych.systems.stylize.settings import StylizeSettings
@@ -37,7 +39,8 @@ class Stylize:
     seed: int = 0
     """Seed of the edit; another one gives another rendition of the same words."""
     model: str = "avatar"
-    """avatar; a folder with generator, i2t, features and editor; or a generator's file."""
+    """avatar; a folder with generator, i2t, features and editor; or a generator alone: a name from
+    `triptych models`, or a file."""
     editor: str = "avatar"
     """Who edits the pictures: avatar, instruct-pix2pix (downloads several GB), or a folder."""
     yaw_range_deg: MaybeFloat = None
@@ -80,10 +83,8 @@ class Stylize:
 
 def _identity(text: str) -> int | Path:
     """Return the seed or the portrait file that is meant."""
-    if text.isascii() and text.isdigit():
-        from triptych.models.latents import LAST_SEED
-
-        check_range("--identity", int(text), 0, LAST_SEED)
+    if re.fullmatch(SEED, text):
+        check_seed("--identity", int(text))
         return int(text)
     path = Path(text)
     if path.is_file():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from triptych.config import check_fields, to_dict
-from triptych.errors import UserError, check_type, check_whole
+from triptych.errors import UserError, check_type, shown
 from triptych.progress import CountProgress
+from triptych.seeds import check_seed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,6 @@ FF3D_NEGATIVE_PROMPT = "unclear facial features, non-face objects, ugly, bad"
 LONGEST_PROMPT = 1000
 """Characters; no editor's tokens reach that far."""
 
-_WORD_CHARACTER = re.compile(r"[^\W_]")
 _REQUESTABLE = ("negative_prompt", "text_guidance", "image_guidance", "num_steps", "noise_level")
 
 
@@ -47,8 +47,8 @@ class EditRequest:
             pure noise; the editor's own when None.
 
     Raises:
-        UserError: The prompt has no words or more than 1000 characters, or the seed or a guidance
-            is out of range.
+        UserError: The prompt has no words or more than 1000 characters or is no text, or the seed
+            or a guidance is out of range.
     """
 
     prompt: str
@@ -61,9 +61,9 @@ class EditRequest:
 
     def __post_init__(self) -> None:
         check_type("prompt", self.prompt, str)
-        if not _WORD_CHARACTER.search(self.prompt):
+        if not any(map(_says_something, self.prompt)):
             raise UserError(
-                f"the prompt is empty: got {self.prompt[:20]!r}; say what the head becomes, for "
+                f"the prompt is empty: got {shown(self.prompt)}; say what the head becomes, for "
                 'instance "a bronze statue"'
             )
         if len(self.prompt) > LONGEST_PROMPT:
@@ -71,14 +71,29 @@ class EditRequest:
                 f"the prompt is too long: got {len(self.prompt)} characters; "
                 f"expected at most {LONGEST_PROMPT}; shorten it"
             )
-        check_whole("seed", self.seed, 0, 2**31 - 1)
+        check_seed("seed", self.seed)
         check_fields(self, text_guidance=(0, 1e6), image_guidance=(0, 1e6))
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if text is not None and not _is_unicode(text):
+                raise UserError(f"the {name} is no text: got {shown(text)}; expected UTF-8")
 
     def record(self) -> dict[str, Any]:
         """Return what was asked for, as JSON values; what is left to the editor is absent."""
         return {name: value for name, value in to_dict(self).items() if value is not None}
 
 
+def _says_something(character: str) -> bool:
+    """Say whether a character is a letter, a digit or a picture; marks of punctuation are none."""
+    category = unicodedata.category(character)
+    return category[0] in "LN" or category == "So"
+
+
+def _is_unicode(text: str) -> bool:
+    """Say whether a text can be encoded: bytes of other encodings come as lone surrogates."""
+    return not any(unicodedata.category(character) == "Cs" for character in text)
+
+
+@runtime_checkable
 class ImageEditor(Protocol):
     """Carries out a written instruction on pictures of heads.
 
@@ -104,11 +119,15 @@ class ImageEditor(Protocol):
             Edited pictures [v, 3, h, w] in [-1, 1].
 
         Raises:
-            UserError: The prompt is too long for this editor, or a number is out of its range.
+            UserError: The editor cannot carry out the request; see `check`.
         """
 
     def check(self, request: EditRequest) -> None:
-        """Raise UserError when the prompt is too long for this editor, before any work is done."""
+        """Raise UserError when the editor cannot carry out a request, before any work is done.
+
+        The prompt is too long for it or in a language that it was not trained with, or a number is
+        out of its range.
+        """
 
     def notes_for(self, request: EditRequest) -> list[str]:
         """Return what a person should know before this edit is run; nothing when all is well."""

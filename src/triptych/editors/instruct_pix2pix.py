@@ -23,8 +23,8 @@ from triptych.editors.noised_start import (
     shared_noise,
     start_latents,
 )
-from triptych.editors.prompt import decorated, prompt_notes
-from triptych.errors import UserError
+from triptych.editors.prompt import check_language, decorated, prompt_notes
+from triptych.errors import UserError, check_type, shown
 from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.progress import CountProgress
@@ -128,8 +128,10 @@ class InstructPix2PixEditor:
         return self
 
     def check(self, request: EditRequest) -> None:
-        """Raise UserError when the prompt is too long for this editor; see `ImageEditor`."""
-        self._embed(decorated(request.prompt, self.config.prompt_template))
+        """Raise UserError when the request cannot be carried out; see `ImageEditor`."""
+        check_language(request.prompt, self.config)
+        self._texts(request)
+        self._schedule(self.config.for_request(request))
 
     def notes_for(self, request: EditRequest) -> list[str]:
         """Return what a person should know before this edit is run; see `ImageEditor`."""
@@ -159,13 +161,10 @@ class InstructPix2PixEditor:
         are left and gives the same result. Arguments as in `ImageEditor.edit`.
         """
         _check_images(images)
+        self.check(request)
         config = self.config.for_request(request)
-        with_text = self._embed(decorated(request.prompt, config.prompt_template))
-        without_text = self._embed(config.negative_prompt)
-        scheduler = self._ddim()
-        timesteps = plan_timesteps(
-            scheduler, config.num_steps, config.noise_level, config.noise_reading
-        )
+        with_text, without_text = self._texts(request)
+        scheduler, timesteps = self._schedule(config)
         return self._batches(
             images, with_text, without_text, scheduler, timesteps, config, request.seed, progress
         )
@@ -228,15 +227,22 @@ class InstructPix2PixEditor:
             ).sample
         return guided(prediction.float(), config.text_guidance, config.image_guidance)
 
+    def _texts(self, request: EditRequest) -> tuple[Tensor, Tensor]:
+        """Return the states of the prompt and of the negative prompt."""
+        config = self.config.for_request(request)
+        prompt = decorated(request.prompt, config.prompt_template)
+        with_text = self._embed("prompt with its decoration", prompt)
+        return with_text, self._embed("negative prompt", config.negative_prompt)
+
     @torch.no_grad()
-    def _embed(self, text: str) -> Tensor:
+    def _embed(self, name: str, text: str) -> Tensor:
         """Return the text encoder's states [1,tokens,width]; each text is encoded once."""
         if text not in self._embedded_texts:
             limit = self.config.max_prompt_tokens
-            tokens = self.tokenizer(text).input_ids
+            tokens = self.tokenizer(text, verbose=False).input_ids
             if len(tokens) > limit:
                 raise UserError(
-                    f"the prompt is too long: {len(tokens)} tokens with its decoration ({text!r}); "
+                    f"the {name} is too long: {len(tokens)} tokens ({shown(text)}); "
                     f"expected at most {limit}; shorten it"
                 )
             padded = self.tokenizer(
@@ -245,6 +251,12 @@ class InstructPix2PixEditor:
             states = self.text_encoder(padded.input_ids.to(self.device)).last_hidden_state
             self._embedded_texts[text] = states.float()
         return self._embedded_texts[text]
+
+    def _schedule(self, config: EditorConfig) -> tuple[Any, list[int]]:
+        """Return a scheduler and the timesteps to run."""
+        scheduler = self._ddim()
+        steps = config.num_steps, config.noise_level, config.noise_reading
+        return scheduler, plan_timesteps(scheduler, *steps)
 
     def _ddim(self) -> Any:
         """Return a fresh DDIM scheduler with the model's noise levels.
@@ -263,8 +275,11 @@ class InstructPix2PixEditor:
 
 
 def _check_images(images: Tensor) -> None:
+    check_type("images", images, Tensor)
     shape = tuple(images.shape)
-    if images.ndim != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[0] == 0:
+    shaped = images.ndim == 4 and shape[1] == 3 and shape[2] == shape[3] and images.numel() > 0
+    if not shaped or not images.is_floating_point():
         raise UserError(
-            f"images: got shape {shape}; expected square pictures [views, 3, size, size]"
+            f"images: got {images.dtype} of shape {shape}; expected square pictures "
+            "[views, 3, size, size], floats in [-1, 1]"
         )

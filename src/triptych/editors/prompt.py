@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 
 from triptych.editors.image_editor import EditorConfig
+from triptych.errors import UserError, shown
 
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
@@ -33,6 +35,25 @@ def words_of(text: str) -> list[str]:
     return list(dict.fromkeys(_WORD.findall(_POSSESSIVE.sub("", text.lower()))))
 
 
+def check_language(prompt: str, config: EditorConfig) -> None:
+    """Check that an editor which was trained with some English words is asked in words of English.
+
+    Raises:
+        UserError: The prompt has words in letters that English has not, or no words.
+    """
+    if config.vocabulary is None:
+        return
+    words = words_of(prompt)
+    foreign = [word for word in words if not _without_accents(word).isascii()]
+    if foreign or not words:
+        got = shown(" ".join(foreign) or prompt)
+        raise UserError(
+            f"the embedded editor knows English words only: got {got}; say it in English, for "
+            'instance "a bronze statue", or take an editor that was trained with more, such as '
+            "instruct-pix2pix"
+        )
+
+
 def unknown_words(prompt: str, config: EditorConfig) -> list[str]:
     """Return the words of a prompt that the editor was never trained with."""
     if config.vocabulary is None:
@@ -52,6 +73,12 @@ def prompt_notes(prompt: str, config: EditorConfig) -> list[str]:
         f"the embedded editor was never trained with {noun}, which will have little or no effect: "
         f"{named}. It knows: {', '.join(config.known_styles)}"
     ]
+
+
+def _without_accents(word: str) -> str:
+    """Return a word with letters such as e acute as plain ones."""
+    parts = unicodedata.normalize("NFKD", word)
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def _closest(word: str, config: EditorConfig) -> str:

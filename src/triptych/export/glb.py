@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from triptych.arguments import checked
 from triptych.files import atomic_write
 from triptych.ops.colour import linear_from_srgb
 
@@ -32,6 +33,7 @@ _UNLIT = {
 }
 
 
+@checked
 def save_glb(
     path: str | Path,
     vertices: np.ndarray,

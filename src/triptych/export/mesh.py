@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from triptych.errors import UserError, check_range
+from triptych.arguments import checked
+from triptych.errors import UserError, check_range, check_whole
 from triptych.export.glb import save_glb
 from triptych.export.surface import closed_surface, vertex_normals
 from triptych.files import atomic_write
@@ -17,6 +18,7 @@ from triptych.portrait import Portrait
 
 MESH_SUFFIXES = (".glb", ".ply", ".obj")
 RESOLUTION = 160
+_LARGEST_LEVEL = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,7 @@ class Mesh:
     regions: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
+@checked
 def portrait_mesh(
     portrait: Portrait, *, resolution: int = RESOLUTION, level: float | None = None
 ) -> Mesh:
@@ -55,7 +58,9 @@ def portrait_mesh(
     Raises:
         UserError: The resolution is out of range, or the portrait has no surface.
     """
-    check_range("mesh resolution", resolution, 16, 512)
+    check_whole("mesh resolution", resolution, 16, 512)
+    if level is not None:
+        check_range("mesh level", level, -_LARGEST_LEVEL, _LARGEST_LEVEL)
     density = portrait.geometry_grid(resolution).cpu().numpy()
     if level is None:
         level = portrait.surface_level()
@@ -79,6 +84,7 @@ def _by_region(
     return {name: some for name, some in found.items() if len(some)}
 
 
+@checked
 def save_mesh(path: str | Path, mesh: Mesh) -> None:
     """Write a mesh as .glb, .ply or .obj, atomically.
 

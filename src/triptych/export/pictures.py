@@ -9,9 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from triptych.arguments import checked
 from triptych.camera import Camera
+from triptych.errors import UserError
 from triptych.files import atomic_write
-from triptych.ops.colour import to_uint8
+from triptych.ops.colour import check_pixels, to_uint8
 from triptych.portrait import Portrait, View
 from triptych.render.rays import camera_rays
 
@@ -21,16 +23,27 @@ _NEAR_GREY, _FAR_GREY, _EMPTY_GREY = 255.0, 60.0, 0
 _EMPTY_NORMAL = 0
 
 
+@checked
 def colour_picture(image: Tensor) -> np.ndarray:
-    """Turn one image [3, h, w] in [-1, 1] into pixels uint8 [h, w, 3]."""
+    """Turn one image [3, h, w] in [-1, 1] into pixels uint8 [h, w, 3].
+
+    Raises:
+        UserError: It is no float tensor of that shape.
+    """
+    if image.ndim != 3 or len(image) != 3 or not image.is_floating_point():
+        raise UserError(
+            f"image: got {image.dtype} {list(image.shape)}; expected floats [3, h, w] in [-1, 1]"
+        )
     return to_uint8(image[None])[0].cpu().numpy()
 
 
+@checked
 def view_pictures(portrait: Portrait, camera: Camera, size: int | None = None) -> list[np.ndarray]:
     """Render a portrait from v cameras; returns v pictures uint8 [h, w, 3]."""
     return [colour_picture(image) for image in portrait.render(camera, size).image]
 
 
+@checked
 def depth_picture(view: View) -> np.ndarray:
     """Show how near things are: the nearest white, the farthest dark grey, nothing black.
 
@@ -40,6 +53,7 @@ def depth_picture(view: View) -> np.ndarray:
     Returns:
         Pixels uint8 [h, w, 3].
     """
+    _check_one("view", view)
     depth, solid = view.depth[0, 0], view.alpha[0, 0] >= SOLID
     grey = torch.full_like(depth, _EMPTY_GREY)
     if solid.any():
@@ -50,6 +64,7 @@ def depth_picture(view: View) -> np.ndarray:
     return np.repeat(pixels[..., None], 3, axis=2)
 
 
+@checked
 def normal_picture(view: View, camera: Camera) -> np.ndarray:
     """Show which way the surface faces, as seen from the camera.
 
@@ -70,8 +85,11 @@ def normal_picture(view: View, camera: Camera) -> np.ndarray:
     return colours.round().to(torch.uint8).cpu().numpy()
 
 
+@checked
 def surface_normals(view: View, camera: Camera) -> Tensor:
     """Return unit normals [h, w, 3] of the seen surface: x right, y up, z towards the viewer."""
+    _check_one("view", view)
+    _check_one("camera", camera)
     height, width = view.depth.shape[-2:]
     rays = camera_rays(camera, height)
     depth = _smoothed(view.depth, view.alpha).reshape(1, -1, 1)
@@ -83,12 +101,23 @@ def surface_normals(view: View, camera: Camera) -> Tensor:
     return in_camera * in_camera.new_tensor([1.0, -1.0, -1.0])
 
 
+@checked
 def save_png(path: str | Path, pixels: np.ndarray) -> None:
-    """Write pixels uint8 [h, w, 3] as a PNG file, atomically."""
+    """Write pixels uint8 [h, w, 3] as a PNG file, atomically.
+
+    Raises:
+        UserError: They are no such pixels, or the file cannot be written.
+    """
     from PIL import Image
 
+    check_pixels("pixels", pixels)
     with atomic_write(path) as stream:
         Image.fromarray(pixels).save(stream, format="PNG")
+
+
+def _check_one(name: str, views: View | Camera) -> None:
+    if len(views) != 1:
+        raise UserError(f"{name}: got {len(views)} views; expected one")
 
 
 def _smoothed(depth: Tensor, alpha: Tensor) -> Tensor:

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from triptych.errors import UserError, printable
+from triptych.arguments import checked
+from triptych.errors import UserError, check_whole, printable
 from triptych.export.pictures import colour_picture, save_png
+from triptych.ops.colour import check_pixels
 
+LARGEST_CELL = 4096
 MOST_ROWS = 80
 """Rows beyond it are not on a sheet of image rows."""
 
@@ -21,6 +24,7 @@ _INK = (40, 40, 40)
 _GAP = 4
 
 
+@checked
 def picture_sheet(
     rows: Sequence[Sequence[np.ndarray]],
     *,
@@ -46,6 +50,10 @@ def picture_sheet(
         raise UserError("a sheet needs at least one picture")
     if row_labels is not None and len(row_labels) != len(rows):
         raise UserError(f"row labels: got {len(row_labels)}; expected {len(rows)}")
+    for picture in pictures:
+        check_pixels("picture of a sheet", picture)
+    if cell is not None:
+        check_whole("cell", cell, 1, LARGEST_CELL)
     side = cell or max(picture.shape[0] for picture in pictures)
     font_size = max(11, side // 10)
     label_height = font_size + 2 * _GAP
@@ -84,6 +92,7 @@ def wrapped(
     return joined, [", ".join(labels[start : start + together]) for start in starts]
 
 
+@checked
 def save_image_rows(
     path: str | Path,
     rows: Sequence[Sequence[Tensor]],

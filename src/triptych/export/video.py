@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from triptych.arguments import checked
 from triptych.camera import Camera
-from triptych.errors import check_whole
+from triptych.errors import check_range, check_whole
 from triptych.export.h264 import encode_h264
 from triptych.export.pictures import colour_picture
 from triptych.files import atomic_path
+from triptych.ops.colour import check_pixels
 from triptych.portrait import Portrait
 from triptych.progress import Step, no_progress
 
@@ -25,6 +27,7 @@ FRAMES_PER_SECOND = 30
 _FRAMES_AT_ONCE = 4
 
 
+@checked
 def turntable_angles(
     num_frames: int = NUM_FRAMES,
     yaw_swing: float = YAW_SWING,
@@ -38,10 +41,13 @@ def turntable_angles(
         pitch_swing: Largest pitch in radians, up and down, twice per swing.
     """
     check_whole("number of frames", num_frames, 1, 10_000)
+    check_range("yaw swing", yaw_swing, -math.pi, math.pi)
+    check_range("pitch swing", pitch_swing, -math.pi / 2, math.pi / 2)
     phase = torch.arange(num_frames, dtype=torch.float64) * (2 * math.pi / num_frames)
     return yaw_swing * phase.sin(), pitch_swing * (2 * phase).sin()
 
 
+@checked
 def save_turntable(
     path: str | Path,
     portrait: Portrait,
@@ -63,6 +69,7 @@ def save_turntable(
     save_video(path, _frames(portrait, cameras, size, step or no_progress))
 
 
+@checked
 def save_video(
     path: str | Path, frames: Iterable[np.ndarray], *, fps: int = FRAMES_PER_SECOND
 ) -> None:
@@ -88,5 +95,6 @@ def _frames(
 
 
 def _with_even_sides(frame: np.ndarray) -> np.ndarray:
+    check_pixels("frame of a video", frame)
     height, width = frame.shape[:2]
     return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

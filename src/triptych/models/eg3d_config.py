@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
-
-from triptych.camera import FOCAL, RADIUS, TARGET, Camera, look_at_camera
+from triptych.camera import FOCAL, RADIUS, TARGET, Angle, Camera, look_at_camera
 from triptych.config import check_fields
 from triptych.errors import UserError, check_whole
 from triptych.fields.base import BeyondBox
@@ -154,7 +152,7 @@ class ViewConfig:
                 f"origin than the camera, whose radius is {self.radius:g}"
             )
 
-    def camera(self, yaw: float | Tensor = 0.0, pitch: float | Tensor = 0.0) -> Camera:
+    def camera(self, yaw: Angle = 0.0, pitch: Angle = 0.0) -> Camera:
         """Return the camera, or cameras, at angles around the frontal one (radians)."""
         return look_at_camera(yaw, pitch, self.radius, self.target, self.focal)
 

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from triptych.errors import UserError
+from triptych.errors import UserError, check_whole
 from triptych.models import attributes
 from triptych.models.attributes import ATTRIBUTE_DIM
+from triptych.seeds import check_seed
 
 LatentKind = Literal["gaussian", "attributes"]
 """What a generator's latent holds: independent normal numbers, or the attributes of an avatar."""
 
-LAST_SEED = 99_999
-"""Users' seeds end here; seeds beyond it belong to training."""
+LAST_AVATAR_SEED = 99_999
+"""Seeds of avatars end here for users; larger ones belong to training."""
+
+
+def check_latent_seed(name: str, seed: Any, kind: LatentKind) -> None:
+    """Check a user's seed for a generator.
+
+    Args:
+        name: What the message calls it.
+        seed: The seed.
+        kind: What the generator's latents hold.
+
+    Raises:
+        UserError: It is no whole number, or the generator has no such seed; the message says why.
+    """
+    if kind == "gaussian":
+        check_seed(name, seed)
+    else:
+        check_whole(
+            name, seed, 0, LAST_AVATAR_SEED, "avatar models were trained on the larger ones"
+        )
 
 
 def latent_from_seed(
@@ -25,7 +45,7 @@ def latent_from_seed(
     """Return the latent z [1, z_dim] of a seed.
 
     Args:
-        seed: Whole number from 0 up; users' seeds end at `LAST_SEED`.
+        seed: Whole number of 32 bits; see `check_latent_seed` for those of users.
         z_dim: Width of the generator's latent.
         kind: "gaussian" gives the draw that EG3D's scripts make of the seed; "attributes" the
             attribute vector of the seed's avatar.
@@ -33,8 +53,10 @@ def latent_from_seed(
             average person. (The mean style code, by contrast, need not be a person.)
 
     Raises:
-        UserError: The generator was trained with other attributes than this version makes.
+        UserError: It is no seed, or the generator was trained with other attributes than this
+            version makes.
     """
+    check_seed("seed", seed)
     if kind == "gaussian":
         legacy = np.random.RandomState(seed)  # noqa: NPY002 - EG3D's own source of seeds
         return torch.from_numpy(legacy.randn(1, z_dim)).float()

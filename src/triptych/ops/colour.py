@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,7 +19,8 @@ def check_images(name: str, images: Tensor) -> None:
     """Say what images [v, 3, h, w] in [-1, 1] should have been.
 
     Raises:
-        UserError: They are no float tensor of that shape, empty, not finite or of another range.
+        UserError: They are no dense float tensor of that shape, empty, not finite or of another
+            range.
     """
     check_type(name, images, Tensor)
     shaped = images.ndim == 4 and images.shape[1] == 3 and images.numel() > 0
@@ -26,9 +29,25 @@ def check_images(name: str, images: Tensor) -> None:
             f"{name}: got {images.dtype} {list(images.shape)}; expected floats [v, 3, h, w] "
             "in [-1, 1]"
         )
+    if images.is_meta or images.layout != torch.strided:
+        raise UserError(f"{name}: got a tensor without values in memory; expected a dense one")
     low, high = images.aminmax()
     if not -_FARTHEST <= float(low) <= float(high) <= _FARTHEST:  # not of NaN either
         raise UserError(f"{name}: got values from {low:g} to {high:g}; expected -1 to 1")
+
+
+def check_pixels(name: str, pixels: Any) -> None:
+    """Say what pixels uint8 [h, w, 3] should have been.
+
+    Raises:
+        UserError: They are no such array, or of no size.
+    """
+    check_type(name, pixels, np.ndarray)
+    shaped = pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size > 0
+    if not shaped or pixels.dtype != np.uint8:
+        raise UserError(
+            f"{name}: got {pixels.dtype} {list(pixels.shape)}; expected pixels uint8 [h, w, 3]"
+        )
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from triptych.errors import MissingDependency, UserError
+from triptych.arguments import checked
+from triptych.errors import MissingDependency, UserError, check_whole
 from triptych.framing import AVATAR_FRAMING, FaceFraming
 from triptych.ops.placement import move
 from triptych.photos.aligned_photo import AlignedPhoto, frame_face
@@ -19,6 +20,7 @@ from triptych.photos.photo import Photo, as_photo, is_on_plain_background
 Detector = Literal["auto", "mediapipe", "avatar"]
 DETECTORS: tuple[str, ...] = get_args(Detector)
 
+SMALLEST_CROP, LARGEST_CROP = 16, 4096  # pixels
 _INSTALL = "pip install 'triptych[photo]'"
 
 
@@ -77,6 +79,7 @@ class PhotoAligner:
         MissingDependency: mediapipe is asked for and not installed (when first used).
     """
 
+    @checked
     def __init__(
         self,
         framing: FaceFraming = AVATAR_FRAMING,
@@ -86,14 +89,14 @@ class PhotoAligner:
         limits: AlignmentLimits | None = None,
         finders: dict[str, Callable[[], FaceFinder]] | None = None,
     ) -> None:
-        if detector not in DETECTORS:
-            raise UserError(f"detector: got '{detector}'; expected one of {', '.join(DETECTORS)}")
+        check_whole("size", size, SMALLEST_CROP, LARGEST_CROP)
         self.framing, self.detector, self.size = framing, detector, size
         self.limits = limits or AlignmentLimits()
         self._makers = finders or {"mediapipe": _mediapipe, "avatar": _avatar_network}
         self._made: dict[str, FaceFinder | None] = {}
         self._device: torch.device | str = "cpu"
 
+    @checked
     def to(self, device: torch.device | str) -> PhotoAligner:
         """Let the avatar network compute on a device, and return self; mediapipe has the CPU."""
         self._device = device
@@ -101,6 +104,7 @@ class PhotoAligner:
             move(finder, device)
         return self
 
+    @checked
     def __call__(self, image: Any, *, face: int = 1) -> AlignedPhoto:
         """Align a picture.
 

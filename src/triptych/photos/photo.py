@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from triptych.arguments import checked
 from triptych.errors import UserError
 from triptych.ops.colour import check_images, from_uint8, to_uint8
 from triptych.photos.colour_profile import as_srgb
@@ -49,6 +50,7 @@ class Photo:
     notes: tuple[str, ...] = ()
 
 
+@checked
 def read_photo(path: str | Path) -> Photo:
     """Read a picture file: any mode, EXIF turn applied, transparency laid over light grey.
 
@@ -58,6 +60,7 @@ def read_photo(path: str | Path) -> Photo:
     return _checked(_photo_of(read_picture(path, MOST_PIXELS), Path(path).name))
 
 
+@checked
 def read_pixels(path: str | Path) -> NDArray[np.uint8]:
     """Read the pixels uint8 [h, w, 3] of a picture file as `read_photo` does, of any size.
 
@@ -91,12 +94,18 @@ def as_photo(image: Any) -> Photo:
         if len(batch) != 1:
             raise UserError(f"picture: got {len(batch)} images; expected one")
         return _checked(Photo(to_uint8(batch.detach().cpu())[0].numpy()))
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
+    if isinstance(image, np.ndarray) and _are_pixels(image):
         return as_photo(Image.fromarray(image))
+    array = f" of {image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else ""
     raise UserError(
-        f"picture: got {type(image).__name__}; expected a path, a Pillow image, uint8 pixels "
-        "[h, w, 3] or a tensor [1, 3, h, w] in [-1, 1]"
+        f"picture: got {type(image).__name__}{array}; expected a path, a Pillow image, pixels "
+        "uint8 [h, w], [h, w, 3] or [h, w, 4], or a tensor [1, 3, h, w] in [-1, 1]"
     )
+
+
+def _are_pixels(array: NDArray[Any]) -> bool:
+    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    return shaped and array.dtype == np.uint8 and array.size > 0
 
 
 def photo_tensor(pixels: NDArray[np.uint8]) -> Tensor:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from triptych.arguments import checked
 from triptych.camera import Angle, Camera
-from triptych.errors import UserError, check_choice, check_type, check_whole
+from triptych.errors import UserError, check_whole
 from triptych.fields.base import Field, inwards
 from triptych.ops.precision import PathTaken, RenderPath
 from triptych.portrait.portrait_file import load_portrait, save_portrait
@@ -26,6 +27,7 @@ from triptych.render.renderer import RenderConfig, RenderedRays, render_rays
 from triptych.render.rendering import Rendering, rendering_of
 
 SMALLEST_SIZE, LARGEST_SIZE = 16, 2048
+MOST_GRID = 1024
 _RAYS_AT_ONCE = 2**16
 _SURFACE_YAWS = (-0.5, 0.0, 0.5)
 _SURFACE_SIZE = 64
@@ -88,6 +90,7 @@ class Portrait(ABC):
         """Rays along each side before upsampling; None: as many as the image has pixels."""
         return None
 
+    @checked
     @torch.no_grad()
     def render(
         self,
@@ -113,15 +116,12 @@ class Portrait(ABC):
         Raises:
             UserError: There is no camera, or a number is out of range.
         """
-        if camera is not None:
-            check_type("camera", camera, Camera)
-            if len(camera) == 0:
-                raise UserError("camera: got no views; expected at least one")
+        if camera is not None and len(camera) == 0:
+            raise UserError("camera: got no views; expected at least one")
         camera = (self.camera if camera is None else camera).to(self.camera.cam2world.device)
         size = self.image_size if size is None else size
         check_whole("picture size", size, SMALLEST_SIZE, LARGEST_SIZE)
         check_whole("supersampling", supersampling, 1, 4)
-        check_choice("path", path, get_args(RenderPath))
         ray_size = self.ray_size or size * supersampling
         at_once = max(1, _RAYS_AT_ONCE // ray_size**2)
         return View.cat(
@@ -131,16 +131,22 @@ class Portrait(ABC):
             ]
         )
 
+    @checked
     def path_taken(self, path: RenderPath = "fast") -> PathTaken:
         """Say which arithmetic `render` uses for this portrait, on this machine."""
         return "exact"
 
+    @checked
     @torch.no_grad()
     def geometry_grid(self, resolution: int, *, path: RenderPath = "fast") -> Tensor:
         """Return the solid [n, n, n] from face to face of the box, indexed x, y, z.
 
         Values grow towards the inside: raw densities, or signed distances negated.
+
+        Raises:
+            UserError: The resolution is no whole number from 2 to 1024.
         """
+        check_whole("grid resolution", resolution, 2, MOST_GRID)
         grid = geometry_grid(self.field.geometry, self.box_size, resolution)
         return inwards(grid, self.field.geometry_kind)
 
@@ -166,9 +172,19 @@ class Portrait(ABC):
         points = (rays.origins + view.depth.flatten(1)[..., None] * rays.directions)[solid]
         return float(geometry_at(self.field.geometry, points).quantile(_SURFACE_QUANTILE))
 
+    @checked
     @torch.no_grad()
     def colours(self, points: Tensor, normals: Tensor) -> Tensor:
-        """Return colours [n, 3] in [-1, 1] of surface points [n, 3] with unit normals [n, 3]."""
+        """Return colours [n, 3] in [-1, 1] of surface points [n, 3] with unit normals [n, 3].
+
+        Raises:
+            UserError: Points and normals are not of these shapes.
+        """
+        for name, vectors in (("points", points), ("normals", normals)):
+            if vectors.shape != (len(points), 3) or not vectors.is_floating_point():
+                raise UserError(
+                    f"{name}: got {vectors.dtype} {list(vectors.shape)}; expected floats [n, 3]"
+                )
         device = self.camera.cam2world.device
         return surface_colours(self.field, self.rendering, points.to(device), normals.to(device))
 
@@ -183,6 +199,7 @@ class Portrait(ABC):
             pieces.append(regions[0])
         return torch.cat(pieces)
 
+    @checked
     def save(self, path: str | Path, *, exact: bool = False) -> None:
         """Write the portrait as one self-describing safetensors file.
 
@@ -194,6 +211,7 @@ class Portrait(ABC):
         save_portrait(path, self, exact=exact)
 
     @classmethod
+    @checked
     def load(cls: type[Kind], path: str | Path, device: torch.device | str = "cpu") -> Kind:
         """Read a portrait that `save` wrote; `Portrait.load` opens any kind.
 

@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from triptych.arguments import checked
 from triptych.camera import Angle, Camera
-from triptych.errors import UserError
+from triptych.errors import UserError, check_whole
 from triptych.fields.triplane import TriPlaneDecoder, TriPlaneField
 from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
 from triptych.models.fast_synthesis import synthesize_planes
 from triptych.nn.superresolution import SuperResolution
 from triptych.ops.precision import PathTaken, RenderPath
 from triptych.portrait.fast_renderer import FastRenderer
-from triptych.portrait.portrait import Portrait
+from triptych.portrait.portrait import MOST_GRID, Portrait
 from triptych.render.occupancy import OccupancyGrid
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig, RenderedRays
@@ -50,6 +51,7 @@ class TriPlanePortrait(Portrait):
     provenance: dict[str, Any] = dataclass_field(default_factory=dict)
 
     @classmethod
+    @checked
     def from_generator(
         cls,
         generator: TriPlaneGenerator,
@@ -69,6 +71,12 @@ class TriPlanePortrait(Portrait):
             path: How planes are synthesized; see `models.fast_synthesis`.
         """
         planes = synthesize_planes(generator, ws, path) if planes is None else planes
+        channels = generator.config.backbone.plane_channels
+        if planes.ndim != 5 or planes.shape[1:3] != (3, channels) or not planes.is_floating_point():
+            raise UserError(
+                f"planes: got {planes.dtype} {list(planes.shape)}; expected floats "
+                f"[1, 3, {channels}, h, w]"
+            )
         if planes.shape[0] != 1 or ws.shape[0] != 1:
             raise UserError(
                 f"a portrait is of one head: got {planes.shape[0]} planes and {ws.shape[0]} codes"
@@ -112,21 +120,26 @@ class TriPlanePortrait(Portrait):
         """Where the portrait is not empty; found at the first render that needs it."""
         return self._fast.occupancy
 
+    @checked
     def orbit(self, yaw: Angle = 0.0, pitch: Angle = 0.0) -> Camera:
         """Return cameras at angles (radians, numbers or [v]) around the frontal one."""
         return self.config.view.camera(yaw, pitch)
 
+    @checked
     def path_taken(self, path: RenderPath = "fast") -> PathTaken:
         """Say which arithmetic `render` uses for this portrait, on this machine."""
         return "exact" if path == "exact" else self._fast.path_taken(path)
 
+    @checked
     @torch.no_grad()
     def geometry_grid(self, resolution: int, *, path: RenderPath = "fast") -> Tensor:
         """Return raw densities [n, n, n] from face to face of the box, indexed x, y, z."""
+        check_whole("grid resolution", resolution, 2, MOST_GRID)
         if path == "exact":
             return super().geometry_grid(resolution, path=path)
         return self._fast.density_grid(resolution)
 
+    @checked
     def to(self, device: torch.device | str) -> TriPlanePortrait:
         """Return the portrait on another device."""
         return replace(

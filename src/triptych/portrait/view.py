@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from triptych.arguments import checked
+from triptych.errors import UserError, check_whole
 from triptych.ops.precision import PathTaken
 from triptych.ops.resize import resize
 from triptych.render.rendering import Rendering
@@ -46,8 +48,11 @@ class View:
         )
 
     @classmethod
+    @checked
     def cat(cls, views: Sequence[View]) -> View:
-        """Join views of one portrait, all computed on the same path, in order."""
+        """Join views of one portrait, all computed on the same path, in order; at least one."""
+        if not views:
+            raise UserError("views: got none to join; expected at least one")
         regions = [view.regions for view in views if view.regions is not None]
         return cls(
             torch.cat([view.image for view in views]),
@@ -68,12 +73,15 @@ class View:
             index = slice(index, index + 1)
         return self._map(lambda tensor: tensor[index])
 
+    @checked
     def to(self, device: torch.device | str) -> View:
         """Return the pictures on another device."""
         return self._map(lambda tensor: tensor.to(device))
 
+    @checked
     def resized(self, size: int) -> View:
         """Return image and regions at that height and width; the others keep the size of rays."""
+        check_whole("picture size", size, 1, 16_384)
 
         def fit(tensor: Tensor) -> Tensor:
             return tensor if tensor.shape[-1] == size else resize(tensor, size)
@@ -81,11 +89,13 @@ class View:
         regions = None if self.regions is None else fit(self.regions)
         return replace(self, image=fit(self.image), regions=regions)
 
+    @checked
     def averaged(self, factor: int) -> View:
         """Return means over blocks of pixels; depth counts by how solid each pixel is.
 
         For views whose rays are cast at the image size.
         """
+        check_whole("factor", factor, 1, self.image.shape[-1])
         if factor == 1:
             return self
         pool = torch.nn.functional.avg_pool2d

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
+
+from triptych.arguments import checked
 from triptych.config import from_dict
 from triptych.errors import UserError
 from triptych.weights.file_header import FileHeader
@@ -13,8 +16,6 @@ from triptych.weights.registry import weight_file
 from triptych.weights.safetensors_file import built_from, load_tensors
 
 if TYPE_CHECKING:
-    import torch
-
     from triptych.models.eg3d import TriPlaneGenerator
     from triptych.nn.discriminator import DualDiscriminator
     from triptych.nn.feature_network import AvatarFeatures
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Config = TypeVar("Config")
 
 
+@checked
 def load_network(name_or_path: str | Path, kind: str, device: torch.device | str = "cpu") -> Any:
     """Return a network in evaluation mode, float32.
 
@@ -53,6 +55,7 @@ def config_in(path: str | Path, header: FileHeader, config_class: type[Config]) 
         raise UserError(f"{path}: {error}") from error
 
 
+@checked
 def load_generator(
     name_or_path: str | Path = "avatar-generator", device: torch.device | str = "cpu"
 ) -> TriPlaneGenerator:
@@ -60,6 +63,7 @@ def load_generator(
     return load_network(name_or_path, "generator", device)
 
 
+@checked
 def load_features(
     name_or_path: str | Path = "avatar-features", device: torch.device | str = "cpu"
 ) -> AvatarFeatures:
@@ -67,11 +71,13 @@ def load_features(
     return load_network(name_or_path, "features", device)
 
 
+@checked
 def load_head_pose(name_or_path: str | Path = "avatar-landmarks") -> HeadPoseNetwork:
     """Return a head pose network; see `load_network`."""
     return load_network(name_or_path, "landmarks")
 
 
+@checked
 def load_discriminator(path: str | Path) -> DualDiscriminator:
     """Return EG3D's discriminator from a converted file; see `load_network`."""
     return load_network(Path(path), "discriminator")

@@ -34,6 +34,7 @@ SYSTEM = ToySystem(
         Mistake({"seed": 100_000}, "seed: got 100000"),
         Mistake({"seed": 10**400}, "seed: got 10000"),
         Mistake({"seed": 7.5}, "seed: got 7.5; expected a whole number"),
+        Mistake({"seed": 7.0}, "seed: got 7.0; expected a whole number"),
         Mistake({"seed": "7"}, "seed: got '7'"),
         Mistake({"seed": True}, "seed: got True"),
         Mistake({"seed": None}, "seed: got None"),
@@ -49,7 +50,9 @@ SYSTEM = ToySystem(
     command_mistakes=(
         Mistake({"--seeds": "3-1"}, "runs backwards"),
         Mistake({"--seeds": "many"}, "seeds: got 'many'"),
-        Mistake({"--seeds": "123456"}, "seeds: got 123456"),
+        Mistake({"--seeds": "123456"}, "seeds: got 123456; .* .avatar models were trained on"),
+        Mistake({"--seeds": "1-3,3029268929"}, "seeds: got 3029268929; .* 0 to 99999"),
+        Mistake({"--seeds": "9999999999"}, "seeds: got 9999999999; .* to 4294967295"),
         Mistake({"--seeds": "7.5"}, "seeds: got '7.5'"),
         Mistake({"--truncation-psi": 7}, "truncation_psi: got 7"),
         Mistake({"--truncation-psi": "nan"}, "truncation_psi: got nan"),

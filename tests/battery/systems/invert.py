@@ -94,7 +94,7 @@ SYSTEM = ToySystem(
             {"picture": (PICTURE + 1) * 127.5}, r"got values from \d.* to \d.*; expected -1 to 1"
         ),
         Mistake({"picture": np.zeros((32, 32, 3), np.uint8)}, "type ndarray; expected Tensor"),
-        Mistake({"picture": None}, "aligned picture: got a value of type NoneType"),
+        Mistake({"picture": None}, "aligned picture: got None"),
         Mistake({"camera": look_at_camera(torch.tensor([0.1, 0.2]), 0.0)}, "got 2 views"),
         Mistake({"camera": NO_VIEWS}, "camera of the picture: got 0 views; expected one"),
         Mistake({"camera": CAMERA.label25()}, "camera: got a value of type Tensor; expected Cam"),

@@ -245,8 +245,73 @@ def test_any_schedule_of_the_model_is_run_as_ddim(tiny_editor_parts):
 
 
 def test_an_overlong_prompt_is_the_users_mistake(editor):
-    with pytest.raises(UserError, match=r"too long: 1\d\d tokens .* at most 96"):
-        editor.edit(pictures(1), EditRequest("a " + "very " * 20 + "old cat", seed=0))
+    overlong = "a " + "very " * 20 + "old cat"
+    with pytest.raises(UserError, match=r"the prompt .* too long: 1\d\d tokens .* at most 96"):
+        editor.edit(pictures(1), EditRequest(overlong))
+    with pytest.raises(UserError, match="the negative prompt is too long: 98 tokens"):
+        editor.check(EditRequest("a cat", negative_prompt="a" * 96))
+
+
+def test_every_language_is_taken_by_an_editor_of_language_at_large(editor):
+    editor.check(EditRequest("\u0431\u0440\u043e\u043d\u0437\u0430 \U0001f5ff"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_steps": 0}, "num_steps: got 0"),
+        ({"num_steps": 10**9}, "num_steps: got 1000000000"),
+        ({"noise_level": 1.5}, "noise_level: got 1.5"),
+        ({"noise_level": float("nan")}, "noise_level: got nan"),
+        ({"noise_level": 1e-9}, "noise_level: got 1e-09 .* leaves no step"),
+    ],
+)
+def test_a_request_is_checked_before_it_is_carried_out(editor, changes, said):
+    with pytest.raises(UserError, match=said):
+        editor.check(EditRequest("a cat", **changes))
+
+
+SCRIPTS = (
+    (0x20, 0x7F),
+    (0xA0, 0x250),
+    (0x370, 0x590),
+    (0x590, 0x700),
+    (0x900, 0x980),
+    (0x300, 0x370),
+    (0x2000, 0x2070),
+    (0x4E00, 0x4F00),
+    (0xD800, 0xE000),
+    (0x1F300, 0x1F600),
+    (0, 0x20),
+)
+
+
+def random_text(rng: np.random.Generator) -> str:
+    """Draw a text of one to three scripts; the longest are longer than prompts may be."""
+    scripts = rng.choice(len(SCRIPTS), size=rng.integers(1, 4))
+    length = int(rng.choice((1, 5, 30, 200, 1100), p=(0.2, 0.4, 0.3, 0.08, 0.02)))
+    ranges = [SCRIPTS[index] for index in rng.choice(scripts, size=length)]
+    return "".join(chr(rng.integers(first, last)) for first, last in ranges)
+
+
+def refusal(editor: InstructPix2PixEditor, text: str) -> str | None:
+    """Return what a person reads whose prompt is refused, None when it is taken."""
+    try:
+        editor.check(EditRequest(text))
+    except UserError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("vocabulary", [None, ("a", "cat", "bronze")])
+def test_any_text_is_taken_or_refused_in_one_line(tiny_editor_parts, vocabulary, count):
+    editor = make_editor(tiny_editor_parts, replace(CONFIG, vocabulary=vocabulary))
+    rng = np.random.default_rng(12)
+    texts = [random_text(rng) for _ in range(count)]
+    refused = [said for said in (refusal(editor, text) for text in texts) if said is not None]
+    assert [said for said in refused if len(said.splitlines()) != 1 or len(said) > 500] == []
+    assert 0.05 * count < len(refused) < 0.95 * count
 
 
 def test_bad_numbers_and_shapes_are_the_users_mistake(editor):

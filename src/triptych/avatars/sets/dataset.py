@@ -26,6 +26,7 @@ import numpy as np
 from triptych.errors import UserError, check_range
 from triptych.files import PLAN_FILE, atomic_path, write_json
 from triptych.planned_folder import planned_folder
+from triptych.seeds import check_seed
 
 if TYPE_CHECKING:
     from triptych.avatars.builder import AvatarBuilder
@@ -124,7 +125,7 @@ def _check(plan: DatasetPlan) -> None:
     check_range("count", plan.count, 1, 10_000_000)
     check_range("views", plan.views, 1, 1000)
     check_range("size", plan.size, 16, 1024)
-    check_range("seed", plan.seed, 0, 2**31)
+    check_seed("seed", plan.seed)
     from triptych.avatars.styles.catalogue import style_named
 
     for name in plan.styles:

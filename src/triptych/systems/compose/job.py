@@ -13,7 +13,7 @@ import torch
 import triptych
 from triptych.errors import UserError, check_choice, check_range, check_whole
 from triptych.export.h264 import find_ffmpeg
-from triptych.models.latents import LAST_SEED
+from triptych.models.latents import LAST_AVATAR_SEED
 from triptych.ops.precision import PathTaken
 from triptych.portrait import Portrait
 from triptych.progress import Progress, count_steps
@@ -74,7 +74,7 @@ class ComposeJob:
                 "file of a portrait to go on from"
             )
         for seed in self.seeds:
-            check_whole("seeds", seed, 0, LAST_SEED)
+            check_whole("seeds", seed, 0, LAST_AVATAR_SEED)
         check_whole("frames", self.frames, 2, 10_000)
         check_range("truncation_psi", self.truncation_psi, 0.0, 1.5)
         check_choice("truncation", self.truncation, get_args(Truncation))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from triptych.errors import UserError, check_choice, check_range, check_type, check_whole
-from triptych.models.latents import LAST_SEED
+from triptych.models.latents import LAST_AVATAR_SEED
 from triptych.ops.precision import check_network_dtype
 from triptych.portrait.provenance import provenance_of
 from triptych.systems.compose.generator import RegionGenerator
@@ -44,7 +44,7 @@ class RegionChoice:
 
     def __post_init__(self) -> None:
         check_type("region", self.region, str)
-        check_whole(f"seed of region '{self.region}'", self.seed, 0, LAST_SEED)
+        check_whole(f"seed of region '{self.region}'", self.seed, 0, LAST_AVATAR_SEED)
         check_choice(f"aspect of region '{self.region}'", self.aspect, get_args(Aspect))
 
     @classmethod
@@ -156,7 +156,7 @@ class ComposePipeline:
         Raises:
             UserError: A region is unknown or given twice, or a number is out of range.
         """
-        check_whole("seed", seed, 0, LAST_SEED)
+        check_whole("seed", seed, 0, LAST_AVATAR_SEED)
         check_range("truncation_psi", truncation_psi, 0.0, 1.5)
         check_choice("truncation", truncation, get_args(Truncation))
         shown = self._shown(only, semantics)

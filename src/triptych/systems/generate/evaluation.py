@@ -31,6 +31,7 @@ from triptych.runs.report_file import (
     publish,
     report_folder,
 )
+from triptych.seeds import check_seeds_from
 from triptych.weights import load_generator
 
 REGION_NAMES = (
@@ -60,7 +61,7 @@ class PriorSettings:
         pictured: Heads that are shown on the sheet.
 
     Raises:
-        UserError: There is nothing to measure.
+        UserError: There is nothing to measure, or a head has no seed.
     """
 
     count: int = 200
@@ -75,6 +76,7 @@ class PriorSettings:
             raise UserError(
                 f"count and views: got {self.count} and {self.views}; expected 1 or more of each"
             )
+        check_seeds_from("first_seed", self.first_seed, self.count)
 
 
 def evaluate_prior(

@@ -17,15 +17,16 @@ from triptych.export.mesh import portrait_mesh, save_mesh
 from triptych.export.pictures import save_png, view_pictures
 from triptych.export.sheets import picture_sheet, wrapped
 from triptych.export.video import save_turntable
-from triptych.models.latents import LAST_SEED
 from triptych.ops.precision import PathTaken
 from triptych.portrait import Portrait
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import model_record, run_record
-from triptych.systems.generate.pipeline import GeneratePipeline
+from triptych.seeds import check_seed
+from triptych.systems.generate.pipeline import LARGEST_TRUNCATION_PSI, GeneratePipeline
 
 SHEET_YAWS_DEG = (-30.0, 0.0, 30.0)
+MOST_PORTRAITS = 100_000
 MOST_SHOWN = 32
 """Heads beyond it are not on the sheet."""
 
@@ -35,7 +36,7 @@ class GenerateJob:
     """What decides the results of a generation.
 
     Attributes:
-        seeds: Which heads, each 0 to 99,999.
+        seeds: Which heads; see `GeneratePipeline`.
         model: "avatar", a name from the registry, or a file.
         truncation_psi: 1 draws from everything the model knows; towards 0 heads become more alike.
         size: Side of pictures and videos in pixels; the model's own when None.
@@ -56,10 +57,10 @@ class GenerateJob:
     device: torch.device = torch.device("cpu")
 
     def __post_init__(self) -> None:
-        check_whole("number of seeds", len(self.seeds), 1, LAST_SEED + 1)
+        check_whole("number of seeds", len(self.seeds), 1, MOST_PORTRAITS)
         for seed in self.seeds:
-            check_whole("seeds", seed, 0, LAST_SEED)
-        check_range("truncation_psi", self.truncation_psi, 0.0, 1.5)
+            check_seed("seeds", seed)
+        check_range("truncation_psi", self.truncation_psi, 0.0, LARGEST_TRUNCATION_PSI)
         if self.size is not None:
             check_whole("size", self.size, 16, 2048)
 
@@ -105,6 +106,8 @@ class GenerateJob:
     def _write(self, folder: Path) -> PathTaken:
         """Write everything and return which arithmetic made it."""
         pipeline = self.pipeline()
+        for seed in self.seeds:
+            pipeline.check_seed("seeds", seed)
         shown: list[list[np.ndarray]] = []
         with console.progress("generating", len(self.seeds)) as step:
             for seed in self.seeds:

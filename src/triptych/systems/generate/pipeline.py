@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from triptych.errors import check_range, check_whole
+from triptych.arguments import checked
+from triptych.errors import check_range
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.models.latents import LAST_SEED
+from triptych.models.latents import check_latent_seed
 from triptych.ops.precision import check_network_dtype
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
 from triptych.weights import load_generator, read_header
 from triptych.weights.registry import weight_file
+
+LARGEST_TRUNCATION_PSI = 1.5
 
 
 class GeneratePipeline:
@@ -27,6 +31,7 @@ class GeneratePipeline:
         hashes: Hash of the generator's file by name, for the same.
     """
 
+    @checked
     def __init__(
         self,
         generator: TriPlaneGenerator,
@@ -38,6 +43,7 @@ class GeneratePipeline:
         self.name, self.hashes = name, dict(hashes or {})
 
     @classmethod
+    @checked
     def from_pretrained(
         cls, model: str | Path = "avatar", *, device: torch.device | str = "cpu"
     ) -> GeneratePipeline:
@@ -52,6 +58,7 @@ class GeneratePipeline:
         hashes = {"generator": read_header(weight_file(name, "generator")).sha256}
         return cls(generator, str(name), hashes=hashes)
 
+    @checked
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> GeneratePipeline:
         """Let the pipeline compute on a device, and return self; its portraits are there too.
 
@@ -69,24 +76,37 @@ class GeneratePipeline:
         self.generator.backbone.synthesis.to(dtype=dtype)
         return self
 
+    @checked
     def __call__(self, seed: int, *, truncation_psi: float = 1.0) -> TriPlanePortrait:
         """Return the portrait of a seed.
 
         Args:
-            seed: 0 to 99,999; a seed is the same head today and tomorrow.
+            seed: 0 to 99,999, or any of 32 bits for official models, as EG3D's scripts draw it; a
+                seed is the same head today and tomorrow.
             truncation_psi: 1 draws from everything the model knows; towards 0 heads become more
                 alike, and cleaner with official models.
+
+        Raises:
+            UserError: One of them is no such number, or out of its range.
         """
-        check_whole("seed", seed, 0, LAST_SEED)
-        check_range("truncation_psi", truncation_psi, 0.0, 1.5)
-        request = {"seed": int(seed), "truncation_psi": float(truncation_psi)}
+        self.check_seed("seed", seed)
+        check_range("truncation_psi", truncation_psi, 0.0, LARGEST_TRUNCATION_PSI)
+        seed, truncation_psi = int(seed), float(truncation_psi)
+        request = {"seed": seed, "truncation_psi": truncation_psi}
         provenance = provenance_of("generate", self.name, self.hashes, **request)
         ws = self.style_codes(seed, truncation_psi=truncation_psi)
         return TriPlanePortrait.from_generator(self.generator, ws, provenance=provenance)
 
+    def check_seed(self, name: str, seed: Any) -> None:
+        """Raise UserError unless the generator has such a seed; see `models.latents`."""
+        check_latent_seed(name, seed, self.generator.config.latent_kind)
+
+    @checked
     @torch.no_grad()
     def style_codes(self, seed: int, *, truncation_psi: float = 1.0) -> Tensor:
-        """Return the style codes [1, num_ws, w_dim] of a seed."""
+        """Return the style codes [1, num_ws, w_dim] of a seed; see `__call__`."""
+        self.check_seed("seed", seed)
+        check_range("truncation_psi", truncation_psi, 0.0, LARGEST_TRUNCATION_PSI)
         generator = self.generator
         if generator.config.latent_kind == "attributes":
             return generator.mapping(generator.latent(seed, attribute_psi=truncation_psi))

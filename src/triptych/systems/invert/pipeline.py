@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from triptych.arguments import checked
 from triptych.camera import Camera
 from triptych.config import to_dict
-from triptych.errors import check_type, check_whole
+from triptych.errors import check_whole
 from triptych.metrics.metric_networks import MetricNetworks, find_metric_networks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.placement import device_of, move
@@ -86,6 +87,7 @@ class InvertPipeline:
         UserError: Encoder and generator do not fit together.
     """
 
+    @checked
     def __init__(
         self,
         generator: TriPlaneGenerator,
@@ -106,6 +108,7 @@ class InvertPipeline:
         self.name, self.hashes = name, dict(hashes or {})
 
     @classmethod
+    @checked
     def from_pretrained(
         cls,
         model: str | Path = "avatar",
@@ -141,6 +144,7 @@ class InvertPipeline:
         )
         return pipeline.to(device)
 
+    @checked
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> InvertPipeline:
         """Let the pipeline compute on a device, and return self; its portraits are there too.
 
@@ -162,6 +166,7 @@ class InvertPipeline:
         self.__dict__.pop("_fast_encoder", None)  # prepared anew when it is needed
         return self
 
+    @checked
     def __call__(
         self,
         picture: Any,
@@ -186,10 +191,8 @@ class InvertPipeline:
         """
         size, device = self.generator.config.image_size, device_of(self.generator)
         settings = InvertSettings() if settings is None else settings
-        check_type("settings", settings, InvertSettings)
         check_whole("face", face, 1, MOST_FACES)
         if camera is not None:
-            check_type("camera", camera, Camera)
             target = target_of(picture, camera, size).to(device)
             target = self._on_plain_background(target, settings, is_photograph=False)
             return self.invert(target, settings, progress=progress)
@@ -205,6 +208,7 @@ class InvertPipeline:
         }
         return dataclasses.replace(found, photo=photo, report=report)
 
+    @checked
     @torch.no_grad()
     def invert(
         self,

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from triptych.config import check_fields
 from triptych.errors import check_choice
+from triptych.seeds import check_seed
 from triptych.systems.invert.head_views import ViewSettings
 from triptych.systems.invert.losses import InversionWeights
 
@@ -209,8 +210,8 @@ class InvertSettings:
             camera_steps=(1, 1000),
             mirror_weight=(0, 10),
             whole_every=(1, 1000),
-            seed=(0, 2**31 - 1),
         )
+        check_seed("InvertSettings.seed", self.seed)
 
 
 def schedule(name: str) -> InvertSettings:

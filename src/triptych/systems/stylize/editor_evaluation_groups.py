@@ -12,6 +12,7 @@ from torch import Tensor
 
 from triptych.errors import UserError
 from triptych.ops.colour import from_uint8, to_uint8
+from triptych.seeds import check_seeds_from
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
 MEASURES = (
@@ -60,6 +61,7 @@ class EditorSettings:
                 f"heads and heads per group: got {self.heads} and {self.heads_per_group}; expected "
                 "2 or more, because identity is compared with another head's"
             )
+        check_seeds_from("first_seed", self.first_seed, self.heads)
 
     def seeds_of_groups(self) -> list[list[int]]:
         """Split the seeds into groups of at least two heads."""

@@ -39,7 +39,7 @@ class StylizeJob:
         edit: The prompt and the seed.
         identity: Seed of the head, or a portrait file.
         settings: Views and fitting.
-        model: "avatar"; a folder of models; or the file of a generator.
+        model: "avatar"; a folder of models; or a generator alone, by its name or file.
         editor: "avatar" for the model's own; else see `editors.loading`.
         device: Where networks compute; not part of the plan: a stopped run goes on on any device.
     """
@@ -99,10 +99,14 @@ class StylizeJob:
     def _write(self, folder: OutputFolder) -> None:
         started = time.monotonic()
         pipeline = self.pipeline()
+        pipeline.editor.check(self.edit)
         for note in pipeline.editor.notes_for(self.edit):
             console.warn(note)
-        if Path(self.model).is_file():
-            console.warn("this generator has no Image-to-Triplane network; its own codes are tuned")
+        if pipeline.image_to_triplane is None:
+            console.warn(
+                f"'{self.model}' has no Image-to-Triplane network: scales of its own codes and "
+                "planes are tuned instead (FF3D's ablation), which takes on little of a style"
+            )
         identity = self.identity
         with console.stages() as progress:
             stylized = pipeline(
@@ -125,5 +129,4 @@ class StylizeJob:
     def _models(self) -> list[dict[str, str]]:
         if self.model == "avatar":
             return [model_record(name, kind) for name, kind in _EMBEDDED]
-        is_file = Path(self.model).is_file()
-        return [model_record(Path(self.model), "generator")] if is_file else []
+        return [] if Path(self.model).is_dir() else [model_record(self.model, "generator")]

@@ -14,7 +14,7 @@ from triptych.photos.matting import HeadMatting
 from triptych.systems.stylize.fitting import Perceptual
 from triptych.systems.stylize.image_to_triplane import ImageToTriplane
 from triptych.weights import load_features, load_generator, load_network, read_header
-from triptych.weights.registry import find_present
+from triptych.weights.registry import MODELS, find_present, weight_file
 
 EMBEDDED = {
     "generator": "avatar-generator",
@@ -52,11 +52,12 @@ def load_image_to_triplane(name_or_path: str | Path = "avatar-i2t") -> ImageToTr
 
 
 def stylize_models(model: str | Path, *, with_editor: bool) -> StylizeModels:
-    """Load the embedded models ("avatar"), those of a folder, or a generator of its own.
+    """Load the embedded models ("avatar"), those of a folder, or a generator alone.
 
     Args:
-        model: "avatar", a folder, or the file of a generator, which is used with the embedded
-            features and editor.
+        model: "avatar"; a folder; or a generator by its name in `triptych models` or its file,
+            which is used without an Image-to-Triplane network and with the embedded features and
+            editor.
         with_editor: Load the editor too.
 
     Raises:
@@ -100,12 +101,12 @@ def _files_of(model: str | Path) -> tuple[dict[str, Path], Path, str | None]:
         files["image_to_triplane"] = find_present(
             EMBEDDED["image_to_triplane"], "image-to-triplane"
         )
-    elif folder.is_file():
-        files["generator"] = folder
+    elif folder.is_file() or str(model) in MODELS:
+        files["generator"] = weight_file(model, "generator")
     else:
         raise UserError(
-            f"model: got '{model}'; expected 'avatar' or a folder of models, or the file of "
-            "a generator"
+            f"model: got '{model}'; expected 'avatar' or a folder of models, or a generator's "
+            "name or file"
         )
     return files, find_present(EMBEDDED["editor"], "editor"), EMBEDDED["editor"]
 

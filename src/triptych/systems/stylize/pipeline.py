@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from triptych.arguments import checked
 from triptych.config import to_dict
 from triptych.editors.image_editor import EditRequest, ImageEditor
-from triptych.errors import UserError, check_type, check_whole
+from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.models.latents import LAST_SEED
+from triptych.models.latents import check_latent_seed
 from triptych.ops.placement import device_of, move
 from triptych.ops.precision import check_network_dtype
 from triptych.photos.matting import HeadMatting
@@ -81,6 +82,7 @@ class StylizePipeline:
         seconds_between_checkpoints: How much fitting an interruption may cost.
     """
 
+    @checked
     def __init__(
         self,
         generator: TriPlaneGenerator,
@@ -104,6 +106,7 @@ class StylizePipeline:
         self.seconds_between_checkpoints = seconds_between_checkpoints
 
     @classmethod
+    @checked
     def from_pretrained(
         cls,
         model: str | Path = "avatar",
@@ -115,7 +118,8 @@ class StylizePipeline:
 
         Args:
             model: "avatar"; a folder with `generator.safetensors`, `i2t.safetensors`,
-                `features.safetensors` and `editor/`; or the file of a generator alone.
+                `features.safetensors` and `editor/`; or a generator alone, by its name in
+                `triptych models` or its file.
             editor: Used instead of the model's own.
             device: Where everything computes.
 
@@ -138,6 +142,7 @@ class StylizePipeline:
         )
         return pipeline.to(device)
 
+    @checked
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> StylizePipeline:
         """Let the pipeline compute on a device, and return self; its portraits are there too.
 
@@ -156,6 +161,7 @@ class StylizePipeline:
         move(self.editor, device, dtype)
         return self
 
+    @checked
     def __call__(
         self,
         prompt: str | EditRequest,
@@ -172,7 +178,8 @@ class StylizePipeline:
         Args:
             prompt: What the head becomes ("a bronze statue") or an instruction ("make him old"); or
                 a whole request, with guidance and steps of the editor and a seed of its own.
-            identity: Seed of the head, 0 to 99,999, or a portrait of the same prior.
+            identity: Seed of the head, as `GeneratePipeline` takes it, or a portrait of the same
+                prior.
             quality: "draft", "standard" or "high"; unused when settings are given.
             seed: Seed of the edit's one noise and of the fitting's draws; unused when the prompt is
                 an `EditRequest`.
@@ -187,9 +194,6 @@ class StylizePipeline:
         """
         edit = prompt if isinstance(prompt, EditRequest) else EditRequest(prompt, seed)
         settings = preset(quality) if settings is None else settings
-        check_type("settings", settings, StylizeSettings)
-        if work_dir is not None:
-            check_type("work_dir", work_dir, str, Path)
         settings, progress = self._possible(settings), progress or no_progress
         self.editor.check(edit)
         started, seconds = time.monotonic(), dict[str, float]()
@@ -234,7 +238,7 @@ class StylizePipeline:
             planes = content_hash({"planes": identity.planes.cpu()})
             head = {**identity.provenance, "planes": planes}
         else:
-            head = {"seed": identity}
+            head = {"seed": int(identity)}
         config = to_dict(self.editor.config)
         request = {
             **edit.record(),
@@ -284,6 +288,7 @@ class StylizePipeline:
         checkpoint.unlink(missing_ok=True)
         return result.planes, report
 
+    @checked
     @torch.no_grad()
     def subject(self, identity: int | TriPlanePortrait) -> TriPlanePortrait:
         """Return the unedited portrait of a seed, or the given one on the pipeline's device.
@@ -293,8 +298,8 @@ class StylizePipeline:
         """
         if isinstance(identity, TriPlanePortrait):
             return identity.to(device_of(self.generator))
-        check_whole("identity", identity, 0, LAST_SEED)
-        provenance = provenance_of("generate", self.name, self.hashes, seed=identity)
+        check_latent_seed("identity", identity, self.generator.config.latent_kind)
+        provenance = provenance_of("generate", self.name, self.hashes, seed=int(identity))
         ws = self.generator.mapping(self.generator.latent(identity))
         return TriPlanePortrait.from_generator(self.generator, ws, provenance=provenance)
 
