@@ -102,7 +102,7 @@ BAD_LABELS = {
     "25 NaN": "[" + ", ".join(["NaN"] * 25) + "]",
     "an infinite number": json.dumps(frontal_camera().label25()[0].tolist()[:24] + [math.inf]),
     "beyond float32": "[" + ", ".join(["1e300"] * 25) + "]",
-    "beyond float64": "[" + ", ".join(["1" + "0" * 400] * 25) + "]",
+    "beyond float64": "[" + ", ".join(["1e400"] * 25) + "]",
     "words": json.dumps(["front"] * 25),
     "lists": json.dumps([[0.0]] * 25),
     "nothing": json.dumps([None] * 25),
@@ -110,12 +110,19 @@ BAD_LABELS = {
 }
 
 
+def test_a_file_with_whole_numbers_beyond_float64_is_not_read(tmp_path):
+    label = "[" + ", ".join(["1" + "0" * 400] * 25) + "]"
+    (tmp_path / "dataset.json").write_text(f'{{"labels": [["a.png", {label}]]}}')
+    with pytest.raises(UserError, match=r"dataset\.json cannot be read: .* more than 64 bits"):
+        LabelledImages(tmp_path)
+
+
 @pytest.mark.parametrize("label", BAD_LABELS.values(), ids=BAD_LABELS.keys())
 def test_labels_in_files_name_the_file_and_the_picture(tmp_path, label):
     good = json.dumps(frontal_camera().label25()[0].tolist())
     text = f'{{"labels": [["a.png", {good}], ["b.png", {label}]]}}'
     (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(UserError, match=r"dataset\.json(: the camera of 'b\.png': | cannot be read: )"):
+    with pytest.raises(UserError, match=r"dataset\.json: the camera of 'b\.png': "):
         LabelledImages(tmp_path)
     alone = tmp_path / "alone"
     alone.mkdir()
