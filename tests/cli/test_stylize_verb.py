@@ -44,6 +44,9 @@ def toy_judge() -> AvatarFeatures:
 class Editor:
     """Knows one word."""
 
+    def check(self, request: EditRequest) -> None:
+        """Take every request."""
+
     def notes_for(self, request: EditRequest) -> list[str]:
         return [f"unknown words: {request.prompt}"]
 
@@ -51,7 +54,7 @@ class Editor:
 class Pipeline:
     """Returns the ball after it has written a view; fails if told to."""
 
-    editor = Editor()
+    editor, image_to_triplane = Editor(), object()
 
     def __init__(self, portrait: Portrait) -> None:
         self.portrait = portrait
