@@ -92,7 +92,8 @@ class FastRenderer:
         """Return raw densities [n, n, n] as `field_geometry.geometry_grid` does."""
         if self._on_cpu:
             return fast_density_grid(self.field, resolution)
-        return geometry_grid(self.field.geometry, self.field.box_size, resolution)
+        planes = self.field.planes
+        return geometry_grid(self.field.geometry, self.field.box_size, resolution, planes.device)
 
     @property
     def _grid_size(self) -> int:

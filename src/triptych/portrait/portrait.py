@@ -147,7 +147,8 @@ class Portrait(ABC):
             UserError: The resolution is no whole number from 2 to 1024.
         """
         check_whole("grid resolution", resolution, 2, MOST_GRID)
-        grid = geometry_grid(self.field.geometry, self.box_size, resolution)
+        device = self.camera.cam2world.device
+        grid = geometry_grid(self.field.geometry, self.box_size, resolution, device)
         return inwards(grid, self.field.geometry_kind)
 
     @torch.no_grad()

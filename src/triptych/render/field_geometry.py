@@ -21,18 +21,21 @@ _COLOUR_REACH = 0.02
 _COLOUR_SAMPLES = 16
 
 
-def geometry_grid(geometry: Geometry, box_size: float, resolution: int) -> Tensor:
+def geometry_grid(
+    geometry: Geometry, box_size: float, resolution: int, device: torch.device | str = "cpu"
+) -> Tensor:
     """Return raw densities or signed distances on a grid over a cube around the origin.
 
     Args:
         geometry: Answers at points.
         box_size: Side of the cube.
         resolution: Samples along each side, faces included.
+        device: Where the field is.
 
     Returns:
         [n, n, n], indexed x, y, z.
     """
-    line = torch.linspace(-box_size / 2, box_size / 2, resolution)
+    line = torch.linspace(-box_size / 2, box_size / 2, resolution).to(device)
     y, z = torch.meshgrid(line, line, indexing="ij")
     layers = []
     for x in line:
