@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from triptych.systems.compose.region_portrait import RegionPortrait
     from triptych.systems.generate.pipeline import GeneratePipeline
     from triptych.systems.invert.pipeline import Inverted, InvertPipeline
+    from triptych.systems.lift.likeness import Lifted
+    from triptych.systems.lift.pipeline import LiftPipeline
     from triptych.systems.stylize.pipeline import Stylized, StylizePipeline
 
     __version__: str
@@ -26,6 +28,8 @@ _HOME_OF = {
     "GeneratePipeline": "triptych.systems.generate.pipeline",
     "Inverted": "triptych.systems.invert.pipeline",
     "InvertPipeline": "triptych.systems.invert.pipeline",
+    "Lifted": "triptych.systems.lift.likeness",
+    "LiftPipeline": "triptych.systems.lift.pipeline",
     "Portrait": "triptych.portrait",
     "RegionChoice": "triptych.systems.compose.pipeline",
     "RegionPortrait": "triptych.systems.compose.region_portrait",
@@ -42,6 +46,8 @@ __all__ = [
     "GeneratePipeline",
     "InvertPipeline",
     "Inverted",
+    "LiftPipeline",
+    "Lifted",
     "Portrait",
     "RegionChoice",
     "RegionPortrait",

@@ -30,6 +30,8 @@ def test_public_names_are_the_documented_ones():
         "GeneratePipeline",
         "InvertPipeline",
         "Inverted",
+        "LiftPipeline",
+        "Lifted",
         "Portrait",
         "RegionChoice",
         "RegionPortrait",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class Invert:
     """Turn a photo into a 3D portrait: align it, encode it in a few steps (3DpSp), refine it.
 
+    The embedded models make avatars; `triptych lift` makes a likeness of a photographed person.
+
     The folder gets portrait.safetensors, which every other verb opens, turntable.mp4, mesh.glb, the
     crop aligned.png, every step on strip.png, the head from other sides on views.png, and run.json
     with distances and times. A folder of photos gets one such folder per photo and a report; when

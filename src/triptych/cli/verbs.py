@@ -29,6 +29,7 @@ VERBS: dict[str, VerbEntry] = {
     "export": VerbEntry("export", "Export", "portrait -> mesh (.glb .ply .obj) and video (.mp4)"),
     "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
     "invert": VerbEntry("invert", "Invert", "photo -> 3D portrait, with video, mesh and pictures"),
+    "lift": VerbEntry("lift", "Lift", "photo -> likeness in 3D, with video, mesh and pictures"),
     "models": VerbEntry(
         "models", "Models", "list embedded and official models with licences and sizes"
     ),

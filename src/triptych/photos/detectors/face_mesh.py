@@ -149,13 +149,22 @@ class FaceMeshFinder:
 
     def landmarks(self, pixels: Pixels, window: Window) -> FloatArray | None:
         """Return the mesh landmarks [468, 2], in pixels, of the face in a window, or None."""
+        found = self.landmarks_in_depth(pixels, window)
+        return None if found is None else found[:, :2]
+
+    def landmarks_in_depth(self, pixels: Pixels, window: Window) -> FloatArray | None:
+        """Return the mesh landmarks [468, 3] of the face in a window, or None.
+
+        The third number is how far behind the middle of the head each landmark is, in pixels of the
+        picture; mediapipe guesses it from what faces are like.
+        """
         cut = cut_window(pixels, window, _MESH_SIDE, 128)
         seen = self._mesh_of(cut)
         if seen is None:
             return None
         if self.mirrored_detection and (other := self._mesh_of(cut[:, ::-1])) is not None:
-            seen = (seen + other[self.template.mirrored] * [-1.0, 1.0]) / 2
-        return window.to_picture(seen)
+            seen = (seen + other[self.template.mirrored] * [-1.0, 1.0, 1.0]) / 2
+        return np.c_[window.to_picture(seen[:, :2]), seen[:, 2] * window.side]
 
     def _face(self, pixels: Pixels, box: _Box, found_at: float) -> Face | None:
         """Return the face in a box that was found in the picture turned by an angle."""
@@ -207,13 +216,13 @@ class FaceMeshFinder:
         )
 
     def _mesh_of(self, cut: Pixels) -> FloatArray | None:
-        """Return landmarks in window widths from the centre of the window."""
+        """Return landmarks [468, 3] in window widths from the centre of the window."""
         with nullcontext() if self._found_one else without_chatter():  # it warns at the first face
             found = run(self._mesh, cut).multi_face_landmarks
         if not found:
             return None
         self._found_one = True
-        return np.array([[point.x - 0.5, point.y - 0.5] for point in found[0].landmark])
+        return np.array([[point.x - 0.5, point.y - 0.5, point.z] for point in found[0].landmark])
 
     def _boxes(self, pixels: Pixels) -> list[_Box]:
         """Search the whole picture; if that finds nothing, search parts of it."""

@@ -1,0 +1,67 @@
+"""`triptych lift`: a photo becomes a likeness in 3D."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from triptych.cli.options import DeviceName, changed, parse_key_values
+from triptych.config import from_dict, to_dict
+from triptych.errors import check_range
+from triptych.runs import console
+
+if TYPE_CHECKING:
+    from triptych.systems.lift.settings import LiftSettings
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Make a likeness in 3D of the person in a photo, without networks trained on faces.
+
+    An avatar of the person's kind is warped to the landmarks and the outline in the photo and takes
+    its colours from there; what the photo does not show is guessed. Expression and light stay those
+    of the photo. The folder gets portrait.safetensors, which every other verb opens, turntable.mp4,
+    mesh.glb, the crop aligned.png, the head from all sides on sheet.png, what was seen and what is
+    guessed on confidence.png, and run.json. It needs mediapipe: pip install "triptych[photo]".
+    """
+
+    photo: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
+    """A photo of a face that looks about into the camera."""
+    out: Path
+    """Folder for the results."""
+    quality: Literal["draft", "standard"] = "standard"
+    """draft: half the size and fewer steps, in about half the time."""
+    face: int = 1
+    """Which face, where there are several: 1 is the largest."""
+    anyway: bool = False
+    """Try faces that are turned by more than 35 degrees too."""
+    model: str = "avatar"
+    """Generator of avatars: avatar, a name from `triptych models`, or a file."""
+    detector: Literal["auto", "mediapipe", "avatar"] = "auto"
+    """What looks for faces; see triptych align."""
+    set: tuple[str, ...] = ()
+    """Single settings as KEY=VALUE, for instance tune_decoder=true seed=3."""
+    device: DeviceName = "auto"
+    overwrite: bool = False
+    """Replace earlier results in the folder."""
+
+    def run(self) -> None:
+        """Do the work."""
+        check_range("--face", self.face, 1, 100)
+        settings = self._settings()
+        from triptych.runs.device import choose_device
+        from triptych.systems.lift.job import LiftJob
+
+        device = choose_device(self.device)
+        job = LiftJob(self.model, self.detector, self.face, self.anyway, settings, device)
+        job.run(self.photo, self.out, overwrite=self.overwrite)
+        console.result(str(self.out))
+
+    def _settings(self) -> LiftSettings:
+        from triptych.systems.lift.settings import LiftSettings, preset
+
+        values = to_dict(preset(self.quality))
+        return from_dict(LiftSettings, changed(values, parse_key_values(self.set)))

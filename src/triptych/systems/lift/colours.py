@@ -1,0 +1,136 @@
+"""One colour per surface point, with how surely the photo tells it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from triptych.nn.feature_network import AvatarFeatures
+from triptych.systems.lift.confidence import confidence_of, facing_of
+from triptych.systems.lift.fill import fine_structure, joined, recoloured
+from triptych.systems.lift.photograph import Photograph
+from triptych.systems.lift.pinhole import FloatArray, sampled, smoothstep
+from triptych.systems.lift.regions import CLOTH, EYE, SKIN, region_picture, regions_at
+from triptych.systems.lift.shape import Shape
+from triptych.systems.lift.surface import Surface
+
+_REGION_SMOOTHING = 12
+_MIRROR_BEYOND = math.radians(8)
+_MIRRORED_TRUST = 0.8
+_SAME_PLACE = 0.02  # world units between a point and its mirror image's partner
+_LOWEST_NECK = -0.42  # world units
+_PHOTO_DECIDES = (0.6, 0.85)  # cosines from which on the photo's regions replace the avatar's
+
+
+@dataclass(frozen=True, eq=False)
+class Colours:
+    """Colours of a surface.
+
+    A point's colour is `confidence` x the photo there + (1 - confidence) x `fill`, so that all
+    views of it agree.
+
+    Attributes:
+        surface: The mesh.
+        photo: The photo.
+        confidence: Trust in the photo at each vertex [n], 0..1.
+        fill: Colour in its place [n, 3] in [0, 1].
+    """
+
+    surface: Surface
+    photo: Photograph
+    confidence: FloatArray
+    fill: FloatArray
+
+    def at(self, points: FloatArray, confidence: FloatArray, fill: FloatArray) -> FloatArray:
+        """Return the colours [m, 3] of surface points [m, 3] from values mixed for them."""
+        pixels, _ = self.photo.pinhole.project(points)
+        seen = sampled(self.photo.colours, pixels)
+        return confidence[:, None] * seen + (1 - confidence[:, None]) * fill
+
+    @property
+    def share_seen(self) -> float:
+        """Share of the surface's area, above the lower face of the box, that the photo tells."""
+        corners = self.surface.triangles
+        trust = self.confidence[corners].mean(axis=1)
+        return float((trust * self.surface.areas).sum() / self.surface.areas.sum())
+
+
+def colours_of(
+    shape: Shape, photo: Photograph, person_over_plain: Tensor, network: AvatarFeatures
+) -> Colours:
+    """Colour the surface of a shape.
+
+    Args:
+        shape: The solid with the way back to the avatar.
+        photo: The photo.
+        person_over_plain: Its person over the plain background [1, 3, s, s].
+        network: Reads regions.
+    """
+    surface = shape.solid.surface()
+    pinhole = photo.pinhole
+    origin = shape.warp(surface.vertices)
+    avatar = _avatar_colours(shape, origin, surface.normals)
+    shares, known = regions_at(network, shape.avatar, origin)
+    shares = _with_neck(shares, avatar, surface.vertices)
+    shares = surface.smoothed(shares * (known[:, None] + 1e-3), _REGION_SMOOTHING)
+    regions = shares / shares.sum(axis=1, keepdims=True)
+    pixels, _ = pinhole.project(surface.vertices)
+    picture = region_picture(network, person_over_plain)[0].permute(1, 2, 0).cpu().double().numpy()
+    shown = sampled(picture[..., 1:], pixels * (picture.shape[0] / photo.size))
+    shown = shown / np.maximum(shown.sum(axis=1, keepdims=True), 1e-6)
+    confidence = confidence_of(surface, photo, regions, shown)
+    seen = sampled(photo.colours, pixels)
+    decides = smoothstep(facing_of(surface, pinhole.position), *_PHOTO_DECIDES) * confidence
+    regions = decides[:, None] * shown + (1 - decides[:, None]) * regions
+    trust, source = confidence, seen
+    if abs(float(photo.camera.yaw)) > _MIRROR_BEYOND:
+        trust, source = _with_mirror_image(surface, seen, confidence, regions)
+    guide = recoloured(avatar, seen, confidence, regions)
+    fill = joined(surface, source, guide, trust, regions, known)
+    fill += fine_structure(surface, seen, confidence, regions, pinhole.position)
+    return Colours(surface, photo, confidence, np.clip(fill, 0, 1))
+
+
+def _avatar_colours(shape: Shape, origin: FloatArray, normals: FloatArray) -> FloatArray:
+    points, towards = torch.from_numpy(origin).float(), torch.from_numpy(normals).float()
+    colours = shape.avatar.colours(points, towards).cpu().double().numpy()
+    return np.clip((colours + 1) / 2, 0, 1)
+
+
+def _with_neck(shares: FloatArray, avatar: FloatArray, vertices: FloatArray) -> FloatArray:
+    """Count the neck, which is body to the network, as skin: by the avatar's colours."""
+    face, body = shares[:, SKIN] > 0.7, shares[:, CLOTH] > 0.7
+    if face.sum() < 100 or body.sum() < 100:
+        return shares
+    low = body & (vertices[:, 1] < np.percentile(vertices[body, 1], 40))
+    hue = np.column_stack(
+        [avatar[:, 0] - avatar[:, 1], avatar[:, 2] - avatar[:, 1], 0.4 * avatar.mean(axis=1)]
+    )
+    to_skin, to_cloth = (
+        np.linalg.norm(hue - np.median(hue[chosen], axis=0), axis=1) for chosen in (face, low)
+    )
+    skin = 1 / (1 + np.exp(-(to_cloth - to_skin) / 0.03))
+    moved = shares[:, CLOTH] * skin * (vertices[:, 1] > _LOWEST_NECK)
+    shares = shares.copy()
+    shares[:, CLOTH] -= moved
+    shares[:, SKIN] += moved
+    return shares
+
+
+def _with_mirror_image(
+    surface: Surface, seen: FloatArray, confidence: FloatArray, regions: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Take the face's other side where that is seen better; return trust [n] and colours [n, 3]."""
+    flipped = surface.vertices * np.array([-1.0, 1.0, 1.0])
+    distance, partner = cKDTree(surface.vertices).query(flipped)
+    face = regions[:, SKIN] + regions[:, EYE]
+    mirrored = _MIRRORED_TRUST * confidence[partner] * smoothstep(-distance, -_SAME_PLACE, 0.0)
+    mirrored *= face * face[partner]
+    use = smoothstep(mirrored - confidence, 0.15, 0.5)
+    colours = seen * (1 - use[:, None]) + seen[partner] * use[:, None]
+    return np.maximum(confidence * (1 - use), mirrored * use), colours

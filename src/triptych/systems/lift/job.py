@@ -1,0 +1,141 @@
+"""One photo lifted into an output folder, as every front end asks for it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import triptych
+from triptych.config import to_dict
+from triptych.errors import UserError
+from triptych.export.h264 import find_ffmpeg
+from triptych.photos.aligner import Detector
+from triptych.photos.photo import read_photo
+from triptych.runs import console
+from triptych.runs.console import Progress
+from triptych.runs.output_folder import OutputFolder
+from triptych.runs.record import file_record, model_record, run_record
+from triptych.systems.lift.likeness import Lifted
+from triptych.systems.lift.pipeline import LiftPipeline
+from triptych.systems.lift.results import save_likeness
+from triptych.systems.lift.settings import LiftSettings
+
+
+@dataclass(frozen=True)
+class LiftJob:
+    """What decides a likeness beside the photo, and where it computes.
+
+    Attributes:
+        model: "avatar", a name from the registry, or a file.
+        detector: What looks for faces.
+        face: Which face of a photo: 1 is the largest.
+        anyway: Try faces that are turned too far.
+        settings: Steps and rates.
+        device: Where networks and the fit compute; not part of the plan.
+    """
+
+    model: str
+    detector: Detector
+    face: int
+    anyway: bool
+    settings: LiftSettings
+    device: torch.device = torch.device("cpu")
+
+    def plan(self) -> dict[str, Any]:
+        """Return everything that decides the results, as JSON values.
+
+        Raises:
+            UserError: A model is missing.
+        """
+        return {
+            "verb": "lift",
+            "triptych": triptych.__version__,
+            "model": self.model,
+            "models": self._hashes,
+            "face": self.face,
+            "anyway": self.anyway,
+            "detector": self.detector,
+            "settings": to_dict(self.settings),
+        }
+
+    def pipeline(self) -> LiftPipeline:
+        """Load the models, once it is known that results can be written."""
+        find_ffmpeg()
+        return LiftPipeline.from_pretrained(
+            self.model, detector=self.detector, hashes=self._hashes, device=self.device
+        )
+
+    def run(self, photo: Path, out: Path, *, overwrite: bool) -> None:
+        """Lift one photo into a folder; a finished run is not repeated.
+
+        Raises:
+            UserError: The photo cannot be used, or the folder holds other results.
+        """
+        if not photo.exists():
+            raise UserError(f"there is no photo {photo}")
+        plan = {**self.plan(), "photo": file_record(photo)}
+        read = read_photo(photo)
+        folder = OutputFolder.open(out, plan, overwrite=overwrite)
+        if folder.finished:
+            console.note(f"{out} already holds this very run; nothing to do")
+            return
+        with folder:
+            started = time.monotonic()
+            pipeline = self.pipeline()
+            with console.stages() as progress:
+                lifted = pipeline(
+                    read,
+                    face=self.face,
+                    anyway=self.anyway,
+                    settings=self.settings,
+                    progress=progress,
+                )
+                self._publish(lifted, folder, started, progress)
+
+    def _publish(
+        self, lifted: Lifted, folder: OutputFolder, started: float, progress: Progress
+    ) -> None:
+        for note in lifted.notes:
+            console.warn(note)
+        seconds = save_likeness(lifted, folder.staging, progress)
+        record = {
+            **run_record(started, self.device),
+            "path": lifted.portrait.path_taken(),
+            **lifted.report,
+            "face": _face_record(lifted),
+            "notes": list(lifted.notes),
+        }
+        record["seconds"] = {
+            **lifted.report["seconds"],
+            **seconds,
+            "total": round(time.monotonic() - started, 2),
+        }
+        folder.publish(record)
+        console.note(f"{lifted.report['psnr']:.1f} dB to the person in the photo")
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        generator = "avatar-generator" if self.model == "avatar" else self.model
+        records = (
+            model_record(generator, "generator"),
+            model_record("avatar-features", "features"),
+        )
+        return {record["name"]: record["sha256"] for record in records}
+
+
+def _face_record(lifted: Lifted) -> dict[str, Any]:
+    if lifted.photo is None:
+        return {}
+    face = lifted.photo.face
+    return {
+        "detector": lifted.photo.detector,
+        "yaw_deg": round(math.degrees(face.yaw), 2),
+        "pitch_deg": round(math.degrees(face.pitch), 2),
+        "roll_deg": round(math.degrees(face.roll), 2),
+    }

@@ -1,0 +1,89 @@
+"""What a photo says about a likeness: colours, outline and landmarks, in one camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from triptych.camera import Camera
+from triptych.errors import UserError
+from triptych.ops.colour import to_uint8
+from triptych.systems.lift.landmarks import LandmarkFinder
+from triptych.systems.lift.pinhole import FloatArray, Pinhole
+from triptych.systems.lift.silhouette import Mask, person_of
+
+_LEAST_PERSON = 0.05  # of the crop
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """An aligned photo that is measured.
+
+    Attributes:
+        colours: Its pixels [s, s, 3] in [0, 1].
+        camera: Its camera, one view.
+        landmarks: Landmarks [k, 3] in pixels: x, y, depth.
+        person: The person's pixels [s, s], one solid part.
+        inside: Pixels that show the photo, not what was laid round it [s, s].
+    """
+
+    colours: FloatArray
+    camera: Camera
+    landmarks: FloatArray
+    person: Mask
+    inside: Mask
+
+    @classmethod
+    def measured(
+        cls,
+        image: Tensor,
+        camera: Camera,
+        foreground: Tensor,
+        finder: LandmarkFinder,
+        inside: Mask | None = None,
+    ) -> Photograph:
+        """Measure an aligned picture.
+
+        Args:
+            image: Square picture [1, 3, s, s] in [-1, 1].
+            camera: Its camera, one view.
+            foreground: How surely each pixel is the person's [1, 1, s, s].
+            finder: Finds the landmarks.
+            inside: Pixels that show the photo [s, s]; all by default.
+
+        Raises:
+            UserError: No face or no person is found in it.
+        """
+        pixels = to_uint8(image.detach().cpu())[0].numpy()
+        landmarks = finder(pixels)
+        if landmarks is None:
+            raise UserError(
+                "no landmarks are found on the face; expected a face that is in view from brow to "
+                "chin and not covered; use another photo"
+            )
+        inside = np.ones(pixels.shape[:2], bool) if inside is None else inside
+        person = person_of(foreground[0, 0].detach().cpu().double().numpy())
+        if person.mean() < _LEAST_PERSON:
+            raise UserError(
+                "no person is found round the face; expected one before a background that "
+                "differs; use another photo"
+            )
+        return cls(pixels / 255.0, camera, landmarks, person, inside)
+
+    @property
+    def size(self) -> int:
+        """Side in pixels."""
+        return self.colours.shape[0]
+
+    @property
+    def pinhole(self) -> Pinhole:
+        """Its camera in pixels."""
+        return Pinhole.of(self.camera, self.size)
+
+    @property
+    def image(self) -> Tensor:
+        """The picture [1, 3, s, s] in [-1, 1]."""
+        return torch.from_numpy(self.colours * 2 - 1).float().permute(2, 0, 1)[None]

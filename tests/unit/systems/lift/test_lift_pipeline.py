@@ -1,0 +1,122 @@
+"""The lift pipeline: what it returns, refuses and falls back to, and the astronaut's likeness."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from toy_lift import CAMERA, SETTINGS, SIZE, DiscMatting, picture, toy_features, toy_pipeline
+from toy_portraits import tiny_config, tiny_generator
+
+from triptych.camera import look_at_camera
+from triptych.errors import UserError
+from triptych.portrait import Portrait
+from triptych.systems.lift.avatar import AvatarSearch, num_trials
+from triptych.systems.lift.landmarks import AvatarLandmarks, FaceMeshLandmarks, find_landmarks
+from triptych.systems.lift.pipeline import LiftPipeline
+from triptych.systems.lift.settings import LiftSettings, preset
+
+
+@pytest.fixture(scope="module")
+def lifted():
+    return toy_pipeline()(picture(), camera=CAMERA, settings=SETTINGS)
+
+
+def test_the_portrait_has_planes_of_the_last_level_and_the_photos_camera(lifted, tmp_path):
+    portrait = lifted.portrait
+    assert portrait.planes.shape[-1] == portrait.config.backbone.plane_size == 32
+    assert portrait.image_size == 32
+    assert torch.equal(portrait.camera.label25(), CAMERA.label25())
+    portrait.save(tmp_path / "likeness.safetensors", exact=True)
+    loaded = Portrait.load(tmp_path / "likeness.safetensors")
+    assert torch.equal(loaded.render().image, portrait.render().image)
+
+
+def test_a_frozen_decoder_is_the_generators(lifted):
+    own = lifted.portrait.decoder.state_dict()
+    made = toy_pipeline().generator.decoder.state_dict()
+    assert all(torch.equal(own[name], made[name]) for name in made)
+
+
+def test_the_report_has_figures_and_times(lifted):
+    report = lifted.report
+    assert report["psnr"] > 0
+    assert 0 <= report["overlap"] <= 1
+    assert 0 <= report["share_seen"] <= 1
+    assert report["seconds"].keys() == {"measure", "avatar", "shape", "colours", "fit"}
+    shown, hit = lifted.confidence.picture(CAMERA, 24)
+    assert shown.shape == hit.shape == (24, 24)
+    assert hit.any()
+    assert not shown[~hit].any()
+
+
+def test_an_outline_that_does_not_fit_is_left_and_said(lifted):
+    assert lifted.report["overlap"] < 0.85
+    assert any("the outline is the avatar's" in note for note in lifted.notes)
+
+
+def test_a_turned_face_is_refused_unless_asked_for():
+    turned = look_at_camera(0.7, 0.0)
+    with pytest.raises(UserError, match="turned 40 degrees to the side.*at most 35.*--anyway"):
+        toy_pipeline()(picture(), camera=turned, settings=SETTINGS)
+
+
+def test_a_face_turned_a_little_gets_a_note():
+    lifted = toy_pipeline()(picture(), camera=look_at_camera(0.35, 0.0), settings=SETTINGS)
+    assert any("turned 20 degrees" in note for note in lifted.notes)
+
+
+def test_a_picture_without_landmarks_or_person_is_refused():
+    pipeline = toy_pipeline()
+    pipeline.matting = DiscMatting(radius=0.02)
+    with pytest.raises(UserError, match="no person is found"):
+        pipeline(picture(), camera=CAMERA, settings=SETTINGS)
+    pipeline.landmarks = lambda pixels: None
+    pipeline.landmarks.notes = ()
+    with pytest.raises(UserError, match="no landmarks are found on the face"):
+        pipeline(picture(), camera=CAMERA, settings=SETTINGS)
+
+
+def test_generators_of_other_latents_are_refused():
+    generator = tiny_generator(dataclasses.replace(tiny_config(), latent_kind="gaussian"))
+    with pytest.raises(UserError, match="lift needs a generator of avatars"):
+        AvatarSearch(generator, toy_features())
+
+
+def test_the_search_tries_as_many_heads_as_it_says():
+    pipeline, steps = toy_pipeline(), []
+    search = AvatarSearch(pipeline.generator, pipeline.network)
+    inside = torch.ones(1, 1, SIZE, SIZE)
+    search(picture(), CAMERA, inside, "hair", lambda count=1: steps.append(count))
+    assert sum(steps) == num_trials("hair") == 18
+
+
+def test_detectors_choose_the_landmarks():
+    assert isinstance(find_landmarks("avatar"), AvatarLandmarks)
+    assert isinstance(find_landmarks("mediapipe"), FaceMeshLandmarks)
+
+
+def test_levels_need_rates_and_rising_sizes():
+    with pytest.raises(UserError, match="got 2 and 1 numbers"):
+        LiftSettings(plane_sizes=(8, 16), plane_rates=(1.0,))
+    with pytest.raises(UserError, match="expected rising sizes"):
+        LiftSettings(plane_sizes=(16, 8), plane_rates=(1.0, 1.0))
+    with pytest.raises(UserError, match="quality: got 'best'"):
+        preset("best")
+
+
+@pytest.mark.slow
+def test_the_astronauts_likeness():
+    """Public domain; mediapipe finds her face. The same woman, frontal and turned."""
+    pytest.importorskip("mediapipe")
+    data = pytest.importorskip("skimage.data")
+    lifted = LiftPipeline.from_pretrained()(data.astronaut())
+    assert lifted.report["psnr"] > 27
+    assert lifted.report["overlap"] > 0.9
+    view = lifted.portrait.render(lifted.portrait.orbit(torch.tensor([-0.5, 0.0, 0.5])))
+    inside = view.alpha.mean(dim=(1, 2, 3))
+    assert bool(((inside > 0.3) & (inside < 0.8)).all())
+    brightness = view.image.mean(dim=1).numpy()[view.alpha[:, 0].numpy() > 0.9]
+    assert np.isfinite(brightness).all()
