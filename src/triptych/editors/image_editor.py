@@ -172,7 +172,7 @@ class EditorConfig:
     def __post_init__(self) -> None:
         check_fields(
             self,
-            image_size=(16, 2048),
+            image_size=(8, 2048),
             text_guidance=(0, 1e6),
             highest_text_guidance=(0, 1e6),
             image_guidance=(0, 1e6),
