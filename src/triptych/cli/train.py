@@ -26,7 +26,7 @@ class Train:
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """Recipe: generator, features, classifier, editor-vae, editor, i2t, landmarks,
+    """Recipe: generator, features, classifier, editor-vae, editor, editor-pixels, i2t, landmarks,
     composer or psp."""
     minutes: MaybeFloat = None
     """Wall-clock budget; this or --steps is needed."""

@@ -40,8 +40,8 @@ class InstructPix2PixEditor:
         name: Model name or folder, for records.
         precision: "auto" multiplies in bfloat16 where the hardware is faster at it; a UNet whose
             weights are bfloat16 computes in it anyway. The autoencoder always has full precision.
-        views_per_batch: Pictures edited at once; each costs three UNet samples per step, or two at
-            image guidance 1.
+        views_per_batch: Pictures edited at once; each costs three UNet samples per step, two at
+            image guidance 1, one if text guidance is 1 too.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class InstructPix2PixEditor:
         config: EditorConfig,
     ) -> Tensor:
         """Return the guided prediction [v,c,h,w] of the UNet at a timestep."""
-        branches = counted_branches(config.image_guidance)
+        branches = counted_branches(config.text_guidance, config.image_guidance)
         noisy = torch.cat([latents] * branches)
         pictures = torch.cat([source, source, torch.zeros_like(source)][:branches])
         text = [with_text, without_text, without_text][:branches]

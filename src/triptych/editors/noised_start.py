@@ -80,9 +80,14 @@ def shared_noise(shape: tuple[int, ...], seed: int) -> Tensor:
     return torch.randn((1, *shape), generator=torch.Generator().manual_seed(seed))
 
 
-def counted_branches(image_guidance: float) -> int:
-    """Return how many branches of a prediction count: at image guidance 1 the third cancels."""
-    return 2 if image_guidance == 1 else 3
+def counted_branches(text_guidance: float, image_guidance: float) -> int:
+    """Return how many branches of a prediction count.
+
+    At image guidance 1 the third cancels, and if text guidance is 1 too, so does the second.
+    """
+    if image_guidance != 1:
+        return 3
+    return 2 if text_guidance != 1 else 1
 
 
 def guided(prediction: Tensor, text_guidance: float, image_guidance: float) -> Tensor:
@@ -90,14 +95,17 @@ def guided(prediction: Tensor, text_guidance: float, image_guidance: float) -> T
 
     Args:
         prediction: Branches behind each other: prompt with picture, negative prompt with picture
-            and, where it counts, negative prompt without picture
-            [v * counted_branches(image_guidance),c,h,w].
+            and negative prompt without picture, as many as count
+            [v * counted_branches(text_guidance, image_guidance),c,h,w].
         text_guidance: Strength of the prompt.
         image_guidance: Strength of the picture.
 
     Reference: InstructPix2Pix (Brooks et al., 2023), Eq. 3.
     """
-    with_text, with_image, *rest = prediction.chunk(counted_branches(image_guidance))
+    branches = counted_branches(text_guidance, image_guidance)
+    if branches == 1:
+        return prediction
+    with_text, with_image, *rest = prediction.chunk(branches)
     combined = with_image + text_guidance * (with_text - with_image)
     for without in rest:
         combined = combined + (image_guidance - 1) * (with_image - without)

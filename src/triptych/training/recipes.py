@@ -19,6 +19,7 @@ RECIPES = {
     "classifier": "triptych.training.features.classifier",
     "editor-vae": "triptych.training.editor.vae",
     "editor": "triptych.training.editor.recipe",
+    "editor-pixels": "triptych.training.editor.pixels",
     "i2t": "triptych.systems.stylize.recipe",
     "landmarks": "triptych.training.landmarks.recipe",
     "composer": "triptych.systems.compose.training.supervised",

@@ -102,9 +102,13 @@ def test_guidance_of_a_linear_model_is_linear_in_its_conditions():
 
 
 def test_at_image_guidance_1_the_branch_without_picture_cancels():
-    assert [counted_branches(guidance) for guidance in (0.5, 1.0, 1.5)] == [3, 2, 3]
+    assert [counted_branches(3.0, guidance) for guidance in (0.5, 1.0, 1.5)] == [3, 2, 3]
     branches = torch.tensor([111.0, 11.0]).repeat_interleave(2).view(4, 1, 1, 1)
-    plain = guided(branches, text_guidance=1.0, image_guidance=1.0)
-    assert plain.flatten().tolist() == [111.0, 111.0]
     strong = guided(branches, text_guidance=3.0, image_guidance=1.0)
     assert strong.flatten().tolist() == [3 * 100 + 10 + 1] * 2
+
+
+def test_without_guidance_the_prompt_is_the_only_branch():
+    assert [counted_branches(1.0, guidance) for guidance in (0.5, 1.0, 1.5)] == [3, 1, 3]
+    alone = torch.tensor([111.0, 112.0]).view(2, 1, 1, 1)
+    assert torch.equal(guided(alone, text_guidance=1.0, image_guidance=1.0), alone)

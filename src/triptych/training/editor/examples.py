@@ -10,7 +10,8 @@ from torch import Tensor
 
 from triptych.avatars.sets.shards import ORIGINAL, ShardSet
 from triptych.editors.image_editor import EditRequest, ImageEditor
-from triptych.metrics.image_metrics import psnr
+from triptych.metrics.image_metrics import psnr, sharpness
+from triptych.metrics.perceptual import AvatarPerceptualDistance
 from triptych.training.sheets import save_sheet
 from triptych.training.style_variants import (
     drawn_styles,
@@ -51,18 +52,27 @@ class EditExamples:
     def __init__(self, shards: ShardSet, per_variant: int = 2) -> None:
         self.variants = _collect(shards, per_variant)
 
+    @torch.no_grad()
     def measure(self, editor: ImageEditor) -> dict[str, float]:
-        """Return the mean PSNR in dB: over all edits, by kind of style, and without an edit."""
+        """Return means over the edits.
+
+        `psnr` in dB, over all, by kind of style and without an edit; `perceptual`, the distance of
+        the embedded features; `sharpness`, that of the edits relative to the truth.
+        """
         by_kind: dict[str, list[Tensor]] = {}
-        unedited = []
+        unedited, distances, sharp = [], [], []
+        perceptual = AvatarPerceptualDistance.from_pretrained()
         for examples in self.variants:
             edited = _edit(editor, examples).clamp(-1, 1)
             by_kind.setdefault(kind_of(examples.variant), []).append(psnr(edited, examples.truth))
             unedited.append(psnr(examples.source, examples.truth))
+            distances.append(perceptual(edited, examples.truth))
+            sharp.append(sharpness(edited) / sharpness(examples.truth))
         groups = {f"psnr_{kind}": torch.cat(values) for kind, values in sorted(by_kind.items())}
         groups = {"psnr": torch.cat(list(groups.values())), **groups}
         groups["psnr_unedited"] = torch.cat(unedited)
-        return {name: round(float(values.mean()), 3) for name, values in groups.items()}
+        groups |= {"perceptual": torch.cat(distances), "sharpness": torch.cat(sharp)}
+        return {name: round(float(values.mean()), 4) for name, values in groups.items()}
 
     def save_sheet(self, editor: ImageEditor, path: Path) -> None:
         """Save source, edit and truth below each other, one column per variant, in two bands."""

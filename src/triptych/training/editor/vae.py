@@ -21,11 +21,13 @@ from triptych.avatars.styles.filters import FILTERS, apply_filter
 from triptych.errors import UserError
 from triptych.files import read_json, write_json
 from triptych.metrics.image_metrics import psnr, psnr_from_mse
+from triptych.metrics.perceptual import AvatarPerceptualDistance
 from triptych.ops.colour import from_uint8
 from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.training.editor.networks import EditorNetworksConfig, build_vae
 from triptych.training.editor.patch_pca import fit_patch_code, start_as_patch_code
+from triptych.training.editor.wider_latents import widen_autoencoder
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
 
@@ -40,6 +42,7 @@ _EYES = 2
 _DRAWINGS = tuple(FILTERS)
 # Filters are slow compared to a training step: so many drawings are kept, one is renewed per step.
 _KEPT_DRAWINGS = 240
+_START_PICTURES = 256
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,10 @@ class Options:
         crop: Side of a crop in pixels.
         drawing_share: Share of the crops from pictures under a filter.
         feature_share: Share of the crops with an eye, a brow, the mouth or the nose.
+        latent_channels: Channels of a latent; more than `start_from` has are added to it.
         latent_noise: Deviation of the noise on latents, against the errors of an editor.
         gradient, mse, whitening: Weights of the loss terms beside L1.
+        perceptual: Weight of the perceptual distance over the embedded features; 0 leaves it out.
         device: Training device, as torch spells it.
     """
 
@@ -66,10 +71,12 @@ class Options:
     crop: int = 64
     drawing_share: float = 0.2
     feature_share: float = 0.5
+    latent_channels: int = 4
     latent_noise: float = 0.03
     gradient: float = 1.0
     mse: float = 0.5
     whitening: float = 0.02
+    perceptual: float = 0.0
     device: str = "cpu"
 
 
@@ -121,16 +128,22 @@ class EditorVaeRecipe:
         self.sets = [ShardSet(folder) for folder in options.shards]
         self.test = ShardSet(options.test_shards)
         self.region_weights = torch.tensor(REGION_WEIGHTS, device=options.device)
-        networks = EditorNetworksConfig(image_size=self.test.size)
-        if options.start_from is None:
-            vae = build_vae(networks)
-            sample = self._pictures(256, np.random.default_rng(0))[0]
-            start_as_patch_code(vae, fit_patch_code(sample, networks.latent_channels))
-        else:
-            vae = load_vae(options.start_from)
+        vae = self._start()
         self._drawings, self._drawn_regions = self._first_drawings()
         self.vae: Any = channels_last(vae.to(options.device)).train()
         self.modules: Modules = {"vae": self.vae}
+        self.perceptual: AvatarPerceptualDistance | None = None
+        if options.perceptual:
+            self.perceptual = AvatarPerceptualDistance.from_pretrained().to(options.device)
+
+    def _start(self) -> nn.Module:
+        channels = self.options.latent_channels
+        sample = self._pictures(_START_PICTURES, np.random.default_rng(0))[0]
+        if self.options.start_from is not None:
+            return widen_autoencoder(load_vae(self.options.start_from), channels, sample[:64])
+        vae = build_vae(EditorNetworksConfig(image_size=self.test.size, latent_channels=channels))
+        start_as_patch_code(vae, fit_patch_code(sample, channels))
+        return vae
 
     @property
     def num_heads(self) -> int:
@@ -158,6 +171,8 @@ class EditorVaeRecipe:
         mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
         whitening = mean.square().mean() + deviation.clamp_min(1e-4).log().square().mean()
         loss = l1 + options.gradient * gradient + options.mse * mse + options.whitening * whitening
+        if self.perceptual is not None:
+            loss = loss + options.perceptual * self.perceptual(pred, images).mean()
         figures = {
             "l1": float(l1.detach()),
             "gradient": float(gradient.detach()),
