@@ -130,10 +130,11 @@ def test_the_sheet_shows_kept_views_nearest_to_its_angles(pipeline):
     views = edited_views()
     stylized = Stylized(pipeline.portrait, pipeline.portrait, views, {"prompt": "a wizard"})
     sheet = stylize_results.views_sheet(stylized)
-    assert sheet.shape[1] == 4 + 5 * (SIDE + 4)
-    label = 11 + 8
-    top = 4 + 2 * (label + 4) + SIDE
-    row = sheet[top + SIDE // 2, 4 + SIDE // 2 :: SIDE + 4, 0]
+    side = pipeline.portrait.picture_size
+    assert sheet.shape[1] == 4 + 5 * (side + 4)
+    font = side // 10
+    top = 4 + 2 * (font + 8 + 4) + side
+    row = sheet[top + side // 2, 4 + side // 2 :: side + 4, 0]
     # yaw -1, -.5, 0, .5, 1 and pitch 0, .5, 0, -.5, 0 of the range, on a 3 x 3 grid behind the
     # front: the view below the front (index 2) was dropped
     shown = ((row.astype(float) / 127.5 - 1) * 20).round().astype(int).tolist()
@@ -211,4 +212,5 @@ def test_another_portrait_under_the_same_name_is_another_run(run, pipeline, ball
 
 def test_the_sheet_on_disk_is_a_picture(run, pipeline, tmp_path):
     run(*COMMAND)
-    assert Image.open(tmp_path / "wizard/views.png").size[0] == 4 + 5 * (SIDE + 4)
+    side = pipeline.portrait.picture_size
+    assert Image.open(tmp_path / "wizard/views.png").size[0] == 4 + 5 * (side + 4)

@@ -29,7 +29,8 @@ class Export:
     frames: int = 60
     """Frames of the video, 1 to 10000, at 30 per second."""
     size: MaybeInt = None
-    """Side of the video in pixels, 16 to 2048; the portrait's own by default."""
+    """Side of the video in pixels, 16 to 2048; by default 256, or the size that the portrait
+    upsamples to."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace files that exist."""

@@ -26,7 +26,11 @@ class Generate:
     truncation_psi: float = 1.0
     """1: everything the model knows; towards 0: more average heads."""
     size: MaybeInt = None
-    """Side of pictures and videos in pixels, 16 to 2048; the model's own by default."""
+    """Side of pictures and videos in pixels, 16 to 2048; by default 256, or the size that the
+    model upsamples to."""
+    refine: bool = False
+    """Fit each head to its avatar: sharp hair, ears and collars for half a minute per head; see
+    docs/refinement.md. Only for generators of avatars; needs the head assets."""
     turntable: bool = False
     """Also write a video per head."""
     mesh: bool = False
@@ -49,6 +53,7 @@ class Generate:
             self.turntable,
             self.mesh,
             choose_device(self.device),
+            self.refine,
         )
         job.run(self.out, overwrite=self.overwrite)
         console.result(str(self.out))

@@ -28,7 +28,8 @@ class Render:
     pitch_deg: float = 0.0
     """Degrees above the horizon, -89 to 89."""
     size: MaybeInt = None
-    """Side of the picture in pixels, 16 to 2048; the portrait's own by default."""
+    """Side of the picture in pixels, 16 to 2048; by default 256, or the size that the portrait
+    upsamples to."""
     supersampling: int = 1
     """Rays per pixel along each side, 1 to 4, for smoother edges."""
     path: Literal["fast", "fast-float32", "exact"] = "fast"
@@ -66,7 +67,8 @@ class Render:
         portrait = Portrait.load(self.portrait, choose_device(self.device))
         yaw, pitch = math.radians(self.yaw_deg), math.radians(self.pitch_deg)
         camera = portrait.orbit(yaw, pitch)
-        view = portrait.render(camera, self.size, supersampling=self.supersampling, path=self.path)
+        size = portrait.picture_size if self.size is None else self.size
+        view = portrait.render(camera, size, supersampling=self.supersampling, path=self.path)
         pictures = {
             "colour": lambda: colour_picture(view.image[0]),
             "depth": lambda: depth_picture(view),

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -36,6 +36,9 @@ class Stylize:
     """Whose head: a seed, as in generate, or a portrait file, such as triptych invert makes."""
     quality: str = "standard"
     """draft, standard or high: more views and steps cost more time."""
+    refine_identity: Literal["auto", "yes", "no"] = "auto"
+    """Fit the seed's head to its avatar first, see docs/refinement.md; auto: at quality high, if
+    the seed has an avatar and the head assets are here."""
     seed: int = 0
     """Seed of the edit; another one gives another rendition of the same words."""
     model: str = "avatar"
@@ -63,9 +66,29 @@ class Stylize:
         from triptych.systems.stylize.job import StylizeJob
 
         device = choose_device(self.device)
-        job = StylizeJob(edit, identity, settings, self.model, self.editor, device)
+        refine = self._refined_identity(identity)
+        job = StylizeJob(edit, identity, settings, self.model, self.editor, device, refine)
         job.run(self.out, overwrite=self.overwrite)
         console.result(str(self.out))
+
+    def _refined_identity(self, identity: int | Path) -> bool:
+        """Return whether the head is fitted to its avatar first.
+
+        Raises:
+            UserError: That was asked for, of a portrait file.
+        """
+        if self.refine_identity != "auto":
+            asked = self.refine_identity == "yes"
+            if asked and isinstance(identity, Path):
+                raise UserError(
+                    f"--refine-identity: {identity} is a portrait file; expected a seed, whose "
+                    "avatar is known; leave the option out"
+                )
+            return asked
+        from triptych.avatars.assets.pack import has_assets
+
+        has_avatar = isinstance(identity, int) and self.model == "avatar"
+        return self.quality == "high" and has_avatar and has_assets()
 
     def _settings(self) -> StylizeSettings:
         from triptych.systems.stylize.settings import preset

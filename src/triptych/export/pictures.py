@@ -39,7 +39,14 @@ def colour_picture(image: Tensor) -> np.ndarray:
 
 @checked
 def view_pictures(portrait: Portrait, camera: Camera, size: int | None = None) -> list[np.ndarray]:
-    """Render a portrait from v cameras; returns v pictures uint8 [h, w, 3]."""
+    """Render a portrait from v cameras; returns v pictures uint8 [h, w, 3].
+
+    Args:
+        portrait: The portrait.
+        camera: The cameras.
+        size: Side in pixels; the portrait's `picture_size` when None.
+    """
+    size = portrait.picture_size if size is None else size
     return [colour_picture(image) for image in portrait.render(camera, size).image]
 
 

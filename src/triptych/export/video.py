@@ -62,10 +62,11 @@ def save_turntable(
         path: File to be.
         portrait: The portrait.
         num_frames: Frames of the loop, 1 to 10,000, at 30 per second.
-        size: Side in pixels; the portrait's own by default.
+        size: Side in pixels; the portrait's `picture_size` by default.
         step: Called after each few frames with how many were added.
     """
     cameras = portrait.orbit(*turntable_angles(num_frames))
+    size = portrait.picture_size if size is None else size
     save_video(path, _frames(portrait, cameras, size, step or no_progress))
 
 
@@ -84,9 +85,7 @@ def save_video(
         encode_h264(temporary, map(_with_even_sides, frames), fps)
 
 
-def _frames(
-    portrait: Portrait, cameras: Camera, size: int | None, step: Step
-) -> Iterator[np.ndarray]:
+def _frames(portrait: Portrait, cameras: Camera, size: int, step: Step) -> Iterator[np.ndarray]:
     for start in range(0, len(cameras), _FRAMES_AT_ONCE):
         some = cameras[start : start + _FRAMES_AT_ONCE]
         for image in portrait.render(some, size=size).image:

@@ -76,6 +76,11 @@ class Portrait(ABC):
         """Return the portrait on another device."""
 
     @property
+    def picture_size(self) -> int:
+        """Side of pictures and videos for people, unless another is asked for."""
+        return self.image_size
+
+    @property
     def box_size(self) -> float:
         """Side of the cube that holds the portrait, centred on the origin."""
         return self.field.box_size

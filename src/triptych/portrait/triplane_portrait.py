@@ -27,6 +27,9 @@ from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig, RenderedRays
 from triptych.render.rendering import Rendering
 
+_PICTURE_SIZE = 256
+"""Largest default side of pictures for people, of portraits that do not upsample."""
+
 
 @dataclass(frozen=True, eq=False)
 class TriPlanePortrait(Portrait):
@@ -109,6 +112,17 @@ class TriPlanePortrait(Portrait):
     def image_size(self) -> int:
         """Height and width of a view in pixels, unless another size is asked for."""
         return self.config.image_size
+
+    @property
+    def picture_size(self) -> int:
+        """Side of pictures and videos for people, unless another is asked for.
+
+        Portraits that upsample are seen at their own size. Others cast twice as many rays along
+        each side, up to 256: at 128 pixels an iris is a few blocks.
+        """
+        if self.ray_size:
+            return self.image_size
+        return max(self.image_size, min(2 * self.image_size, _PICTURE_SIZE))
 
     @property
     def ray_size(self) -> int | None:

@@ -38,15 +38,39 @@ def nearby_surfaces(
         Depths [b, r, n] of the chosen surfaces, and whether there is one [b, r, n].
     """
     depth, found = spread_outwards(depth, known, reach)
+    views = torch.arange(len(depth), device=depth.device)[:, None].expand(pixels.shape[:2])
+    return surfaces_beside(depth, found, views, pixels, num_samples, generator)
+
+
+def surfaces_beside(
+    depth: Tensor,
+    found: Tensor,
+    views: Tensor,
+    pixels: Tensor,
+    num_samples: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Choose a surface for every sample as `nearby_surfaces` does, of rays of any of the pictures.
+
+    Args:
+        depth: Pictures of depth, already spread outwards [v, h, w].
+        found: Where there is one [v, h, w], bool.
+        views: Picture of each ray [b, r].
+        pixels: Column and row of each ray's pixel [b, r, 2], whole numbers.
+        num_samples: Samples per ray, n.
+        generator: Source of the draws.
+
+    Returns:
+        Depths [b, r, n] of the chosen surfaces, and whether there is one [b, r, n].
+    """
     height, width = depth.shape[1:]
-    shape = (*pixels.shape[:2], num_samples, 2)
-    offsets = (torch.randn(shape, generator=generator) * _NEIGHBOUR_DEVIATION).round()
+    offsets = torch.randn(*pixels.shape[:2], num_samples, 2, generator=generator)
+    offsets = (offsets * _NEIGHBOUR_DEVIATION).round()
     offsets[:, :, : (num_samples + 1) // 2] = 0
     place = pixels.long()[:, :, None] + offsets.long().to(pixels.device)
     column, row = place[..., 0].clamp(0, width - 1), place[..., 1].clamp(0, height - 1)
-    index = (row * width + column).flatten(1)
-    chosen, near = (picture.flatten(1).gather(1, index) for picture in (depth, found))
-    return chosen.reshape(shape[:3]), near.reshape(shape[:3])
+    index = (views[..., None] * height + row) * width + column
+    return depth.flatten()[index], found.flatten()[index]
 
 
 def spread_outwards(depth: Tensor, known: Tensor, reach: int) -> tuple[Tensor, Tensor]:

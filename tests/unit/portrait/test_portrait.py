@@ -201,3 +201,14 @@ def test_surface_colours_are_what_the_renderer_shows(ball):
 def test_moving_to_a_device_keeps_everything(toy_portrait):
     moved = toy_portrait.to("cpu")
     assert torch.equal(moved.render(frontal_camera()).image, toy_portrait.render().image)
+
+
+def test_pictures_for_people_have_twice_the_rays_up_to_256():
+    small = tiny_portrait()
+    assert (small.image_size, small.picture_size) == (32, 64)
+    for own, shown in ((128, 256), (200, 256), (256, 256), (512, 512)):
+        config = dataclasses.replace(small.config, image_size=own, render_size=own)
+        assert dataclasses.replace(small, config=config).picture_size == shown
+    upsampled = tiny_portrait(tiny_superresolved_config())
+    assert upsampled.picture_size == upsampled.image_size == 128
+    assert small.render().image.shape[-1] == small.image_size

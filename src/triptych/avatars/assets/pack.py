@@ -137,6 +137,11 @@ def default_pack_path() -> Path:
     return user_cache_folder() / PACK_NAME
 
 
+def has_assets() -> bool:
+    """Return whether there is a file where `load_assets` looks by default."""
+    return _source().is_file()
+
+
 def load_assets(path: str | Path | None = None) -> HeadAssets:
     """Load the head asset pack.
 
@@ -147,7 +152,7 @@ def load_assets(path: str | Path | None = None) -> HeadAssets:
     Raises:
         UserError: There is no such file, or it is not a head asset pack.
     """
-    source = Path(path or os.environ.get(PACK_VARIABLE) or default_pack_path())
+    source = _source(path)
     if not source.is_file():
         raise UserError(
             f"head assets: got {source}, which does not exist; expected {PACK_NAME}; "
@@ -163,6 +168,10 @@ def load_assets(path: str | Path | None = None) -> HeadAssets:
             f"head assets: {source} is not a head asset pack ({error}); build it again with: "
             f"triptych data makehuman --from DIR DIR --out {source}"
         ) from error
+
+
+def _source(path: str | Path | None = None) -> Path:
+    return Path(path or os.environ.get(PACK_VARIABLE) or default_pack_path())
 
 
 def _assets_from(arrays: Mapping[str, np.ndarray]) -> HeadAssets:

@@ -26,15 +26,20 @@ class TrueViews:
         image: Pictures [v, 3, h, h] in [-1, 1].
         alpha: Opacity [v, 1, h, h] in [0, 1].
         regions: Region of every pixel [v, h, h], integers; 0 is the background.
+        depth: The camera's z of the surface [v, h, h], 0 where there is none; None where unknown.
     """
 
     image: Tensor
     alpha: Tensor
     regions: Tensor
+    depth: Tensor | None = None
 
     def to(self, device: torch.device | str) -> TrueViews:
         """Return the renders on another device."""
-        return TrueViews(self.image.to(device), self.alpha.to(device), self.regions.to(device))
+        depth = None if self.depth is None else self.depth.to(device)
+        return TrueViews(
+            self.image.to(device), self.alpha.to(device), self.regions.to(device), depth
+        )
 
 
 class TrueHeads(Protocol):
@@ -95,6 +100,7 @@ class AvatarHeads:
             image=from_uint8(rgb),
             alpha=torch.from_numpy(np.stack([shot.alpha for shot in shots]))[:, None].float(),
             regions=torch.from_numpy(np.stack([shot.regions for shot in shots])).long(),
+            depth=torch.from_numpy(np.stack([shot.depth for shot in shots])),
         )
         return views.to(self._device)
 

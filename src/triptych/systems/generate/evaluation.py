@@ -13,14 +13,17 @@ from triptych.avatars.sets.true_heads import AvatarHeads, TrueHeads, TrueViews, 
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.export.sheets import save_image_rows
+from triptych.metrics.detail import DETAIL_MEASURES, DETAIL_SIZE, detail_figures
 from triptych.metrics.identity import IdentityFeatures, identity_similarity
 from triptych.metrics.image_metrics import iou, masked_psnr, psnr
 from triptych.metrics.metric_networks import load_style_networks
 from triptych.metrics.perceptual import PerceptualDistance
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.portrait import TriPlanePortrait
 from triptych.progress import Step, no_progress
 from triptych.render.rendering import Rendering
 from triptych.runs import console
+from triptych.runs.detail_table import DETAIL_NOTE, DETAIL_TABLE, detail_table
 from triptych.runs.record import model_record
 from triptych.runs.report_file import (
     CPU,
@@ -164,6 +167,7 @@ def measure_prior(
         step: Called after each head.
     """
     figures: dict[str, list[float]] = {}
+    detail: dict[str, list[float]] = {name: [] for name in DETAIL_MEASURES}
     by_region: dict[str, list[float]] = {name: [] for name in REGION_NAMES}
     pictures: list[Tensor] = []
     for index in range(settings.count):
@@ -181,15 +185,25 @@ def measure_prior(
         for number, name in enumerate(REGION_NAMES):
             inside = (true.regions == number)[:, None]
             by_region[name].extend(masked_psnr(pred.image, true.image, inside).tolist())
+        sharp = heads.views(seed, None, camera, DETAIL_SIZE)
+        shown = large_pictures(generator, seed, camera)
+        for name, values in detail_figures(shown, sharp.image, sharp.regions, distance).items():
+            detail[name].extend(values.tolist())
         if index < settings.pictured:
             pictures.append(torch.stack([true.image, pred.image]).cpu())
         step()
-    return PriorFindings(_report(figures, by_region, settings, models or {}), pictures)
+    return PriorFindings(_report(figures, by_region, detail, settings, models or {}), pictures)
 
 
 def _rendered(generator: TriPlaneGenerator, seed: int, camera: Camera) -> Rendering:
     latent = generator.latent(seed)
     return generator.synthesis(generator.mapping(latent), camera.to(latent.device))
+
+
+def large_pictures(generator: TriPlaneGenerator, seed: int, camera: Camera) -> Tensor:
+    """Return a head's pictures [v, 3, 256, 256], as a portrait shows them."""
+    ws = generator.mapping(generator.latent(seed))
+    return TriPlanePortrait.from_generator(generator, ws).render(camera, DETAIL_SIZE).image
 
 
 def _fidelity(pred: Rendering, true: TrueViews) -> dict[str, Tensor]:
@@ -205,11 +219,13 @@ def _fidelity(pred: Rendering, true: TrueViews) -> dict[str, Tensor]:
 def _report(
     figures: dict[str, list[float]],
     by_region: dict[str, list[float]],
+    detail: dict[str, list[float]],
     settings: PriorSettings,
     models: dict[str, str],
 ) -> Report:
     summary: dict[str, Cell] = {name: mean(values) for name, values in figures.items()}
     summary |= {"heads": settings.count, "views per head": settings.views}
+    summary["gradient at 256 pixels"] = mean(detail["gradient"])
     worst = sorted(figures["psnr"])[: max(1, len(figures["psnr"]) // 20)]
     summary["psnr of the worst 5 %"] = mean(worst)
     regions = tuple((name, mean(values)) for name, values in by_region.items())
@@ -217,12 +233,16 @@ def _report(
         name="prior",
         title="The avatar prior on unseen heads",
         summary=summary,
-        tables={"By region": Table(("region", "psnr"), regions)},
+        tables={
+            "By region": Table(("region", "psnr"), regions),
+            DETAIL_TABLE: detail_table(detail),
+        },
         settings=asdict(settings),
         models=models,
         notes=(
             "PSNR in dB over the range [-1, 1]; head and face: over the pixels of the true region.",
             "The perceptual distance has the form of LPIPS over the embedded avatar features; it "
             "is not comparable with LPIPS figures of photographs.",
+            DETAIL_NOTE,
         ),
     )

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 import triptych
-from triptych.errors import check_range, check_whole
+from triptych.config import to_dict
+from triptych.errors import UserError, check_range, check_whole
 from triptych.export.h264 import find_ffmpeg
 from triptych.export.mesh import portrait_mesh, save_mesh
 from triptych.export.pictures import save_png, view_pictures
@@ -24,6 +25,7 @@ from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import model_record, run_record
 from triptych.seeds import check_seed
 from triptych.systems.generate.pipeline import LARGEST_TRUNCATION_PSI, GeneratePipeline
+from triptych.training.fitted_heads import FittedHeadConfig, FittedHeads
 
 SHEET_YAWS_DEG = (-30.0, 0.0, 30.0)
 MOST_PORTRAITS = 100_000
@@ -39,10 +41,11 @@ class GenerateJob:
         seeds: Which heads; see `GeneratePipeline`.
         model: "avatar", a name from the registry, or a file.
         truncation_psi: 1 draws from everything the model knows; towards 0 heads become more alike.
-        size: Side of pictures and videos in pixels; the model's own when None.
+        size: Side of pictures and videos in pixels; the portrait's `picture_size` when None.
         turntable: Also write a video per head.
         mesh: Also write a mesh per head.
         device: Where networks compute; not part of the plan.
+        refine: Fit each head to its avatar; see `training.fitted_heads`.
 
     Raises:
         UserError: A number is out of range.
@@ -55,6 +58,7 @@ class GenerateJob:
     turntable: bool = False
     mesh: bool = False
     device: torch.device = torch.device("cpu")
+    refine: bool = False
 
     def __post_init__(self) -> None:
         check_whole("number of seeds", len(self.seeds), 1, MOST_PORTRAITS)
@@ -63,6 +67,11 @@ class GenerateJob:
         check_range("truncation_psi", self.truncation_psi, 0.0, LARGEST_TRUNCATION_PSI)
         if self.size is not None:
             check_whole("size", self.size, 16, 2048)
+        if self.refine and self.truncation_psi != 1:
+            raise UserError(
+                f"refine fits a seed's own avatar: got truncation_psi {self.truncation_psi:g} with "
+                "it; expected 1"
+            )
 
     def plan(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON values.
@@ -78,6 +87,7 @@ class GenerateJob:
             "seeds": list(self.seeds),
             "truncation_psi": self.truncation_psi,
             "size": self.size,
+            **({"refine": to_dict(FittedHeadConfig())} if self.refine else {}),
             "turntable": self.turntable,
             "mesh": self.mesh,
         }
@@ -94,16 +104,17 @@ class GenerateJob:
         """
         if self.turntable:
             find_ffmpeg()
+        fitted = FittedHeads() if self.refine else None
         folder = OutputFolder.open(out, self.plan(), overwrite=overwrite)
         if folder.finished:
             console.note(f"{out} already holds this very run; nothing to do")
             return
         started = time.monotonic()
         with folder:
-            path = self._write(folder.staging)
+            path = self._write(folder.staging, fitted)
             folder.publish({**run_record(started, self.device), "path": path})
 
-    def _write(self, folder: Path) -> PathTaken:
+    def _write(self, folder: Path, fitted: FittedHeads | None) -> PathTaken:
         """Write everything and return which arithmetic made it."""
         pipeline = self.pipeline()
         for seed in self.seeds:
@@ -112,6 +123,8 @@ class GenerateJob:
         with console.progress("generating", len(self.seeds)) as step:
             for seed in self.seeds:
                 portrait = pipeline(seed, truncation_psi=self.truncation_psi)
+                if fitted is not None:
+                    portrait = fitted(portrait, seed)
                 self._save(portrait, folder / f"seed{seed:05d}")
                 if len(shown) < MOST_SHOWN:
                     shown.append(self._views(portrait))

@@ -47,7 +47,7 @@ def strip(inverted: Inverted) -> np.ndarray:
 def views_sheet(inverted: Inverted) -> np.ndarray:
     """Return the picture and the head from its camera, both mirrored too, then from all sides."""
     target, portrait = inverted.target, inverted.portrait
-    size = int(target.image.shape[-1])
+    size = max(int(target.image.shape[-1]), portrait.picture_size)
     (seen,), (behind,) = (
         view_pictures(portrait, camera, size)
         for camera in (target.camera, target.camera.mirrored())

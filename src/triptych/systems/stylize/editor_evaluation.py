@@ -18,12 +18,14 @@ from triptych.camera import Camera
 from triptych.editors.image_editor import EditRequest, ImageEditor
 from triptych.editors.loading import editor_hash, load_editor
 from triptych.export.sheets import save_image_rows
+from triptych.metrics.detail import DETAIL_MEASURES, DETAIL_SIZE, detail_figures
 from triptych.metrics.identity import identity_kept
 from triptych.metrics.image_metrics import psnr
 from triptych.metrics.metric_networks import StyleNetworks, load_style_networks
 from triptych.metrics.style_classifier import style_recognised
 from triptych.progress import Step, no_progress
 from triptych.runs import console
+from triptych.runs.detail_table import DETAIL_NOTE, DETAIL_TABLE, detail_table
 from triptych.runs.report_file import (
     CPU,
     Cell,
@@ -194,6 +196,12 @@ def _measure_group(
     size = editor.config.image_size
     cameras = [_camera(seed, settings) for seed in seeds]
     source = _true_pictures(heads, seeds, None, cameras, size)
+    regions = torch.cat(
+        [
+            heads.views(seed, None, camera, DETAIL_SIZE).regions
+            for seed, camera in zip(seeds, cameras, strict=True)
+        ]
+    )
     own = networks.identity.embed(source)
     other = own.roll(1, 0)
     found: list[dict[str, Tensor]] = []
@@ -207,8 +215,10 @@ def _measure_group(
         )
         edited = editor.edit(source, request)
         true = _true_pictures(heads, seeds, style, cameras, size)
+        sharp = _true_pictures(heads, seeds, style, cameras, DETAIL_SIZE)
         found.append(
             {
+                **detail_figures(edited, sharp, regions, networks.distance),
                 "psnr": psnr(edited, true),
                 "perceptual": networks.distance(edited, true),
                 "recognised": style_recognised(networks.classifier, edited, style),
@@ -243,16 +253,17 @@ def _report(
 ) -> Report:
     asked = [style for style in kinds if any(style in group.styles for group in groups)]
 
+    def values_of(styles: Sequence[str], measure: str) -> list[float]:
+        return [
+            value
+            for style in styles
+            for group in groups
+            if style in group.styles
+            for value in group.of(style, measure)
+        ]
+
     def over(styles: Sequence[str], measure: str) -> float | None:
-        return mean(
-            [
-                value
-                for style in styles
-                for group in groups
-                if style in group.styles
-                for value in group.of(style, measure)
-            ]
-        )
+        return mean(values_of(styles, measure))
 
     rows: list[tuple[Cell, ...]] = [
         (style, kinds[style], *(over([style], measure) for measure in MEASURES)) for style in asked
@@ -273,11 +284,13 @@ def _report(
             "identity nearer to the source": over(asked, "identity kept"),
             "identity nearer in the true renders": over(asked, "truth kept"),
             "perceptual": over(asked, "perceptual"),
+            "gradient at 256 pixels": over(asked, "gradient"),
             "heads": settings.heads,
             "styles": len(asked),
             "edits": sum(len(group.question["seeds"]) * len(group.styles) for group in groups),
         },
         tables={
+            DETAIL_TABLE: detail_table({name: values_of(asked, name) for name in DETAIL_MEASURES}),
             "By kind": Table(("kind", "styles", *MEASURES), tuple(by_kind)),
             "By style": Table(("style", "kind", *MEASURES), tuple(rows)),
         },
@@ -290,5 +303,6 @@ def _report(
             "style. Truth recognised: the same for the true renders, its ceiling.",
             "Identity kept: share of edits nearer to their source than to another source. Truth "
             "kept: the same for the true renders, its ceiling.",
+            DETAIL_NOTE,
         ),
     )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from triptych.errors import UserError
+from triptych.metrics.detail import DETAIL_MEASURES
 from triptych.ops.colour import from_uint8, to_uint8
 from triptych.seeds import check_seeds_from
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
@@ -24,6 +25,8 @@ MEASURES = (
     "truth recognised",
     "truth kept",
 )
+FIGURES = (*MEASURES, *DETAIL_MEASURES)
+"""All that is kept of every edit."""
 _CLASS_NAME = "EditorGroup"
 
 
@@ -92,6 +95,7 @@ class EditorSettings:
             "yaw_range": self.yaw_range,
             "pitch_range": self.pitch_range,
             "models": dict(models),
+            "figures": list(FIGURES),
         }
 
 
@@ -101,7 +105,7 @@ class EditorGroup:
 
     Attributes:
         question: What was asked; see `EditorSettings.question`.
-        figures: Each of `MEASURES` of each style and head [styles, measures, heads].
+        figures: Each of `FIGURES` of each style and head [styles, measures, heads].
         pictures: Source, edit and truth of the first head in each style [styles, 3, 3, h, h] in
             [-1, 1]; None for groups that are not on the sheet.
     """
@@ -117,7 +121,7 @@ class EditorGroup:
 
     def of(self, style: str, measure: str) -> list[float]:
         """Return one figure of every head in a style."""
-        row = self.figures[self.styles.index(style), MEASURES.index(measure)]
+        row = self.figures[self.styles.index(style), FIGURES.index(measure)]
         return row.tolist()
 
     def save(self, folder: Path) -> None:
@@ -156,9 +160,7 @@ class EditorGroup:
 
 def stacked_figures(values: Sequence[Mapping[str, Tensor]]) -> Tensor:
     """Return figures by measure [heads], one mapping per style, as [styles, measures, heads]."""
-    return torch.stack(
-        [torch.stack([style[name].float() for name in MEASURES]) for style in values]
-    )
+    return torch.stack([torch.stack([style[name].float() for name in FIGURES]) for style in values])
 
 
 def _file_of(folder: Path, question: Mapping[str, Any]) -> Path:

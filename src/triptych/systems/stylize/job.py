@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from triptych.config import to_dict
 from triptych.editors.image_editor import EditRequest
 from triptych.export.h264 import find_ffmpeg
 from triptych.portrait import TriPlanePortrait
+from triptych.progress import Progress
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import file_record, model_record, run_record
@@ -21,6 +23,7 @@ from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.systems.stylize.results import save_results, style_scores
 from triptych.systems.stylize.settings import StylizeSettings
 from triptych.systems.stylize.work_folder import RESUME_FOLDER
+from triptych.training.fitted_heads import FittedHeadConfig, FittedHeads
 
 _EMBEDDED = (
     ("avatar-generator", "generator"),
@@ -42,6 +45,7 @@ class StylizeJob:
         model: "avatar"; a folder of models; or a generator alone, by its name or file.
         editor: "avatar" for the model's own; else see `editors.loading`.
         device: Where networks compute; not part of the plan: a stopped run goes on on any device.
+        refine_identity: Fit the seed's head to its avatar first; see `training.fitted_heads`.
     """
 
     edit: EditRequest
@@ -50,6 +54,7 @@ class StylizeJob:
     model: str = "avatar"
     editor: str = "avatar"
     device: torch.device = torch.device("cpu")
+    refine_identity: bool = False
 
     def plan(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON values.
@@ -67,6 +72,7 @@ class StylizeJob:
             "model": self.model,
             "models": self._models(),
             "editor": self.editor,
+            **({"refine_identity": to_dict(FittedHeadConfig())} if self.refine_identity else {}),
             "settings": to_dict(self.settings),
         }
 
@@ -87,6 +93,7 @@ class StylizeJob:
                 is missing.
         """
         find_ffmpeg()
+        fitted = FittedHeads() if self.refine_identity else None
         folder = OutputFolder.open(out, self.plan(), overwrite=overwrite)
         if folder.finished:
             console.note(f"{out} already holds this very run; nothing to do")
@@ -94,9 +101,9 @@ class StylizeJob:
         if folder.resumed:
             console.note(f"going on with the run that was stopped in {out}")
         with folder.kept_for_resuming():
-            self._write(folder)
+            self._write(folder, fitted)
 
-    def _write(self, folder: OutputFolder) -> None:
+    def _write(self, folder: OutputFolder, fitted: FittedHeads | None) -> None:
         started = time.monotonic()
         pipeline = self.pipeline()
         pipeline.editor.check(self.edit)
@@ -107,13 +114,10 @@ class StylizeJob:
                 f"'{self.model}' has no Image-to-Triplane network: scales of its own codes and "
                 "planes are tuned instead (FF3D's ablation), which takes on little of a style"
             )
-        identity = self.identity
         with console.stages() as progress:
             stylized = pipeline(
                 self.edit,
-                identity=TriPlanePortrait.load(identity)
-                if isinstance(identity, Path)
-                else identity,
+                identity=self._head(pipeline, fitted, progress),
                 work_dir=folder.staging,
                 progress=progress,
                 settings=self.settings,
@@ -125,6 +129,17 @@ class StylizeJob:
         if self.model == "avatar":
             record["scores"] = {"likeliest_styles": style_scores(stylized.portrait)}
         folder.publish(record, drop=(RESUME_FOLDER,))
+
+    def _head(
+        self, pipeline: StylizePipeline, fitted: FittedHeads | None, progress: Progress
+    ) -> int | TriPlanePortrait:
+        """Return what the pipeline takes for the head."""
+        if isinstance(self.identity, Path):
+            return TriPlanePortrait.load(self.identity)
+        if fitted is None:
+            return self.identity
+        head = pipeline.subject(self.identity)
+        return fitted(head, self.identity, progress=partial(progress, "refining the head"))
 
     def _models(self) -> list[dict[str, str]]:
         if self.model == "avatar":

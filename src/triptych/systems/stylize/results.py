@@ -68,7 +68,7 @@ def views_sheet(stylized: Stylized) -> np.ndarray:
     cameras = stylized.views.cameras[shown]
     new = torch.deg2rad(torch.tensor(_NEW_ANGLES_DEG))
     new_cameras = stylized.portrait.config.view.camera(new[:, 0], new[:, 1])
-    size = stylized.views.images.shape[-1]
+    size = max(stylized.views.images.shape[-1], stylized.portrait.picture_size)
     rows = [
         view_pictures(stylized.original, cameras, size),
         [colour_picture(image) for image in stylized.views.images[shown]],

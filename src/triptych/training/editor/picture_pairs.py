@@ -84,9 +84,10 @@ class PicturePairs:
 
     def draw(self, count: int, rng: np.random.Generator) -> list[PicturePair]:
         """Draw pairs; cameras are drawn uniformly."""
-        return [self._pair(*self._targets[index], rng) for index in self._sampler.draw(count, rng)]
+        return [self._pair(int(index), rng) for index in self._sampler.draw(count, rng)]
 
-    def _pair(self, number: int, head: int, variant: str, rng: np.random.Generator) -> PicturePair:
+    def _pair(self, index: int, rng: np.random.Generator) -> PicturePair:
+        number, head, variant = self._targets[index]
         shards = self.sets[number]
         view = int(rng.integers(shards.num_views))
         place = (number, head)

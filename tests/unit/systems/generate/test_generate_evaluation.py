@@ -10,9 +10,20 @@ from triptych.avatars.sets.true_heads import TrueViews, unseen_cameras
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.render.rendering import Rendering
+from triptych.systems.generate import evaluation
 from triptych.systems.generate.evaluation import PriorSettings, measure_prior
 
 SIZE = 8
+
+
+@pytest.fixture(autouse=True)
+def _large_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the grey generator's large pictures be half as contrasted as the true ones."""
+    monkeypatch.setattr(
+        evaluation,
+        "large_pictures",
+        lambda generator, seed, camera: 0.5 * _TrueHeads().views(seed, None, camera, 256).image,
+    )
 
 
 class _GreyGenerator:
@@ -39,12 +50,12 @@ class _TrueHeads:
 
     def views(self, seed: int, style: str | None, camera: Camera, size: int) -> TrueViews:
         assert style is None
-        assert size == SIZE
-        self.seeds.append(seed)
+        self.seeds += [seed] * (size == SIZE)
         image = torch.zeros(len(camera), 3, size, size)
         regions = torch.zeros(len(camera), size, size, dtype=torch.long)
-        image[..., :2], regions[..., :2] = 0.2, 1
-        image[..., 2:4], regions[..., 2:4] = 0.02, 7
+        quarter, half = size // 4, size // 2
+        image[..., :quarter], regions[..., :quarter] = 0.2, 1
+        image[..., quarter:half], regions[..., quarter:half] = 0.02, 7
         return TrueViews(image, (regions > 0)[:, None].float(), regions)
 
 
@@ -83,6 +94,10 @@ def test_figures_of_known_differences() -> None:
     assert by_region["face"] == pytest.approx(20.0, abs=1e-4)
     assert by_region["hair"] == pytest.approx(40.0, abs=1e-3)
     assert by_region["eye"] is None
+    assert summary["gradient at 256 pixels"] == pytest.approx(0.5)
+    detail = {row[0]: row[1:] for row in findings.report.tables["Detail at 256 pixels"].rows}
+    assert detail["hair"][0] == pytest.approx(0.5)
+    assert detail["ears"] == (None, None)
     assert [tuple(picture.shape) for picture in findings.pictures] == [(2, 2, 3, SIZE, SIZE)] * 2
 
 

@@ -22,22 +22,22 @@ from triptych.systems.stylize.editor_evaluation import (
 )
 from triptych.systems.stylize.editor_evaluation_groups import EditorSettings
 
-SIZE = 8
+SIZE = 16
 COLOURS = {"red": (0.8, 0.0, 0.0), "blue": (0.0, 0.0, 0.8)}
 KINDS = {"red": "material", "blue": "creature"}
 
 
-def _plain(colour: tuple[float, ...], count: int = 1) -> Tensor:
-    return torch.tensor(colour).view(1, 3, 1, 1).repeat(count, 1, SIZE, SIZE)
+def _plain(colour: tuple[float, ...], count: int = 1, size: int = SIZE) -> Tensor:
+    return torch.tensor(colour).view(1, 3, 1, 1).repeat(count, 1, size, size)
 
 
 class _Heads:
     """Heads that differ in the brightness of their green corner; a style colours the rest."""
 
     def views(self, seed: int, style: str | None, camera: Camera, size: int) -> TrueViews:
-        image = _plain(COLOURS[style] if style else (0.0, 0.0, 0.0))
+        image = _plain(COLOURS[style] if style else (0.0, 0.0, 0.0), size=size)
         image[:, 1, 0, 0] = 0.1 * seed
-        return TrueViews(image, torch.ones(1, 1, SIZE, SIZE), torch.ones(1, SIZE, SIZE).long())
+        return TrueViews(image, torch.ones(1, 1, size, size), torch.ones(1, size, size).long())
 
 
 class _Editor:
