@@ -56,14 +56,14 @@ DOES_NOT_FIT = (
 )
 
 
-@pytest.mark.parametrize(("hint", "values"), FITS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("hint", "values"), FITS, ids=[str(hint) for hint, _ in FITS])
 def test_what_fits_passes(hint, values):
     for value in values:
         check_argument("it", value, hint)
 
 
 @pytest.mark.parametrize(
-    ("hint", "values", "said"), DOES_NOT_FIT, ids=lambda value: str(value)[:40]
+    ("hint", "values", "said"), DOES_NOT_FIT, ids=[str(hint) for hint, *_ in DOES_NOT_FIT]
 )
 def test_what_does_not_fit_is_named_with_what_was_expected(hint, values, said):
     for value in values:
