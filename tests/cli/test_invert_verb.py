@@ -151,7 +151,7 @@ def test_a_folder_goes_on_and_lists_what_is_bad(run, options, tmp_path, monkeypa
     assert re.search(r"\| a\.png \| \d+\.\d{3} ", table)
     assert "| text.jpg | - | - | - | - | not inverted:" in table
     with Image.open(tmp_path / "all" / "sheet.png") as sheet:
-        assert sheet.width == 4 + 4 * (32 + 4)
+        assert sheet.width == 4 + 4 * (64 + 4)
 
     other = run(*words, "--no-mirror")
     assert other.code == 2

@@ -326,7 +326,7 @@ MISUSED: dict[str, tuple[Callable[[Any], Any], list[tuple[Any, str]]]] = {
         [
             ({"seed": 7.0}, "seed: got 7.0; expected a whole number"),
             ({"seed": "7"}, "seed: got '7'"),
-            ({"num_steps": 2.0}, "num_steps: got 2.0"),
+            ({"num_steps": 2.0}, "num_steps: got 2"),
             ({"noise_level": "high"}, "noise_level: got 'high'"),
             ({"negative_prompt": 7}, "negative_prompt: got 7"),
         ],
