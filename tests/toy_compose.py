@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
+from functools import cache
 
 import torch
 
@@ -26,7 +28,16 @@ WITHOUT_DECODER = replace(TINY, decoder=None)
 
 
 def tiny_region_generator(config: RegionGeneratorConfig = TINY) -> RegionGenerator:
-    """Return a random generator whose surface is hard and round: half the volume wide."""
+    """Return a random generator whose surface is hard and round: half the volume wide.
+
+    It is made once and copied: the least squares of its first shape end in other last bits from
+    call to call, by where the memory of the arrays begins.
+    """
+    return copy.deepcopy(_tiny_region_generator(config))
+
+
+@cache
+def _tiny_region_generator(config: RegionGeneratorConfig) -> RegionGenerator:
     generator = RegionGenerator(config, rng=torch.Generator().manual_seed(4))
     with torch.no_grad():
         generator.renderer.sigmoid_beta.fill_(0.004)
