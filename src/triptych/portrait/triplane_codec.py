@@ -15,7 +15,7 @@ from triptych.fields.triplane import TriPlaneDecoder
 from triptych.models.eg3d_config import EG3DConfig
 from triptych.nn.superresolution import SuperResolution
 from triptych.portrait.triplane_portrait import TriPlanePortrait
-from triptych.weights.safetensors_file import built_from, halved
+from triptych.weights.safetensors_file import built_from, with_halved
 
 _STORED_AS_HALF = ("planes", "superresolution")
 _MOST_CODES = 64
@@ -30,12 +30,8 @@ class TriPlaneCodec:
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return tensors and configuration; unless exact, planes and upsampling are halved."""
         tensors = _PortraitTensors.of(portrait).state_dict()
-        if not exact:
-            tensors = {
-                name: halved(name, tensor) if name.startswith(_STORED_AS_HALF) else tensor
-                for name, tensor in tensors.items()
-            }
-        return tensors, to_dict(portrait.config)
+        stored = tensors if exact else with_halved(tensors, _STORED_AS_HALF)
+        return stored, to_dict(portrait.config)
 
     def decode(
         self,

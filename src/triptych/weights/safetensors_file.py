@@ -230,12 +230,19 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def halved(name: str, tensor: Tensor, dtype: torch.dtype = torch.float16) -> Tensor:
-    """Return a tensor in a type of half precision.
+def with_halved(tensors: Mapping[str, Tensor], parts: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return tensors, in float16 those whose names begin with one of some texts.
 
     Raises:
         UserError: A value does not fit into it.
     """
+    return {
+        name: _halved(name, tensor, torch.float16) if name.startswith(parts) else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def _halved(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     stored = tensor.to(dtype, copy=True, memory_format=torch.contiguous_format)
     if not torch.equal(stored.isfinite(), tensor.isfinite()):
         raise UserError(f"the values of {name} do not fit into {dtype}; store it as float32")
@@ -246,7 +253,7 @@ def _as_stored(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     tensor = tensor.detach().cpu()
     if dtype is None or not tensor.is_floating_point():
         return tensor.contiguous()
-    return halved(name, tensor, dtype)
+    return _halved(name, tensor, dtype)
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

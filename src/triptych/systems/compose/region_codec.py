@@ -18,7 +18,7 @@ from triptych.errors import UserError
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.generator_config import RegionGeneratorConfig
 from triptych.systems.compose.region_portrait import RegionPortrait
-from triptych.weights.safetensors_file import fill_module
+from triptych.weights.safetensors_file import built_from, with_halved
 
 _STORED_AS_HALF = ("generator.decoder.", "generator.feature_transfer.")
 """Sine layers multiply rounding by their frequency; they keep their precision."""
@@ -31,18 +31,13 @@ class RegionCodec:
         self, portrait: RegionPortrait, *, exact: bool
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return tensors and configuration; unless exact, the decoder is halved."""
-        tensors = dict(_PortraitTensors.of(portrait).state_dict())
-        if not exact:
-            tensors = {
-                name: tensor.half() if name.startswith(_STORED_AS_HALF) else tensor
-                for name, tensor in tensors.items()
-            }
+        tensors = _PortraitTensors.of(portrait).state_dict()
         config = {
             "generator": to_dict(portrait.generator.config),
             "only": None if portrait.only is None else list(portrait.only),
             "shown": None if portrait.shown is None else list(portrait.shown),
         }
-        return tensors, config
+        return tensors if exact else with_halved(tensors, _STORED_AS_HALF), config
 
     def decode(
         self,
@@ -58,8 +53,7 @@ class RegionCodec:
         """
         read = from_dict(RegionGeneratorConfig, config.get("generator", {}))
         only, shown = (_chosen(config, name, read, source) for name in ("only", "shown"))
-        stored = _PortraitTensors(read)
-        fill_module(stored, tensors, source)
+        stored = built_from(lambda: _PortraitTensors(read), tensors, source)
         return RegionPortrait(
             generator=stored.generator,
             codes=stored.codes,
