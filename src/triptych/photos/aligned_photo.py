@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera, camera_at
+from triptych.errors import UserError
 from triptych.framing import FaceFraming
+from triptych.ops.colour import check_images
 from triptych.photos.detectors.face import Face, FloatArray, Pixels
 from triptych.photos.detectors.rotations import about_x, turn_to_axis
 from triptych.photos.detectors.window import Window, cut_window
@@ -18,6 +20,17 @@ from triptych.photos.five_point_crop import CANVAS, CROP, CropPlan, plan_crop
 from triptych.photos.photo import photo_tensor
 
 _SHOWN_OUTSIDE = 0.02  # a smaller part outside the photo is not worth a note
+
+
+def check_aligned(image: Tensor, camera: Camera) -> None:
+    """Raise UserError unless an image is one square picture in [-1, 1] with one camera."""
+    check_images("aligned picture", image)
+    if image.shape[0] != 1 or image.shape[2] != image.shape[3]:
+        raise UserError(
+            f"aligned picture: got {list(image.shape)}; expected one square picture [1, 3, h, h]"
+        )
+    if len(camera) != 1:
+        raise UserError(f"camera of the picture: got {len(camera)} views; expected one")
 
 
 @dataclass(frozen=True, eq=False)

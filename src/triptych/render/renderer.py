@@ -80,6 +80,19 @@ class RenderConfig:
             if self.disparity_sampling and self.ray_start == 0:
                 raise UserError("disparity sampling needs ray_start above 0")
 
+    def fixed_limits(self, needed_by: str) -> tuple[float, float]:
+        """Return where rays start and end.
+
+        Args:
+            needed_by: What cannot do without fixed limits, for the message.
+
+        Raises:
+            UserError: The limits are "auto".
+        """
+        if isinstance(self.ray_start, str) or isinstance(self.ray_end, str):
+            raise UserError(f"{needed_by} needs fixed ray limits; ray_start is 'auto'")
+        return self.ray_start, self.ray_end
+
     @property
     def rule(self) -> MarchingRule:
         """What turns samples into weights."""

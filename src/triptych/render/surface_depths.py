@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from triptych.errors import UserError
 from triptych.fields.base import Field
 from triptych.render.depth_samplers import importance_depths, stratified_depths
 from triptych.render.rays import Rays
@@ -41,9 +40,8 @@ def surface_depths(
     Raises:
         UserError: The ray limits are "auto".
     """
-    if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
-        raise UserError("training through patches needs fixed ray limits; ray_start is 'auto'")
-    spread = stratified_depths(config.ray_start, config.ray_end, jitter.shape[-1], jitter=jitter)
+    near, far = config.fixed_limits("training through patches")
+    spread = stratified_depths(near, far, jitter.shape[-1], jitter=jitter)
     geometry = field.geometry(rays.points(spread).flatten(1, 2)).reshape(spread.shape).float()
     weights = config.rule.interval_weights(geometry, spread)
     close = importance_depths(spread, weights, uniform)

@@ -56,7 +56,8 @@ class FittedHeads:
 
     Args:
         heads: The avatars; those of the default asset pack when None.
-        perceptual: Distance [b] of two batches of pictures; the embedded one when None.
+        perceptual: Distance [b] of two batches of pictures, where patches are compared; the
+            embedded one when None.
         config: What a head is fitted to, and how.
         cache: Folder of finished planes; "fitted-heads" in the user's cache folder when None.
 
@@ -72,8 +73,10 @@ class FittedHeads:
         cache: str | Path | None = None,
     ) -> None:
         self.heads = AvatarHeads() if heads is None else heads
-        self.perceptual = perceptual or AvatarPerceptualDistance.from_pretrained()
         self.config = config or FittedHeadConfig()
+        self.perceptual = perceptual
+        if perceptual is None and self.config.fit.patches:
+            self.perceptual = AvatarPerceptualDistance.from_pretrained()
         self.cache = Path(cache) if cache else user_cache_folder() / _CACHE_FOLDER
         make_writable_folder(self.cache)
 

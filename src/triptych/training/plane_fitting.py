@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from triptych.errors import UserError
 from triptych.fields.triplane import TriPlaneField
 from triptych.render.empty_space import EmptySpace
 from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_through
@@ -116,8 +115,7 @@ class PlaneFitting:
         occupancy: OccupancyGrid | None = None,
         seed: int = 0,
     ) -> None:
-        if isinstance(rendering.ray_start, str) or isinstance(rendering.ray_end, str):
-            raise UserError("fitting planes needs fixed ray limits; this head's are 'auto'")
+        near, far = rendering.fixed_limits("fitting planes")
         self.views, self.rendering, self.config = views, rendering, config
         self.perceptual = perceptual
         self.planes = field.planes.detach().clone().requires_grad_(True)
@@ -127,8 +125,8 @@ class PlaneFitting:
         self._sampling = GuidedSampling(
             num_spread=config.num_spread,
             num_guided=config.num_guided,
-            near=rendering.ray_start,
-            far=rendering.ray_end,
+            near=near,
+            far=far,
         )
         self._surface, self._near = spread_outwards(views.depth, views.depth > 0, config.reach)
         self._close = self._near.flatten().nonzero()[:, 0]

@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera
-from triptych.errors import UserError
 from triptych.metrics.identity import identity_similarity
 from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.fast_synthesis import synthesize_planes
-from triptych.ops.colour import check_images
 from triptych.ops.resize import fit_size
-from triptych.photos.aligned_photo import AlignedPhoto
+from triptych.photos.aligned_photo import AlignedPhoto, check_aligned
 from triptych.photos.mirror_uncertainty import mirror_uncertainty, mirrored_and_upsampled
 from triptych.portrait import TriPlanePortrait
 
@@ -63,13 +61,7 @@ def target_of(
     Raises:
         UserError: It is not one square picture in [-1, 1] with one camera.
     """
-    check_images("aligned picture", image)
-    if image.shape[0] != 1 or image.shape[2] != image.shape[3]:
-        raise UserError(
-            f"aligned picture: got {list(image.shape)}; expected one square picture [1, 3, h, h]"
-        )
-    if len(camera) != 1:
-        raise UserError(f"camera of the picture: got {len(camera)} views; expected one")
+    check_aligned(image, camera)
     return InversionTarget(
         fit_size(image, size), camera, None if uncertainty is None else uncertainty[None].to(image)
     )

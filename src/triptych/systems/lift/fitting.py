@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from triptych.errors import UserError
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress, Step, count_steps
 from triptych.render.rays import Rays, camera_rays
-from triptych.render.renderer import RenderConfig, render_at_depths
+from triptych.render.renderer import render_at_depths
 from triptych.systems.lift.colours import Colours
 from triptych.systems.lift.levels import PlaneLevels, rate_factor
 from triptych.systems.lift.settings import LiftSettings, RaySettings, SpaceSettings
@@ -141,7 +140,7 @@ def fit_rays(
     """
     levels.begin()
     hard, rendering = _HardPoints(levels, targets.solid), levels.avatar.config.rendering
-    limits = ray_limits(rendering)
+    limits = rendering.fixed_limits("lifting a photo")
     device = targets.surface.points.device
     rays = camera_rays(views.cameras, views.size)
     for step in range(settings.steps):
@@ -245,18 +244,6 @@ def _drawn_rays(views: ViewTargets, number: int, rng: torch.Generator) -> tuple[
         pixels.append(near[torch.randint(len(near), (count,), generator=rng)])
         chosen.append(torch.full((count,), view))
     return torch.cat(chosen), torch.cat(pixels)
-
-
-def ray_limits(rendering: RenderConfig) -> tuple[float, float]:
-    """Return where rays start and end.
-
-    Raises:
-        UserError: The generator's rays have no fixed limits.
-    """
-    start, end = rendering.ray_start, rendering.ray_end
-    if isinstance(start, str) or isinstance(end, str):
-        raise UserError("lifting needs a generator with fixed ray limits; ray_start is 'auto'")
-    return start, end
 
 
 def _drawn_depths(

@@ -16,13 +16,13 @@ from torch.nn import functional
 
 from triptych.camera import Camera
 from triptych.config import to_dict
-from triptych.errors import UserError, check_type, check_whole
+from triptych.errors import check_type, check_whole
 from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.feature_network import AvatarFeatures
-from triptych.ops.colour import check_images
 from triptych.ops.placement import device_of, move
 from triptych.ops.precision import check_network_dtype
+from triptych.photos.aligned_photo import check_aligned
 from triptych.photos.aligner import Detector, PhotoAligner, UnusableFace
 from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
@@ -32,7 +32,7 @@ from triptych.portrait.provenance import provenance_of
 from triptych.progress import Progress, count_steps, no_progress
 from triptych.systems.lift.avatar import AvatarSearch, num_trials
 from triptych.systems.lift.colours import colours_of
-from triptych.systems.lift.fitting import fit_portrait, ray_limits
+from triptych.systems.lift.fitting import fit_portrait
 from triptych.systems.lift.landmarks import LandmarkFinder, find_landmarks
 from triptych.systems.lift.likeness import ConfidenceMap, Lifted
 from triptych.systems.lift.photograph import Photograph
@@ -82,7 +82,7 @@ class LiftPipeline:
         self.landmarks = landmarks
         self.name, self.hashes = name, dict(hashes or {})
         self._find_avatar = AvatarSearch(self.generator, self.network)
-        ray_limits(generator.config.rendering)
+        generator.config.rendering.fixed_limits("lifting a photo")
 
     @classmethod
     def from_pretrained(
@@ -210,7 +210,7 @@ class LiftPipeline:
             UserError: The picture cannot be used.
         """
         settings, progress = settings or LiftSettings(), progress or no_progress
-        _check_aligned(image, camera)
+        check_aligned(image, camera)
         notes = _notes_on_turn(camera, anyway=anyway) + self.landmarks.notes
         clock = _Clock()
         device = device_of(self.generator)
@@ -271,16 +271,6 @@ def psnr_of_person(portrait: TriPlanePortrait, photo: Photograph) -> float:
     weight = (_area(person, size) > 0.5).float()
     error = ((pred - true).square() * weight).sum() / (3 * weight.sum().clamp(min=1))
     return float(psnr_from_mse(error))
-
-
-def _check_aligned(image: Tensor, camera: Camera) -> None:
-    check_images("aligned picture", image)
-    if image.shape[0] != 1 or image.shape[2] != image.shape[3]:
-        raise UserError(
-            f"aligned picture: got {list(image.shape)}; expected one square picture [1, 3, h, h]"
-        )
-    if len(camera) != 1:
-        raise UserError(f"camera of the picture: got {len(camera)} views; expected one")
 
 
 def _notes_on_turn(camera: Camera, *, anyway: bool) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from triptych.errors import UserError
 from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import resize
 from triptych.portrait import TriPlanePortrait
@@ -118,8 +117,7 @@ class ViewRenderer:
         self, portrait: TriPlanePortrait, views: EditedViews, settings: StylizeSettings
     ) -> None:
         config = portrait.config.rendering
-        if isinstance(config.ray_start, str) or isinstance(config.ray_end, str):
-            raise UserError("stylising needs a head with fixed ray limits; its ray_start is 'auto'")
+        near, far = config.fixed_limits("stylising a head")
         self.portrait, self.settings, self.config = portrait, settings, config
         self.cameras = views.cameras
         self.ray_size = int(views.originals.depth.shape[-1])
@@ -130,8 +128,8 @@ class ViewRenderer:
             num_spread=settings.num_spread,
             num_guided=settings.num_guided,
             deviation=settings.guided_deviation,
-            near=config.ray_start,
-            far=config.ray_end,
+            near=near,
+            far=far,
         )
         self.target = with_plain_background(
             views.images, views.originals.alpha, settings.background_margin, config.background
