@@ -6,35 +6,6 @@ from pathlib import Path
 
 from source_tree import FILES, SOURCE, imported_modules, module_name
 
-LAYERS = (
-    {
-        "errors",
-        "seeds",
-        "arguments",
-        "config",
-        "json_text",
-        "temporaries",
-        "files",
-        "folder_lock",
-        "planned_folder",
-        "camera",
-        "framing",
-        "progress",
-    },
-    {"ops"},
-    {"fields", "nn"},
-    {"render"},
-    {"models"},
-    {"weights"},
-    {"portrait"},
-    {"avatars", "metrics", "export"},
-    {"photos", "editors"},
-    {"training", "runs"},
-    {"systems"},
-    {"cli", "studio", "__init__", "__main__"},
-)
-"""From the ground up; a room imports itself and lower layers, never a room beside it."""
-
 GROUND = (
     "errors",
     "seeds",
@@ -50,6 +21,22 @@ GROUND = (
     "progress",
 )
 """Files of the ground, lowest first; each imports itself and those before it."""
+
+LAYERS = (
+    set(GROUND),
+    {"ops"},
+    {"fields", "nn"},
+    {"render"},
+    {"models"},
+    {"weights"},
+    {"portrait"},
+    {"avatars", "metrics", "export"},
+    {"photos", "editors"},
+    {"training", "runs"},
+    {"systems"},
+    {"cli", "studio", "__init__", "__main__"},
+)
+"""From the ground up; a room imports itself and lower layers, never a room beside it."""
 
 TOP = {"cli", "studio", "__init__", "__main__"}
 """These import each other too."""

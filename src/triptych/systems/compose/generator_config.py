@@ -75,7 +75,7 @@ class RegionSampling:
 
 
 def published_view() -> ViewConfig:
-    """Return CNeRF's camera, its unit sphere enlarged to this package's camera distance."""
+    """Return CNeRF's camera, its unit sphere scaled to this package's camera distance."""
     return ViewConfig(radius=RADIUS, target=(0.0, 0.0, 0.0), focal=FOCAL)
 
 

@@ -69,12 +69,12 @@ def joined(
     first, second = surface.edges.T
     guide = surface.smoothed(guide, _GUIDE_SMOOTHING)
     trust = smoothstep(surface.smoothed(known, 6), *_KNOWN)
-    told = np.minimum(trust[first], trust[second])
+    seen = np.minimum(trust[first], trust[second])
     alike = np.maximum(_ACROSS_REGIONS, (regions[first] * regions[second]).sum(axis=1))
-    slopes = surface.laplacian(alike * told)
+    slopes = surface.laplacian(alike * seen)
     tie = _TIE * trust + _LOOSE_TIE
     data = confidence**2
-    matrix = surface.laplacian(np.where(told > 0.5, alike, 1.0)) + sparse.diags(data + tie)
+    matrix = surface.laplacian(np.where(seen > 0.5, alike, 1.0)) + sparse.diags(data + tie)
     right = slopes @ guide + data[:, None] * photo + tie[:, None] * guide
     return splu(matrix.tocsc()).solve(right)
 

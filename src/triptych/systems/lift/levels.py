@@ -17,7 +17,7 @@ from triptych.portrait import TriPlanePortrait
 from triptych.systems.lift.settings import LiftSettings
 
 _BETAS = (0.9, 0.99)
-_FIRST_MEAN = 10  # steps after which the running mean forgets as slowly as it is told
+_FIRST_MEAN = 10  # steps after which the running mean forgets as slowly as is set
 
 
 class PlaneLevels:
