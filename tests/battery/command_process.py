@@ -27,6 +27,8 @@ _IMPORTED = (
     "triptych.systems.stylize.pipeline",
     "triptych.systems.compose.job",
     "triptych.systems.invert.job",
+    "triptych.systems.lift.job",
+    "torch._dynamo",  # which every optimiser imports
     "diffusers.models.autoencoders.autoencoder_tiny",
     "diffusers.models.unets.unet_2d_condition",
     "diffusers.schedulers.scheduling_ddim",

@@ -88,10 +88,16 @@ def crop_round(image: Tensor, mask: Tensor, size: int) -> Tensor:
     Returns:
         Windows [b, c, size, size].
     """
-    covered = F.avg_pool2d(mask[:, None].float(), size, stride=1)[:, 0]
+    covered = _window_sums(_window_sums(mask.int(), size, dim=1), size, dim=2)
     place = covered.flatten(1).argmax(dim=1)
     width = covered.shape[-1]
     steps = torch.arange(size, device=image.device)
     rows, columns = (place // width)[:, None] + steps, (place % width)[:, None] + steps
     number = torch.arange(len(image), device=image.device)[:, None, None]
     return image[number, :, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+
+
+def _window_sums(counts: Tensor, size: int, dim: int) -> Tensor:
+    """Return the sums of all windows of `size` neighbours along a dimension."""
+    upto = F.pad(counts.movedim(dim, -1).cumsum(-1), (1, 0))
+    return (upto[..., size:] - upto[..., :-size]).movedim(-1, dim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,17 +153,27 @@ def attribute_slices() -> dict[str, slice]:
     return consecutive_slices({name: scale.width for name, scale in _SCALES.items()})
 
 
+def _filled(name: str) -> NDArray[np.float64]:
+    """Return the centres or spreads of all numbers of the attribute vector."""
+    values = [np.broadcast_to(getattr(scale, name), scale.width) for scale in _SCALES.values()]
+    return np.concatenate(values).astype(np.float64)
+
+
+_CENTRE, _SPREAD = _filled("centre"), _filled("spread")
+
+
 def attribute_vector(attributes: Attributes) -> NDArray[np.float32]:
     """Flatten attributes into float32 [ATTRIBUTE_DIM] of about unit standard deviation.
 
     Choices become one-hot blocks with the value 2.5 at the chosen place.
     """
-    parts = []
-    for field in fields(Attributes):
-        scale = _SCALES[field.name]
-        value = getattr(attributes, field.name)
-        if field.name in _CHOICES:
-            value = [float(option == value) for option in _CHOICES[field.name]]
-        centred = np.atleast_1d(np.asarray(value, np.float64)) - np.asarray(scale.centre)
-        parts.append(centred / np.asarray(scale.spread))
-    return np.concatenate(parts).astype(np.float32)
+    numbers: list[float] = []
+    for name in _SCALES:
+        value = getattr(attributes, name)
+        if name in _CHOICES:
+            numbers.extend(float(option == value) for option in _CHOICES[name])
+        elif isinstance(value, tuple):
+            numbers.extend(value)
+        else:
+            numbers.append(value)
+    return ((np.array(numbers) - _CENTRE) / _SPREAD).astype(np.float32)

@@ -74,6 +74,8 @@ _GARMENT_SUITS = {
     "male_casualsuit06": (0.3, -0.3),
     "male_elegantsuit01": (0.5, -1.8),
 }
+_SUITS_OF_HAIR = np.array([_HAIR_SUITS[name] for name in HAIR_STYLES])
+_SUITS_OF_GARMENTS = np.array([_GARMENT_SUITS[name] for name in GARMENTS])
 
 # Palettes are sRGB, 0..255.
 _HAIR_SHADES = (
@@ -149,46 +151,45 @@ def attributes_from_latent(latent: FloatArray) -> Attributes:
     gender = _sigmoid(3.5 * draw.one("gender"))
     ancestry = _softmax(1.7 * draw.many("ancestry"))
     age = float(np.interp(draw.uniform("age"), _AGE_QUANTILES, _AGES))
-    skin_tone = float(
-        np.clip(ancestry @ np.array(_TONE_OF_ANCESTRY) + 0.8 * draw.one("skin_tone"), 0.0, 8.6)
-    )
+    tone = float(ancestry @ np.array(_TONE_OF_ANCESTRY)) + 0.8 * draw.one("skin_tone")
+    skin_tone = _clip(tone, 0.0, 8.6)
     fair = _step(-skin_tone, -3.2, -2.6)
     grown_up = _step(age, 0.36, 0.42)
     man = _sigmoid(12.0 * (gender - 0.6)) * grown_up
     woman = _sigmoid(12.0 * (0.4 - gender)) * grown_up
-    beard = float(np.clip(1.2 * (draw.one("beard") - 0.3), 0.0, 1.0)) * man
+    beard = _clip(1.2 * (draw.one("beard") - 0.3), 0.0, 1.0) * man
     return Attributes(
         gender=gender,
         ancestry=_tuple(ancestry),
         age=age,
-        weight=float(np.clip(0.5 + 0.2 * draw.one("weight"), 0.0, 1.0)),
-        muscle=float(np.clip(0.5 + 0.15 * draw.one("muscle"), 0.0, 1.0)),
+        weight=_clip(0.5 + 0.2 * draw.one("weight"), 0.0, 1.0),
+        muscle=_clip(0.5 + 0.15 * draw.one("muscle"), 0.0, 1.0),
         face=_tuple(draw.many("face")),
         outline=_tuple(0.45 * _softmax(1.5 * draw.many("outline"))),
         ears=_tuple(0.35 * _softmax(1.5 * draw.many("ears"))),
         asymmetry=_tuple(draw.many("asymmetry")),
-        smile=float(np.clip(0.35 + 0.3 * draw.one("smile"), 0.0, 1.0)),
+        smile=_clip(0.35 + 0.3 * draw.one("smile"), 0.0, 1.0),
         brow_raise=0.12 + 0.13 * draw.one("brow_raise"),
         mouth_open=max(0.0, -0.1 + 0.2 * draw.one("mouth_open")),
         gaze=_tuple(draw.many("gaze") * np.array([0.06, 0.03])),
         skin_tone=skin_tone,
         skin_tint=_tuple(0.03 * draw.many("skin_tint")),
-        redness=float(np.clip(0.55 + 0.2 * draw.one("redness"), 0.15, 1.2)),
-        sockets=float(np.clip(0.5 + 0.15 * draw.one("sockets"), 0.1, 0.9)),
-        freckles=float(np.clip(draw.one("freckles") - 1.1, 0.0, 1.0)) * fair,
+        redness=_clip(0.55 + 0.2 * draw.one("redness"), 0.15, 1.2),
+        sockets=_clip(0.5 + 0.15 * draw.one("sockets"), 0.1, 0.9),
+        freckles=_clip(draw.one("freckles") - 1.1, 0.0, 1.0) * fair,
         hair_rgb=_hair_colour(draw, float(ancestry[2]), age),
         hair_style=_hair_style(draw, gender, age, ancestry),
         hair_volume=0.03 + 0.02 * draw.one("hair_volume"),
         hair_length=0.95 + 0.12 * draw.one("hair_length"),
-        hair_wave=float(np.clip(0.3 + 0.3 * draw.one("hair_wave"), 0.0, 1.0)),
+        hair_wave=_clip(0.3 + 0.3 * draw.one("hair_wave"), 0.0, 1.0),
         beard=beard if beard > 0.35 else 0.0,
         goatee=_sigmoid(4.0 * (draw.one("goatee") - 0.4)),
-        stubble=float(np.clip(0.25 + 0.2 * draw.one("stubble"), 0.0, 0.6)) * man,
+        stubble=_clip(0.25 + 0.2 * draw.one("stubble"), 0.0, 0.6) * man,
         brow_shape=_tuple(draw.many("brow_shape")),
         iris_rgb=_iris_colour(draw, float(ancestry[2])),
-        lipstick=float(np.clip(0.5 + 0.4 * draw.one("lipstick"), 0.0, 1.0)) * woman,
+        lipstick=_clip(0.5 + 0.4 * draw.one("lipstick"), 0.0, 1.0) * woman,
         lipstick_shade=2.0 * draw.uniform("lipstick_shade") - 1.0,
-        eye_shadow=float(np.clip(0.3 + 0.4 * draw.one("eye_shadow"), 0.0, 1.0)) * woman,
+        eye_shadow=_clip(0.3 + 0.4 * draw.one("eye_shadow"), 0.0, 1.0) * woman,
         eye_shadow_shade=2.0 * draw.uniform("eye_shadow_shade") - 1.0,
         garment=_garment(draw, gender),
         garment_rgb=_cloth_colour(draw.many("garment_colour"), saturation=(0.15, 0.60)),
@@ -226,24 +227,24 @@ class _LatentReader:
 
 
 def _hair_colour(draw: _LatentReader, caucasian: float, age: float) -> tuple[float, ...]:
-    lightness = float(np.clip(draw.uniform("hair_shade") - 0.55 * (1.0 - caucasian), 0.0, 1.0))
+    lightness = _clip(draw.uniform("hair_shade") - 0.55 * (1.0 - caucasian), 0.0, 1.0)
     colour = _palette(_HAIR_SHADES, np.linspace(0.0, 1.0, len(_HAIR_SHADES)), lightness)
     ginger = _sigmoid(5.0 * (draw.one("hair_ginger") - 1.3)) * caucasian
     colour = _mix(colour, np.array(_GINGER), ginger)
     inclination = draw.one("hair_grey")
-    greying = float(np.clip((age - 0.66) / 0.14, 0.0, 1.0)) * _sigmoid(4.0 * (inclination + 0.6))
-    whiteness = float(np.clip((age - 0.72) / 0.2, 0.0, 1.0)) * _sigmoid(3.0 * inclination)
+    greying = _clip((age - 0.66) / 0.14, 0.0, 1.0) * _sigmoid(4.0 * (inclination + 0.6))
+    whiteness = _clip((age - 0.72) / 0.2, 0.0, 1.0) * _sigmoid(3.0 * inclination)
     grey = _mix(np.array(_GREY, np.float64), np.array(_WHITE), whiteness)
     return _tuple(_mix(colour, grey, greying) / 255.0)
 
 
 def _iris_colour(draw: _LatentReader, caucasian: float) -> tuple[float, ...]:
-    lightness = float(np.clip(draw.uniform("iris") - 0.6 * (1.0 - caucasian), 0.0, 1.0))
+    lightness = _clip(draw.uniform("iris") - 0.6 * (1.0 - caucasian), 0.0, 1.0)
     return _tuple(_palette(_IRIS_SHADES, _IRIS_STOPS, lightness) / 255.0)
 
 
 def _hair_style(draw: _LatentReader, gender: float, age: float, ancestry: FloatArray) -> str:
-    suits = np.array([_HAIR_SUITS[name] for name in HAIR_STYLES]) @ np.array([gender, 1.0 - gender])
+    suits = _SUITS_OF_HAIR @ np.array([gender, 1.0 - gender])
     african = float(ancestry[0])
     suits[HAIR_STYLES.index("afro")] += 1.6 * african - 0.6
     suits[HAIR_STYLES.index("curls")] += 0.8 * african - 0.2
@@ -253,7 +254,7 @@ def _hair_style(draw: _LatentReader, gender: float, age: float, ancestry: FloatA
 
 
 def _garment(draw: _LatentReader, gender: float) -> str:
-    suits = np.array([_GARMENT_SUITS[name] for name in GARMENTS]) @ np.array([gender, 1.0 - gender])
+    suits = _SUITS_OF_GARMENTS @ np.array([gender, 1.0 - gender])
     return GARMENTS[int(np.argmax(suits + draw.many("garment")))]
 
 
@@ -278,8 +279,12 @@ def _mix(start: FloatArray, end: FloatArray, share: float) -> FloatArray:
     return start + (end - start) * share
 
 
+def _clip(value: float, least: float, most: float) -> float:
+    return min(max(value, least), most)
+
+
 def _step(value: float, start: float, end: float) -> float:
-    return float(np.clip((value - start) / (end - start), 0.0, 1.0))
+    return _clip((value - start) / (end - start), 0.0, 1.0)
 
 
 def _sigmoid(value: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -67,3 +68,9 @@ def latent_from_seed(
         )
     person = attributes.attributes_from_latent(attribute_psi * attributes.latent_from_seed(seed))
     return torch.from_numpy(attributes.attribute_vector(person))[None].float()
+
+
+@lru_cache(maxsize=2)
+def latents_of_first_seeds(count: int, z_dim: int, kind: LatentKind) -> Tensor:
+    """Return the latents [count, z_dim] of the seeds from 0 up, made once; not to be changed."""
+    return torch.cat([latent_from_seed(seed, z_dim, kind) for seed in range(count)])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.latents import latents_of_first_seeds
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import CountProgress
 from triptych.systems.invert.refinement.objective import InversionObjective
@@ -36,8 +37,9 @@ class KnownHeads:
     def of(cls, generator: TriPlaneGenerator) -> KnownHeads:
         """Return enough heads of a generator for the statistics of its codes."""
         config = generator.config
-        seeds = range(max(_SEEDS, _SEEDS_PER_CODE_ENTRY * config.w_dim))
-        latents = torch.cat([generator.latent(seed) for seed in seeds])
+        count = max(_SEEDS, _SEEDS_PER_CODE_ENTRY * config.w_dim)
+        latents = latents_of_first_seeds(count, config.z_dim, config.latent_kind)
+        latents = latents.to(next(generator.parameters()).device)
         return cls(latents, generator.mapping(latents)[:, 0])
 
     def to(self, device: torch.device | str) -> KnownHeads:
