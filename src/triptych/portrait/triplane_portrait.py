@@ -43,6 +43,9 @@ class TriPlanePortrait(Portrait):
         config: Configuration of the generator whose decoder and renderer these are.
         camera: The default camera.
         provenance: How the portrait was made, as JSON values.
+
+    Raises:
+        UserError: Planes or codes have another shape, or are of several heads.
     """
 
     planes: Tensor
@@ -52,6 +55,20 @@ class TriPlanePortrait(Portrait):
     config: EG3DConfig
     camera: Camera
     provenance: dict[str, Any] = dataclass_field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        planes, ws, channels = self.planes, self.ws, self.config.backbone.plane_channels
+        if planes.ndim != 5 or planes.shape[1:3] != (3, channels) or not planes.is_floating_point():
+            raise UserError(
+                f"planes: got {planes.dtype} {list(planes.shape)}; expected floats "
+                f"[1, 3, {channels}, h, w]"
+            )
+        if ws.ndim != 3 or not ws.is_floating_point():
+            raise UserError(f"ws: got {ws.dtype} {list(ws.shape)}; expected floats [1, k, d]")
+        if planes.shape[0] != 1 or ws.shape[0] != 1:
+            raise UserError(
+                f"a portrait is of one head: got {planes.shape[0]} planes and {ws.shape[0]} codes"
+            )
 
     @classmethod
     @checked
@@ -74,16 +91,6 @@ class TriPlanePortrait(Portrait):
             path: How planes are synthesized; see `models.fast_synthesis`.
         """
         planes = synthesize_planes(generator, ws, path) if planes is None else planes
-        channels = generator.config.backbone.plane_channels
-        if planes.ndim != 5 or planes.shape[1:3] != (3, channels) or not planes.is_floating_point():
-            raise UserError(
-                f"planes: got {planes.dtype} {list(planes.shape)}; expected floats "
-                f"[1, 3, {channels}, h, w]"
-            )
-        if planes.shape[0] != 1 or ws.shape[0] != 1:
-            raise UserError(
-                f"a portrait is of one head: got {planes.shape[0]} planes and {ws.shape[0]} codes"
-            )
         head = generator.superresolution if generator.config.superresolution else None
         return cls(
             planes=planes.detach().clone(),

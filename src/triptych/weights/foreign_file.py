@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from triptych.errors import UserError
+from triptych.weights.safetensors_layout import read_layout
 from triptych.weights.untrusted.known_calls import is_plain
 from triptych.weights.untrusted.stored_networks import tensor_table
 from triptych.weights.untrusted.untrusted_file import read_untrusted
@@ -26,6 +27,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         raise UserError(f"cannot read {file}: there is no such file")
     try:
         if file.suffix == ".safetensors":
+            read_layout(file)  # a hostile table is refused unread
             return safetensors.torch.load_file(file)
         return _read_state_dict(file)
     except OSError as error:

@@ -95,6 +95,20 @@ def test_a_portrait_is_of_one_head(toy_generator):
         TriPlanePortrait.from_generator(toy_generator, ws)
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"planes": torch.zeros(3, 8, 16, 16)}, "planes: got torch.float32 .3, 8, 16, 16."),
+        ({"planes": torch.zeros(1, 3, 1, 16, 16)}, "expected floats .1, 3, .*, h, w."),
+        ({"ws": torch.zeros(1, 16)}, "ws: got torch.float32 .1, 16.; expected floats .1, k, d."),
+        ({"ws": torch.zeros(1, 4, 16).long()}, "ws: got torch.int64"),
+    ],
+)
+def test_a_portrait_put_together_by_hand_is_checked(toy_portrait, change, complaint):
+    with pytest.raises(UserError, match=complaint):
+        dataclasses.replace(toy_portrait, **change)
+
+
 def test_later_training_does_not_change_a_portrait():
     generator = tiny_generator()
     ws = generator.mapping(torch.zeros(1, generator.config.z_dim))

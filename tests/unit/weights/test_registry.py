@@ -145,3 +145,10 @@ def test_tensors_of_other_programs_are_read_without_running_code(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             read_tensors(tmp_path / f"{name}.pth")
+
+
+def test_a_hostile_table_of_tensors_is_refused_unread(tmp_path):
+    table = b"[" * 200_000
+    (tmp_path / "deep.safetensors").write_bytes(len(table).to_bytes(8, "little") + table)
+    with pytest.raises(UserError, match=r"deep\.safetensors"):
+        read_tensors(tmp_path / "deep.safetensors")

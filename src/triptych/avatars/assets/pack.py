@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.avatars.assets.pack_reader import check_columns, check_reach, indices_of, read_arrays
 from triptych.errors import UserError
 from triptych.files import user_cache_folder
 
@@ -160,10 +161,8 @@ def load_assets(path: str | Path | None = None) -> HeadAssets:
             f"--out {default_pack_path()} (or set {PACK_VARIABLE})"
         )
     try:
-        with np.load(source) as pack:
-            arrays = {name: pack[name] for name in pack.files}
-        return _assets_from(arrays)
-    except (KeyError, ValueError, OSError) as error:
+        return _assets_from(read_arrays(source))
+    except (KeyError, ValueError, IndexError, OSError) as error:
         raise UserError(
             f"head assets: {source} is not a head asset pack ({error}); build it again with: "
             f"triptych data makehuman --from DIR DIR --out {source}"
@@ -175,17 +174,17 @@ def _source(path: str | Path | None = None) -> Path:
 
 
 def _assets_from(arrays: Mapping[str, np.ndarray]) -> HeadAssets:
+    check_columns(arrays, ["base/vertices"], 3)
+    check_columns(arrays, ["base/faces"], 4)
     base = np.zeros((_NUM_BASE_VERTICES, 3))
-    base[arrays["base/vertex_ids"].astype(np.int64)] = arrays["base/vertices"] / _BASE_UNITS
+    base[_base_ids(arrays, "base/vertex_ids")] = arrays["base/vertices"] / _BASE_UNITS
+    check_reach({"base/vertices": base})
     targets = _targets_from(arrays)
     control_targets = _control_targets(targets)
     return HeadAssets(
         base=base,
-        body_faces=arrays["base/faces"].astype(np.int64),
-        eyeballs=(
-            arrays["base/helper-l-eye"].astype(np.int64),
-            arrays["base/helper-r-eye"].astype(np.int64),
-        ),
+        body_faces=_base_ids(arrays, "base/faces"),
+        eyeballs=(_base_ids(arrays, "base/helper-l-eye"), _base_ids(arrays, "base/helper-r-eye")),
         targets=targets,
         meshes=_meshes_from(arrays),
         control_targets=control_targets,
@@ -193,10 +192,17 @@ def _assets_from(arrays: Mapping[str, np.ndarray]) -> HeadAssets:
     )
 
 
+def _base_ids(arrays: Mapping[str, np.ndarray], name: str) -> IntArray:
+    return indices_of(arrays, name, _NUM_BASE_VERTICES)
+
+
 def _targets_from(arrays: Mapping[str, np.ndarray]) -> dict[str, MorphTarget]:
-    bounds = arrays["targets/ptr"].astype(np.int64)
-    vertex_ids = arrays["targets/idx"].astype(np.int64)
+    vertex_ids = _base_ids(arrays, "targets/idx")
+    bounds = indices_of(arrays, "targets/ptr", len(vertex_ids) + 1)
     offsets = np.stack([arrays[f"targets/d{axis}"] for axis in "xyz"], axis=1) / _TARGET_UNITS
+    check_reach({"targets": offsets})
+    if len(offsets) != len(vertex_ids):
+        raise ValueError(f"targets: got {len(offsets)} offsets of {len(vertex_ids)} vertices")
     return {
         str(name): MorphTarget(vertex_ids[start:end], offsets[start:end])
         for name, start, end in zip(arrays["targets/names"], bounds[:-1], bounds[1:], strict=True)
@@ -209,18 +215,32 @@ def _meshes_from(arrays: Mapping[str, np.ndarray]) -> dict[str, FittedMesh]:
 
 
 def _mesh_from(arrays: Mapping[str, np.ndarray], prefix: str) -> FittedMesh:
+    check_columns(arrays, [prefix + name for name in ("faces", "uvfaces")], 4)
+    check_columns(arrays, [prefix + name for name in ("bind_idx", "bind_w", "bind_off")], 3)
+    check_columns(arrays, [prefix + "uv"], 2)
+    anchors, uv = _base_ids(arrays, prefix + "bind_idx"), arrays[prefix + "uv"] / _UV_UNITS
+    anchor_weights = arrays[prefix + "bind_w"] / _BINDING_UNITS
+    offsets = arrays[prefix + "bind_off"] / _BINDING_UNITS
+    if not len(anchors) == len(anchor_weights) == len(offsets):
+        raise ValueError(f"{prefix}bind_idx, bind_w, bind_off: expected a row of each a vertex")
+    check_reach({prefix + "bind_w": anchor_weights, prefix + "bind_off": offsets})
     return FittedMesh(
-        faces=arrays[prefix + "faces"].astype(np.int64),
-        uv_faces=arrays[prefix + "uvfaces"].astype(np.int64),
-        uv=arrays[prefix + "uv"] / _UV_UNITS,
-        anchors=arrays[prefix + "bind_idx"].astype(np.int64),
-        anchor_weights=arrays[prefix + "bind_w"] / _BINDING_UNITS,
-        offsets=arrays[prefix + "bind_off"] / _BINDING_UNITS,
-        scale_refs=tuple(
-            (int(first), int(second), float(reference))
-            for first, second, reference in arrays[prefix + "scale"]
-        ),
+        faces=indices_of(arrays, prefix + "faces", len(anchors)),
+        uv_faces=indices_of(arrays, prefix + "uvfaces", len(uv)),
+        uv=uv,
+        anchors=anchors,
+        anchor_weights=anchor_weights,
+        offsets=offsets,
+        scale_refs=_scale_refs(arrays[prefix + "scale"], prefix),
     )
+
+
+def _scale_refs(scale: np.ndarray, prefix: str) -> tuple[tuple[int, int, float], ...]:
+    if scale.shape != (3, 3) or not (scale[:, 2] > 0).all():
+        raise ValueError(f"{prefix}scale: expected two vertices and a length above 0 for each axis")
+    if not ((scale[:, :2] >= 0) & (scale[:, :2] < _NUM_BASE_VERTICES)).all():
+        raise ValueError(f"{prefix}scale: expected vertices from 0 to {_NUM_BASE_VERTICES - 1}")
+    return tuple((int(first), int(second), float(length)) for first, second, length in scale)
 
 
 def _control_targets(targets: Mapping[str, MorphTarget]) -> dict[str, Control]:
