@@ -8,7 +8,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class Report:
 def report_folder(folder: Path, name: str, *, overwrite: bool) -> Iterator[None]:
     """Make the folder of a report, see that nothing in it would be lost, and keep others out.
 
+    A new folder into which nothing was written is removed again.
+
     Raises:
         UserError: The folder cannot be written, holds such a report, or another run writes to it.
     """
@@ -74,9 +76,15 @@ def report_folder(folder: Path, name: str, *, overwrite: bool) -> Iterator[None]
         raise UserError(
             f"{folder} holds a report '{name}' already; choose another folder or add --overwrite"
         )
+    is_new = not folder.exists()
     make_writable_folder(folder)
-    with FolderLock(folder):
-        yield
+    try:
+        with FolderLock(folder):
+            yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
 
 
 def publish(report: Report, folder: Path, device: torch.device = CPU) -> None:

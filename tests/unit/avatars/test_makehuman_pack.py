@@ -100,6 +100,7 @@ def test_garments_are_cropped_at_the_bust(checkouts, tmp_path):
         assert pack["px/cloth/male_casualsuit01/uv"].shape == (4, 2)
 
 
+@pytest.mark.slow
 def test_the_real_pack_is_rebuilt_from_its_own_sources(makehuman_pack, tmp_path):
     with np.load(makehuman_pack) as archive:
         real = {name: archive[name] for name in archive.files}

@@ -78,12 +78,19 @@ def enter(folder: Path, name: str, *, overwrite: bool) -> None:
 
 
 def test_an_earlier_report_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> None:
-    enter(tmp_path / "new", "prior", overwrite=False)
-    (tmp_path / "new" / "prior.json").write_text("{}")
+    with report_folder(tmp_path / "new", "prior", overwrite=False):
+        (tmp_path / "new" / "prior.json").write_text("{}")
     enter(tmp_path / "new", "editor", overwrite=False)
     enter(tmp_path / "new", "prior", overwrite=True)
     with pytest.raises(UserError, match="--overwrite"):
         enter(tmp_path / "new", "prior", overwrite=False)
+
+
+def test_only_a_new_folder_that_stays_empty_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    enter(tmp_path / "there", "prior", overwrite=False)
+    enter(tmp_path / "new", "prior", overwrite=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
 def test_one_evaluation_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
