@@ -32,7 +32,7 @@ class PortraitCodec(Protocol):
         provenance: dict[str, Any],
         source: str,
     ) -> Any:
-        """Return the portrait; a UserError names `source` where something does not fit."""
+        """Return the portrait; `source` is the file in the messages of what does not fit."""
 
 
 _CODECS: dict[str, str | PortraitCodec] = {
@@ -83,6 +83,8 @@ def load_portrait(path: str | Path) -> Any:
     codec = _codec(header.class_name)
     try:
         return codec.decode(tensors, header.config, header.provenance, str(path))
+    except UserError as error:
+        raise error if str(path) in str(error) else UserError(f"{path}: {error}") from error
     except (LookupError, RuntimeError, TypeError) as error:
         raise UserError(
             f"{path} is no whole {header.class_name}: its codec fails ({shown(error)})"

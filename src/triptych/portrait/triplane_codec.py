@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from triptych.camera import Camera
 from triptych.config import from_dict, to_dict
-from triptych.errors import UserError, check_whole
+from triptych.errors import check_whole
 from triptych.fields.triplane import TriPlaneDecoder
 from triptych.models.eg3d_config import EG3DConfig
 from triptych.nn.superresolution import SuperResolution
@@ -45,13 +45,10 @@ class TriPlaneCodec:
         Raises:
             UserError: A configuration value or a tensor does not fit.
         """
-        try:
-            read = from_dict(EG3DConfig, config)
-            num_ws = tensors["ws"].shape[1] if "ws" in tensors and tensors["ws"].ndim == 3 else 1
-            check_whole("style codes", num_ws, 1, _MOST_CODES)
-            camera = Camera.from_label25(tensors["camera"]) if "camera" in tensors else None
-        except UserError as error:
-            raise UserError(f"{source}: {error}") from error
+        read = from_dict(EG3DConfig, config)
+        num_ws = tensors["ws"].shape[1] if "ws" in tensors and tensors["ws"].ndim == 3 else 1
+        check_whole("style codes", num_ws, 1, _MOST_CODES)
+        camera = Camera.from_label25(tensors["camera"]) if "camera" in tensors else None
         stored = built_from(lambda: _PortraitTensors(read, num_ws), tensors, source)
         assert camera is not None  # its shape was compared
         return TriPlanePortrait(

@@ -18,6 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
+from toy_compose import tiny_region_generator
 from toy_portraits import tiny_generator, tiny_portrait, tiny_superresolved_config
 
 from triptych.camera import Camera
@@ -25,6 +26,7 @@ from triptych.nn.discriminator import DiscriminatorConfig, DualDiscriminator
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.nn.head_pose_network import HeadPoseConfig, HeadPoseNetwork
 from triptych.portrait import Portrait
+from triptych.systems.compose.pipeline import ComposePipeline
 from triptych.systems.invert.encoder import PspConfig, PspEncoder
 from triptych.systems.stylize.image_to_triplane import ImageToTriplane, ImageToTriplaneConfig
 from triptych.weights import load_network, save_module
@@ -76,13 +78,19 @@ _NETWORKS: dict[str, Callable[[], Any]] = {
     "image-to-triplane": _image_to_triplane,
     "landmarks": _landmarks,
     "discriminator": _discriminator,
+    "region-generator": tiny_region_generator,
 }
-KINDS = ("portrait", "upsampled portrait", *_NETWORKS)
+_PORTRAITS: dict[str, Callable[[], Portrait]] = {
+    "portrait": tiny_portrait,
+    "upsampled portrait": lambda: tiny_portrait(tiny_superresolved_config()),
+    "portrait of regions": lambda: ComposePipeline(tiny_region_generator())(7),
+}
+KINDS = (*_PORTRAITS, *_NETWORKS)
 
 
 def load(kind: str, path: Path) -> Any:
     """Open a file as its verb would."""
-    return Portrait.load(path) if "portrait" in kind else load_network(path, kind)
+    return Portrait.load(path) if kind in _PORTRAITS else load_network(path, kind)
 
 
 @cache
@@ -90,10 +98,8 @@ def whole(kind: str) -> bytes:
     """Return a valid file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "whole.safetensors"
-        if kind == "portrait":
-            tiny_portrait().save(path)
-        elif kind == "upsampled portrait":
-            tiny_portrait(tiny_superresolved_config()).save(path)
+        if kind in _PORTRAITS:
+            _PORTRAITS[kind]().save(path)
         else:
             save_module(path, _NETWORKS[kind](), dtype=None)
         return path.read_bytes()

@@ -119,6 +119,14 @@ def test_settings_out_of_range_are_refused(tmp_path, kind, where):
         ("discriminator", "config.image_size", 2**30),
         ("upsampled portrait", "config.superresolution.widths", [4, 10**9]),
         ("upsampled portrait", "config.superresolution.conv_clamp", math.nan),
+        ("region-generator", "config.hidden", 10**9),
+        ("region-generator", "config.sampling.num", 10**9),
+        ("region-generator", "config.decoder.widths", [8, 10**9]),
+        ("region-generator", "config.regions", ["hair", "hair"]),
+        ("portrait of regions", "config.generator.shape_layers", 10**7),
+        ("portrait of regions", "config.generator.extent", math.nan),
+        ("portrait of regions", "config.generator.view.radius", 0),
+        ("portrait of regions", "config.only", [99]),
     ],
 )
 def test_settings_of_other_networks_out_of_range_are_refused(tmp_path, kind, where, value):
