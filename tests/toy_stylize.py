@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from triptych.editors.image_editor import EditorConfig, EditRequest
 from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.latents import latent_from_seed
+from triptych.ops.resize import resize_bilinear
+from triptych.portrait import TriPlanePortrait
 from triptych.systems.stylize.image_to_triplane import ImageToTriplane, ImageToTriplaneConfig
 from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.systems.stylize.settings import StylizeSettings
@@ -80,6 +83,18 @@ def toy_head_generator() -> TriPlaneGenerator:
     """Return a random generator whose heads are blobs in the middle of the box."""
     generator = TriPlaneGenerator(wider_config())
     return generator.eval().requires_grad_(False)
+
+
+def resized_head(head: TriPlanePortrait, side: int) -> TriPlanePortrait:
+    """Return about the same head with planes and pictures of another size."""
+    backbone = dataclasses.replace(head.config.backbone, plane_size=side)
+    return dataclasses.replace(
+        head,
+        planes=resize_bilinear(head.planes[0], side, antialias=True)[None],
+        config=dataclasses.replace(
+            head.config, backbone=backbone, image_size=side, render_size=side
+        ),
+    )
 
 
 def toy_image_to_triplane(generator: TriPlaneGenerator) -> ImageToTriplane:

@@ -15,6 +15,7 @@ from triptych.errors import UserError, shown
 from triptych.fields.base import Field
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.precision import half_precision_where_fast
+from triptych.ops.resize import resize_bilinear
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.render.empty_space import EmptySpace
@@ -197,7 +198,8 @@ class Fitting:
 
     def _answer(self, source: nn.Module, front: Tensor) -> Tensor:
         with half_precision_where_fast(front.device, self.settings.mixed_precision):
-            return source(front).float()
+            planes = source(front).float()
+        return resize_bilinear(planes[0], self.portrait.planes.shape[-1], antialias=True)[None]
 
     @torch.no_grad()
     def _offset_to_the_head(self) -> Tensor:
@@ -395,5 +397,4 @@ def _restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tens
     for name, value in _with_prefix(tensors, "optimiser.").items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": state})

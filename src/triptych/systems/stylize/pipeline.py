@@ -216,7 +216,9 @@ class StylizePipeline:
                     self.matting,
                 )
             with timed(seconds, "fitting"):
-                fitted, report = self._fit(original, views, settings, edit.seed, resume, progress)
+                finer = original.config.render_size // self.generator.config.render_size
+                sized = settings.for_finer_rays(max(1, finer))
+                fitted, report = self._fit(original, views, sized, edit.seed, resume, progress)
         seconds["total"] = round(time.monotonic() - started, 2)
         report = {
             **request,
@@ -311,12 +313,15 @@ class StylizePipeline:
     def _check_planes(self, portrait: TriPlanePortrait) -> None:
         network = self.image_to_triplane
         config = self.generator.config.backbone if network is None else network.config
-        expected = (1, 3, config.plane_channels, config.plane_size, config.plane_size)
+        side = portrait.planes.shape[-1]
+        # Planes of other sizes are fitted too: what is added to them is resized.
+        expected = (1, 3, config.plane_channels, side, side)
         if tuple(portrait.planes.shape) != expected:
             raise UserError(
                 f"the head has planes {list(portrait.planes.shape)}; the "
                 f"{'generator' if network is None else 'Image-to-Triplane network'} of "
-                f"'{self.name}' makes {list(expected)}; use a head of the same prior"
+                f"'{self.name}' makes square planes of {config.plane_channels} channels; use a "
+                "head of the same prior"
             )
 
 

@@ -47,7 +47,7 @@ class StylizeSettings:
 
         edit_batch: Views edited at once.
         patch: Side of a view's patch in rays; the whole view when it is not larger.
-        strides: Pixel steps between the rays of a patch, drawn evenly.
+        strides: Pixel steps between the rays of a patch, drawn evenly; in the prior's pixels too.
         num_spread: Samples per ray over the whole range.
         num_guided: Samples per ray round the surface last rendered there.
         guided_deviation: Standard deviation of the guided samples in world units.
@@ -68,7 +68,8 @@ class StylizeSettings:
         plain_background: Composite edited heads on the prior's plain background, where the
             pipeline has matting; otherwise what the editor drew there becomes clouds in space.
         background_margin: Edited pixels farther from the unedited head than this many pixels of its
-            rays count as plain background. None fits every pixel as edited.
+            rays count as plain background. None fits every pixel as edited. Of heads with finer
+            pictures than the prior's (`triptych lift`), it counts the prior's pixels.
         empty_weight: Weight of the empty-space loss on density farther than that from the unedited
             head; see `render.empty_space`. None without a margin.
         empty_points: Points per step of the empty-space loss.
@@ -155,6 +156,24 @@ class StylizeSettings:
     def num_views(self) -> int:
         """Views to edit: the grid and the exact front."""
         return self.num_yaw * self.num_pitch + 1
+
+    def for_finer_rays(self, factor: int) -> StylizeSettings:
+        """Return settings for a head with more rays along a side than the prior has.
+
+        Lengths in pixels keep their meaning in space, so patches show as much of a face as those
+        that the prior's networks know. Unchanged where the size of the views is set.
+
+        Args:
+            factor: Rays along a side, in those of the prior.
+        """
+        if factor == 1 or self.image_size is not None:
+            return self
+        margin = self.background_margin
+        return dataclasses.replace(
+            self,
+            strides=tuple(factor * stride for stride in self.strides),
+            background_margin=None if margin is None else factor * margin,
+        )
 
 
 def preset(quality: str, changes: Mapping[str, Any] | None = None) -> StylizeSettings:

@@ -6,11 +6,13 @@ import dataclasses
 
 import pytest
 import torch
+from toy_stylize import resized_head
 
 from triptych.editors.image_editor import EditRequest
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.superresolution import SuperResolutionConfig
+from triptych.ops.resize import resize_bilinear
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import no_progress
 from triptych.systems.stylize.fitting import Fitting, fit, split_views
@@ -66,6 +68,22 @@ def test_dropped_views_are_in_neither_part(views):
     kept[4] = False
     fitted, held_out = split_views(dataclasses.replace(views, kept=kept), 0.3, 0)
     assert 4 not in torch.cat([fitted, held_out])
+
+
+@pytest.mark.parametrize("side", [16, 32, 64])
+def test_fitting_starts_at_a_head_with_planes_of_any_size(
+    side, head, editor, settings, pipeline, tmp_path
+):
+    sized = resized_head(head, side)
+    views = _edited(sized, editor, settings, tmp_path)
+    network = pipeline.image_to_triplane
+    source = trainable_plane_source("full", network, pipeline.generator, head.ws, 0)
+    fitting = Fitting(source, sized, views, settings, None, 0)
+    # The answer to the edited front less that to the front before it is all that is added.
+    with torch.no_grad():
+        moved = network(views.front) - network(views.originals.images[:1])
+        expected = sized.planes + resize_bilinear(moved[0], side, antialias=True)
+    torch.testing.assert_close(fitting.averaged_planes(), expected)
 
 
 def test_nothing_held_out(head, views, settings, pipeline, tmp_path):

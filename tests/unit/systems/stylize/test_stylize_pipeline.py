@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import torch
+from toy_stylize import resized_head
 
 from triptych.errors import UserError
 from triptych.files import read_json
@@ -139,9 +140,20 @@ def test_portrait_can_be_styled_again(pipeline, settings, tmp_path):
 
 def test_portrait_of_another_prior_is_refused(pipeline, settings):
     head = pipeline.subject(3)
-    wide = dataclasses.replace(head, planes=torch.zeros(1, 3, 4, 64, 64))
-    with pytest.raises(UserError, match="use a head of the same prior"):
-        pipeline("blue", identity=wide, settings=settings)
+    for shape in [(1, 3, 8, 32, 32), (1, 3, 4, 32, 64)]:
+        other = dataclasses.replace(head, planes=torch.zeros(shape))
+        with pytest.raises(UserError, match="use a head of the same prior"):
+            pipeline("blue", identity=other, settings=settings)
+
+
+def test_head_with_finer_planes_keeps_their_size_and_moves_towards_the_edits(pipeline, settings):
+    head = resized_head(pipeline.subject(3), 64)
+    settings = dataclasses.replace(settings, num_yaw=2, num_pitch=3, steps=20)
+    result = pipeline("blue", identity=head, settings=settings)
+    assert result.portrait.planes.shape == (1, 3, 4, 64, 64)
+    assert result.portrait.image_size == result.views.images.shape[-1] == 64
+    held_out = [variant["l1"] for variant in result.report["held_out"]]
+    assert held_out[-1] < 0.8 * held_out[0]
 
 
 def test_perceptual_term_is_part_of_the_loss(tiny_generator, tiny_network, editor, settings):

@@ -54,3 +54,14 @@ def test_values_out_of_range_are_refused_by_name(name, value):
 def test_settings_survive_json():
     settings = preset("high")
     assert from_dict(StylizeSettings, to_dict(settings)) == settings
+
+
+def test_lengths_in_pixels_grow_with_the_rays_of_a_finer_head():
+    settings = StylizeSettings()
+    assert settings.for_finer_rays(1) is settings
+    finer = settings.for_finer_rays(2)
+    assert (finer.strides, finer.background_margin) == ((2, 4), 28)
+    sized = dataclasses.replace(settings, image_size=64)
+    assert sized.for_finer_rays(2) is sized
+    unbounded = dataclasses.replace(settings, background_margin=None)
+    assert unbounded.for_finer_rays(2).background_margin is None
