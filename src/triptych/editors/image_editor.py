@@ -61,6 +61,9 @@ class EditRequest:
 
     def __post_init__(self) -> None:
         check_type("prompt", self.prompt, str)
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if text is not None and not _is_unicode(text):
+                raise UserError(f"the {name} is no text: got {shown(text)}; expected UTF-8")
         if not any(map(_says_something, self.prompt)):
             raise UserError(
                 f"the prompt is empty: got {shown(self.prompt)}; say what the head becomes, for "
@@ -73,9 +76,6 @@ class EditRequest:
             )
         check_seed("seed", self.seed)
         check_fields(self, text_guidance=(0, 1e6), image_guidance=(0, 1e6))
-        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
-            if text is not None and not _is_unicode(text):
-                raise UserError(f"the {name} is no text: got {shown(text)}; expected UTF-8")
 
     def record(self) -> dict[str, Any]:
         """Return what was asked for, as JSON values; what is left to the editor is absent."""

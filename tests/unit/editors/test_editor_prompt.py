@@ -64,7 +64,7 @@ def test_numbers_out_of_range_are_refused_by_name(name, value):
 
 @pytest.mark.parametrize("text", ["a \udcff b", "\ud800"])
 def test_bytes_that_are_no_text_are_refused(text):
-    with pytest.raises(UserError, match="the prompt is (no text|empty)"):
+    with pytest.raises(UserError, match="the prompt is no text"):
         EditRequest(text)
     with pytest.raises(UserError, match="the negative prompt is no text"):
         EditRequest("an elf", negative_prompt=text)

@@ -89,6 +89,14 @@ def test_the_first_frame_of_an_animation(scene, tmp_path):
     assert photo.notes == ("animated: only the first frame is used",)
 
 
+def test_a_second_view_beside_a_photo_is_no_animation(scene, tmp_path):
+    first, second = Image.fromarray(scene), Image.fromarray(255 - scene)
+    first.save(tmp_path / "a.jpg", "MPO", quality=95, save_all=True, append_images=[second])
+    photo = read_photo(tmp_path / "a.jpg")
+    assert photo.notes == ()
+    assert np.abs(photo.pixels.astype(int) - scene).mean() < 2
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
 def test_huge_pictures_are_reduced(scene, tmp_path, monkeypatch, name):
     monkeypatch.setattr(photo_module, "MOST_PIXELS", 13_000)
