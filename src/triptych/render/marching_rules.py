@@ -159,12 +159,21 @@ class SdfRule:
         share = empty_below * beta
         return beta * math.log(share / (1 - share)) if share < 1 else math.inf
 
-    def _sample_weights(self, distance: Tensor, depths: Tensor) -> Tensor:
+    def opacities(self, distance: Tensor, depths: Tensor) -> Tensor:
+        """Return how opaque the interval is that each sample stands for [..., s], in [0, 1]."""
         length = depths[..., 1:] - depths[..., :-1]
         behind = torch.as_tensor(self.endless if self.last_sample == "endless" else 0.0)
         length = torch.cat([length, behind.to(length).expand_as(length[..., :1])], dim=-1)
         density = torch.sigmoid(-distance / self.beta) / self.beta
-        alpha = 1 - torch.exp(-density * length)
+        return 1 - torch.exp(-density * length)
+
+    def most_weights(self, distance: Tensor, depths: Tensor, error: float) -> Tensor:
+        """Return the largest weights [..., s] of samples whose distance may be off by an error."""
+        least = self.opacities(distance + error, depths)
+        return self.opacities(distance - error, depths) * _light_before(least)
+
+    def _sample_weights(self, distance: Tensor, depths: Tensor) -> Tensor:
+        alpha = self.opacities(distance, depths)
         return alpha * _light_before(alpha)
 
 

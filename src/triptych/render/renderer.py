@@ -171,7 +171,7 @@ def render_rays(
     marched = _joined([marched for marched, _, _ in pieces])
     nearest = torch.cat([nearest for _, nearest, _ in pieces], dim=1)
     farthest = torch.cat([farthest for _, _, farthest in pieces], dim=1)
-    return _finished(marched, nearest, farthest, config)
+    return finished(marched, nearest, farthest, config)
 
 
 def render_at_depths(
@@ -186,25 +186,29 @@ def render_at_depths(
         config: Marching rule, background and scope; the sampling fields are not used.
     """
     check_geometry(field.geometry_kind, config.rule)
-    marched = _march(_query_along(field, rays, depths), depths, config)
-    return _finished(marched, *_extent(depths), config)
+    return composite(query_along(field, rays, depths), depths, config)
+
+
+def composite(sample: FieldSample, depths: Tensor, config: RenderConfig) -> RenderedRays:
+    """Composite the samples of rays, whose tensors are [b, r, s, ...], at depths [b, r, s]."""
+    return finished(_march(sample, depths, config), *_extent(depths), config)
 
 
 def _render_two_passes(
     field: Field, rays: Rays, depths: Tensor, uniform: Tensor, config: RenderConfig
 ) -> tuple[MarchedRays, Tensor, Tensor]:
     """Return what a chunk of rays gathers, and the extent of its samples."""
-    sample = _query_along(field, rays, depths)
+    sample = query_along(field, rays, depths)
     if config.num_fine:
         with torch.no_grad():
             weights = config.rule.interval_weights(sample.geometry.squeeze(-1), depths)
             fine_depths = importance_depths(depths, weights, uniform)
-        sample = _both(sample, _query_along(field, rays, fine_depths))
+        sample = _both(sample, query_along(field, rays, fine_depths))
         depths = torch.cat([depths, fine_depths], dim=2)
     return _march(sample, depths, config), *_extent(depths)
 
 
-def _query_along(field: Field, rays: Rays, depths: Tensor) -> FieldSample:
+def query_along(field: Field, rays: Rays, depths: Tensor) -> FieldSample:
     """Return what a field says at depths [b, r, s]; its tensors are [b, r, s, ...]."""
     points = rays.points(depths)
     directions = rays.directions[:, :, None].expand_as(points)
@@ -252,10 +256,10 @@ def _extent(depths: Tensor) -> tuple[Tensor, Tensor]:
     return depths.amin(dim=2, keepdim=True), depths.amax(dim=2, keepdim=True)
 
 
-def _finished(
+def finished(
     marched: MarchedRays, nearest: Tensor, farthest: Tensor, config: RenderConfig
 ) -> RenderedRays:
-    """Add the background and limit depth to what was sampled."""
+    """Add the background and limit depth to what was sampled: nearest to farthest [b, r, 1]."""
     return RenderedRays(
         over_background(marched.features, marched.total, config.background),
         clamp_depth(marched.depth, nearest, farthest, config.scope),

@@ -18,7 +18,7 @@ from triptych.errors import UserError, shown
 from triptych.files import atomic_path
 from triptych.ops.placement import device_of
 from triptych.ops.thread_budget import ThreadBudget
-from triptych.training.ranger import Ranger
+from triptych.training.parameter_groups import ParameterGroup, optimiser_of, weights_and_biases
 from triptych.training.schedules import frozen_copy, update_average, warmup_cosine
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,10 @@ class Recipe(Protocol):
     Attributes:
         name: Name of the run, for instance "generator".
         modules: The trained modules by name. The loop keeps an exponential average of each.
+
+    A recipe may also have a method `groups() -> list[ParameterGroup]`, of all parameters that
+    learn; without it weights and biases form two groups. Parameters that get no gradient in a step
+    stay as they are, moments included, so a recipe may train its modules in turns.
     """
 
     name: str
@@ -190,7 +194,19 @@ class _Run:
         self.parameters = [
             p for m in recipe.modules.values() for p in m.parameters() if p.requires_grad
         ]
-        self.optimiser = _optimiser(self.parameters, config)
+        own_groups = getattr(recipe, "groups", None)
+        groups: list[ParameterGroup] = (
+            own_groups()
+            if own_groups
+            else weights_and_biases(self.parameters, config.weight_rate_gain)
+        )
+        self.optimiser = optimiser_of(
+            groups,
+            config.optimiser,
+            config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+        )
         self.step = 0
         (run_dir / "sheets").mkdir(parents=True, exist_ok=True)
 
@@ -354,17 +370,3 @@ def _means(figures: list[dict[str, float]]) -> dict[str, float]:
         for key, value in step.items():
             values.setdefault(key, []).append(value)
     return {key: sum(found) / len(found) for key, found in values.items()}
-
-
-def _optimiser(parameters: list[nn.Parameter], config: LoopConfig) -> torch.optim.Optimizer:
-    """Return the optimiser; parameters of two or more dimensions form a group of their own."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "rate_gain": config.weight_rate_gain},
-        {"params": [p for p in parameters if p.ndim <= 1], "rate_gain": 1.0},
-    ]
-    rate, betas, decay = config.learning_rate, config.betas, config.weight_decay
-    if config.optimiser == "ranger":
-        return Ranger(groups, rate, betas=betas, weight_decay=decay)
-    if decay:
-        return torch.optim.AdamW(groups, rate, betas=betas, weight_decay=decay, fused=True)
-    return torch.optim.Adam(groups, rate, betas=betas, fused=True)

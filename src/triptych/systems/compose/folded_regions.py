@@ -1,120 +1,131 @@
-"""The region networks of one portrait with its codes multiplied in: all regions at once.
+"""Region networks with the codes of portraits multiplied in: all of them at once.
 
-A portrait's codes are fixed, so frequency and phase of a sine layer join its weights and bias. The
-layers of all regions and of the initial shape are then one batched product, and colours need no
-features: both heads are linear, so they are one.
+For given codes, frequency and phase of a sine layer join its weights and bias. The layers of all
+regions and of all portraits are then one batched product, and colours need no features: both heads
+are linear, so they are one. Gradients reach the networks and the codes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from triptych.systems.compose.region_network import FilmLayer, RegionNetwork
-from triptych.systems.compose.region_networks import RegionNetworks, region_codes
+from triptych.ops.sine import sine_of_sum
+from triptych.systems.compose.region_network import FilmLayer, RegionNetwork, RegionTrunk
 
 
 @dataclass(frozen=True, eq=False)
-class FoldedLinear:
-    """One linear map for each region.
+class FoldedLayer:
+    """One sine layer for each network and portrait.
 
     Attributes:
-        weight: [k, i, o].
-        bias: [k, 1, o].
+        weight: [k * b, o, i].
+        bias: [k * b, o].
     """
 
     weight: Tensor
     bias: Tensor
 
     @classmethod
-    def of(cls, maps: list[tuple[Tensor, Tensor]]) -> FoldedLinear:
-        """Stack maps with weights [o, i] and biases [o]."""
-        weight = torch.stack([weight.T for weight, _ in maps]).contiguous()
-        return cls(weight, torch.stack([bias[None] for _, bias in maps]))
+    def of(cls, layers: Sequence[FilmLayer], codes: Sequence[Tensor]) -> FoldedLayer:
+        """Fold k codes [b, d] into k layers."""
+        weights, biases = [], []
+        for layer, code in zip(layers, codes, strict=True):
+            frequency, phase = layer.modulation(code)
+            weights.append(layer.weight * frequency[..., None])
+            biases.append(layer.bias * frequency + phase)
+        return cls(torch.cat(weights), torch.cat(biases))
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return [k, n, o] of x [k, n, i]."""
-        return torch.baddbmm(self.bias, x, self.weight)
+        """Return [k * b, n, o] of x [k * b, n, i]."""
+        return sine_of_sum(torch.bmm(x, self.weight.transpose(1, 2)), self.bias)
 
 
 @dataclass(frozen=True, eq=False)
-class FoldedRegions:
-    """All networks of a portrait; the initial shape's is the last one.
+class FoldedHead:
+    """One linear map for each network, of its features and perhaps the direction.
+
+    Attributes:
+        weight: [k, o, h] or [k, o, h + 3].
+        bias: [k, o].
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, maps: Sequence[tuple[Tensor, Tensor]]) -> FoldedHead:
+        """Stack weights and biases."""
+        return cls(torch.stack([w for w, _ in maps]), torch.stack([bias for _, bias in maps]))
+
+    def __call__(self, features: Tensor, directions: Tensor | None = None) -> Tensor:
+        """Return [k, b, n, o] of features [k * b, n, h] and directions [b, n, 3]."""
+        of_networks = features.reshape(len(self.weight), -1, features.shape[-1])
+        width = features.shape[-1]
+        weight = self.weight[..., :width].transpose(1, 2)
+        values = torch.baddbmm(self.bias[:, None], of_networks, weight)
+        values = values.reshape(len(self.weight), -1, features.shape[1], self.weight.shape[1])
+        if directions is None:
+            return values
+        return values + torch.einsum("bni,koi->kbno", directions, self.weight[..., width:])
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedNetworks:
+    """k networks, for the codes of b portraits.
 
     Attributes:
         shape_layers: Sine layers of the shape codes.
         texture_layers: Sine layers of the texture codes.
-        sdf: Head of the distance, of all networks.
-        mask: Head of the mask, of the regions; it also reads the direction.
-        rgb: Head of the raw colour, of the regions; likewise.
+        sdf: Head of the distance.
+        mask: Head of the mask; it also reads the direction.
+        rgb: Head of the raw colour; likewise.
+        features: Head of the features; likewise.
     """
 
-    shape_layers: list[FoldedLinear]
-    texture_layers: list[FoldedLinear]
-    sdf: FoldedLinear
-    mask: FoldedLinear
-    rgb: FoldedLinear
+    shape_layers: list[FoldedLayer]
+    texture_layers: list[FoldedLayer]
+    sdf: FoldedHead
+    mask: FoldedHead
+    rgb: FoldedHead
+    features: FoldedHead
 
     @classmethod
-    @torch.no_grad()
-    def of(cls, networks: RegionNetworks, codes: Tensor) -> FoldedRegions:
-        """Fold the codes [1, 2 * regions, d] of one portrait into its networks."""
-        regions = networks.networks()
-        pairs = [region_codes(codes, index) for index in range(len(regions))]
-        whole = [*regions, networks.init_network]
-        shapes, textures = zip(*pairs, pairs[0], strict=True)
+    def of(
+        cls, networks: Sequence[RegionNetwork], codes: Sequence[tuple[Tensor, Tensor]]
+    ) -> FoldedNetworks:
+        """Fold a shape and a texture code [b, d] into each network."""
+        shapes, textures = zip(*codes, strict=True)
 
-        def folded(name: str, steering: tuple[Tensor, ...]) -> list[FoldedLinear]:
-            stacks = zip(*(getattr(network, name) for network in whole), strict=True)
-            return [
-                FoldedLinear.of([_folded(*each) for each in zip(stack, steering, strict=True)])
-                for stack in stacks
-            ]
+        def folded(name: str, steering: tuple[Tensor, ...]) -> list[FoldedLayer]:
+            stacks = zip(*(getattr(network, name) for network in networks), strict=True)
+            return [FoldedLayer.of(stack, steering) for stack in stacks]
 
         return cls(
             folded("shape_linears", shapes),
             folded("texture_linears", textures),
-            FoldedLinear.of([_plain(network.sdf_linear) for network in whole]),
-            FoldedLinear.of([_plain(network.mask_linears) for network in regions]),
-            FoldedLinear.of([_colour_head(network) for network in regions]),
+            FoldedHead.of([_plain(network.sdf_linear) for network in networks]),
+            FoldedHead.of([_plain(network.mask_linears) for network in networks]),
+            FoldedHead.of([_colour_head(network) for network in networks]),
+            FoldedHead.of([_plain(network.feature_linear) for network in networks]),
         )
 
-    def distance(self, points: Tensor) -> Tensor:
-        """Return the summed distance [n, 1] at normalised points [n, 3]."""
-        return self.sdf(self._texture(self._shape(points))).sum(dim=0)
-
-    def values(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return summed distance [n, 1], raw masks [k, n, 1] and raw colours [k, n, 3].
-
-        Args:
-            points: Normalised points [n, 3].
-            directions: Directions that the networks see [n, 3].
-        """
-        shape = self._shape(points)
-        texture = self._texture(shape)
-        seen = directions.expand(self.mask.weight.shape[0], -1, -1)
-        masks = self.mask(torch.cat([shape[:-1], seen], dim=-1))
-        colours = self.rgb(torch.cat([texture[:-1], seen], dim=-1))
-        return self.sdf(texture).sum(dim=0), masks, colours
-
-    def _shape(self, points: Tensor) -> Tensor:
-        x = points.expand(self.sdf.weight.shape[0], -1, -1)
+    def trunk(self, points: Tensor) -> RegionTrunk:
+        """Return the features [k * b, n, h] of all networks at normalised points [b, n, 3]."""
+        x = points.repeat(len(self.sdf.weight), 1, 1)
         for layer in self.shape_layers:
-            x = layer(x).sin_()
-        return x
-
-    def _texture(self, x: Tensor) -> Tensor:
+            x = layer(x)
+        of_shape = x
         for layer in self.texture_layers:
-            x = layer(x).sin_()
-        return x
+            x = layer(x)
+        return RegionTrunk(of_shape, x)
 
-
-def _folded(layer: FilmLayer, code: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weight [o, i] and bias [o] in front of the sine, for one code [1, d]."""
-    frequency, phase = (value[0] for value in layer.modulation(code))
-    return layer.weight * frequency[:, None], layer.bias * frequency + phase
+    def distance(self, trunk: RegionTrunk) -> Tensor:
+        """Return the summed distance [b, n, 1]."""
+        return self.sdf(trunk.texture).sum(dim=0)
 
 
 def _plain(linear: nn.Linear) -> tuple[Tensor, Tensor]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from triptych.camera import Angle, Camera
-from triptych.ops.precision import RenderPath
+from triptych.errors import check_whole
+from triptych.ops.precision import PathTaken, RenderPath
 from triptych.portrait import Portrait
+from triptych.portrait.portrait import MOST_GRID
 from triptych.render.marching_rules import SdfRule
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig, RenderedRays
 from triptych.render.rendering import Rendering
 from triptych.systems.compose.depth_mesh import check_two_signed
+from triptych.systems.compose.fast_regions import FastRegions
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.region_field import RegionField
 from triptych.systems.compose.region_rays import cast, plan_depths
@@ -107,6 +111,25 @@ class RegionPortrait(Portrait):
         check_two_signed(-float(grid.max()), -float(grid.min()))
         return 0.0
 
+    def path_taken(self, path: RenderPath = "fast") -> PathTaken:
+        """Say which arithmetic `render` uses."""
+        return "exact" if path == "exact" else "fast-float32"
+
+    @torch.no_grad()
+    def geometry_grid(self, resolution: int, *, path: RenderPath = "fast") -> Tensor:
+        """Return distances, negated, [n, n, n] from face to face of the box, indexed x, y, z.
+
+        On a fast path they are exact near the surface and interpolated beyond.
+        """
+        check_whole("grid resolution", resolution, 2, MOST_GRID)
+        if path == "exact":
+            return super().geometry_grid(resolution, path=path)
+        return -self._fast.distance_grid(resolution)
+
+    @cached_property
+    def _fast(self) -> FastRegions:
+        return FastRegions(self.field, self.rendering)
+
     @property
     def _is_decoded(self) -> bool:
         return self.decoder_code is not None and self.only is None
@@ -114,7 +137,9 @@ class RegionPortrait(Portrait):
     def _cast(self, camera: Camera, rays: Rays, path: RenderPath) -> RenderedRays:
         field = replace(self.field, camera=camera, with_features=self._is_decoded)
         depths = plan_depths(rays, camera, self.generator.config)
-        return cast(field, rays, depths, self.rendering)
+        if path == "exact":
+            return cast(field, rays, depths, self.rendering)
+        return self._fast.cast(field, rays, depths)
 
     def _upsampled(self, rendering: Rendering, path: RenderPath) -> Rendering:
         assert self.decoder_code is not None

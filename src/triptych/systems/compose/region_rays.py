@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera
+from triptych.render.marching_rules import SdfRule
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig, RenderedRays, render_at_depths
 from triptych.systems.compose.generator_config import RegionGeneratorConfig, Spacing
@@ -115,10 +116,14 @@ def cast(
 def _cast_some(
     field: RegionField, rays: Rays, depths: AxisDepths, config: RenderConfig
 ) -> RenderedRays:
-    rule = config.sdf
-    assert rule is not None
-    rule = replace(rule, endless=rule.endless * depths.slant)
+    rule = of_slanted_rays(config, depths.slant)
     return render_at_depths(field, rays, depths.along_ray, replace(config, sdf=rule))
+
+
+def of_slanted_rays(config: RenderConfig, slant: Tensor) -> SdfRule:
+    """Return the rule of rays whose last interval is measured along the camera's axis."""
+    assert config.sdf is not None
+    return replace(config.sdf, endless=config.sdf.endless * slant)
 
 
 def spread(near: Tensor, far: Tensor, num: int, spacing: Spacing, draws: Tensor | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,15 @@ import torch
 from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.render.renderer import RenderedRays
 from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
+from triptych.systems.compose.region_shares import region_ious, whole_shares
 from triptych.systems.compose.training.supervised import (
     Options,
     build,
     export,
-    region_ious,
-    region_surprise,
-    whole_shares,
+    softness_at,
 )
-from triptych.training.loop import LoopConfig, train
+from triptych.systems.compose.training.surprises import inside_surprise, region_surprise
+from triptych.training.loop import LoopConfig, Progress, train
 from triptych.training.recipes import recipe_module
 
 
@@ -51,7 +52,7 @@ def recipe(made_up_shards):
 
 
 def test_the_recipe_is_known_by_name():
-    assert recipe_module("composer").LOOP.learning_rate == 1e-3
+    assert recipe_module("composer").build is build
 
 
 def test_surprise_by_hand():
@@ -72,17 +73,19 @@ def test_shares_of_what_is_not_covered_are_background():
 
 def test_overlap_by_hand():
     pred, target = torch.tensor([[[1, 1], [2, 0]]]), torch.tensor([[[1, 2], [2, 0]]])
-    assert [float(iou) for iou in region_ious(pred, target)] == [1.0, 0.5, 0.5]
+    assert region_ious(pred, target, 9) == {0: 1.0, 1: 0.5, 2: 0.5}
 
 
 def test_every_network_learns_but_the_first_shape(recipe):
-    loss, figures = recipe.loss(None, torch.Generator().manual_seed(0))
+    loss, figures = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))
     loss.backward()
     assert bool(loss.isfinite())
-    assert {"l1", "region", "depth", "psnr", "beta"} <= figures.keys()
+    assert {"l1", "region", "depth", "psnr", "inside"} <= figures.keys()
     still = {n for n, p in recipe.generator.named_parameters() if p.grad is None}
     # The features are what a decoder reads; there is none, but colours come through them.
-    assert all("init_network" in name for name in still)
+    assert all("init_network" in name or name.endswith("sigmoid_beta") for name in still)
+    learning = [p for group in recipe.groups() for p in group.parameters]
+    assert len(learning) == len(list(recipe.generator.parameters())) - len(still)
     assert recipe.generator.style[0].weight.grad.abs().max() > 0
 
 
@@ -96,6 +99,30 @@ def test_a_few_steps_export_a_composer(recipe, tmp_path):
     changed = (one.codes != other.codes).any(dim=2)[0].nonzero()[:, 0].tolist()
     assert changed == [14, 15]
     assert one.render(size=16).regions.shape == (1, 9, 16, 16)
+
+
+def test_the_first_shape_is_the_same_for_all_codes(recipe):
+    field = recipe.generator.field(torch.zeros(1, 18, ATTRIBUTE_DIM))
+    points = torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    one = field.networks.initial_sdf(points, field.codes)
+    assert torch.equal(one, field.networks.initial_sdf(points, field.codes + 1))
+    assert float(one.std()) > 0
+
+
+def test_inside_and_outside_by_hand():
+    distance = torch.tensor([[[0.01, -0.01, 0.5], [0.01, 0.01, 0.01]]])
+    behind = torch.tensor([[[-0.1, 0.02, 0.3], [9.0, 9.0, 9.0]]])
+    found = inside_surprise(distance, behind, torch.tensor([[[True], [False]]]))
+    right = math.log1p(math.exp(-1))
+    # Of six samples one, far behind the surface, is unknown; all others are right.
+    assert float(found) == pytest.approx(5 * right / 6)
+    wrong = inside_surprise(-distance, behind, torch.tensor([[[True], [False]]]))
+    assert float(wrong) == pytest.approx(5 * (right + 1) / 6)
+
+
+def test_surfaces_harden_down_to_a_limit():
+    softness = [softness_at(step) for step in (0, 500, 1000, 10**6)]
+    assert softness == pytest.approx([0.01, 0.005, 0.0025, 0.0012])
 
 
 @pytest.mark.slow

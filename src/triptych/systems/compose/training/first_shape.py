@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.losses import sphere_target
+from triptych.systems.compose.region_network import FilmLayer
 
 PUBLISHED_STEPS, PUBLISHED_RATE = 10_000, 2e-5
 _POINTS = 4096
@@ -47,6 +48,7 @@ def fit_sphere(
         optimiser.zero_grad()
         distance.backward()
         optimiser.step()
+    optimiser.zero_grad()
     return float(distance.detach())
 
 
@@ -56,6 +58,22 @@ def flatten_residuals(generator: RegionGenerator, share: float = 0.1) -> None:
         for network in generator.renderer.networks():
             network.sdf_linear.weight.mul_(share)
             network.sdf_linear.bias.zero_()
+
+
+@torch.no_grad()
+def hold_first_shape(generator: RegionGenerator) -> None:
+    """Let the first shape stay what it is for the background's codes of now, whatever they become.
+
+    Nothing is learned through it, so a mapping that goes on learning would move it unseen.
+    """
+    network = generator.renderer.init_network
+    code = generator.codes_of_attributes(torch.zeros(1, generator.config.style_dim))[:, 0]
+    for layer in network.shape_linears, network.texture_linears:
+        for film in layer:
+            assert isinstance(film, FilmLayer)
+            for steered in (film.gamma, film.beta):
+                steered.bias.copy_(steered(code.to(steered.bias))[0])
+                steered.weight.zero_()
 
 
 def softness(generator: RegionGenerator, beta: float) -> Tensor:

@@ -23,25 +23,40 @@ from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.eg3d_config import ViewConfig
 from triptych.render.guided_rays import GuidedSampling
 from triptych.render.rays import Rays
-from triptych.render.renderer import RenderedRays, render_at_depths
+from triptych.render.renderer import RenderedRays, composite, query_along
+from triptych.systems.compose.folded_field import FoldedRegionField
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.generator_config import RegionGeneratorConfig, RegionSampling
+from triptych.systems.compose.region_shares import region_ious, whole_shares
 from triptych.systems.compose.regions import AVATAR_ORDER, region_colours
-from triptych.systems.compose.training.first_shape import fit_sphere, flatten_residuals, softness
+from triptych.systems.compose.training.first_shape import (
+    fit_sphere,
+    flatten_residuals,
+    hold_first_shape,
+    softness,
+)
+from triptych.systems.compose.training.surprises import inside_surprise, region_surprise
 from triptych.training.avatar_patches import AvatarPatches, PatchBatch, PatchPlan
-from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.loop import (
+    LoopConfig,
+    Modules,
+    Progress,
+    TrainingResult,
+)
+from triptych.training.parameter_groups import ParameterGroup
 from triptych.training.sheets import save_sheet
 from triptych.training.trained_weights import save_trained
 from triptych.weights.loading import load_network
 
 # A picture by the exact path takes as long as dozens of steps, so few are made.
-LOOP = LoopConfig(learning_rate=1e-3, betas=(0.9, 0.99), ema_decay=0.998, sheet_every_s=3000.0)
+LOOP = LoopConfig(learning_rate=3e-3, betas=(0.9, 0.99), ema_decay=0.998, sheet_every_s=3000.0)
 
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
 REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 4.0, 1.2, 1.2)
-_FIRST_BETA, _LEAST_BETA = 0.01, 0.001
+# Softness of surfaces in camera distances, and the steps after which it has halved.
+_FIRST_BETA, _LEAST_BETA, _BETA_STEPS = 0.01, 0.0012, 500
+_SINE_GAIN, _DISTANCE_GAIN = 0.15, 0.02
 _HALF_BOX_SHARE = 0.19
-_LEAST_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -61,8 +76,8 @@ class Options:
         patch: Side of a patch in rays.
         strides: Pixel steps between the rays of a patch; drawn uniformly.
         face_share: Share of the patches that are centred on eyes, brows, mouth, nose or ears.
-        l1, mse, opacity, depth, region, gradient: Weights of the loss terms; region is the
-            cross-entropy of the composited regions.
+        l1, mse, opacity, depth, region, gradient, inside: Weights of the loss terms; region is the
+            cross-entropy of the composited regions, inside that of the signs of distances.
         device: Training device, as torch spells it.
     """
 
@@ -84,6 +99,7 @@ class Options:
     depth: float = 1.0
     region: float = 0.2
     gradient: float = 1.0
+    inside: float = 1.0
     device: str = "cpu"
 
 
@@ -130,6 +146,7 @@ class ComposerRecipe:
         self.generator = self._first_generator().to(options.device)
         self.generator.train().requires_grad_(True)
         self.generator.renderer.init_network.requires_grad_(False)
+        self.generator.renderer.sigmoid_beta.requires_grad_(False)
         self.modules: Modules = {"generator": self.generator}
         self.sampling = GuidedSampling()
         self.patches = AvatarPatches(
@@ -147,19 +164,38 @@ class ComposerRecipe:
     def loss(
         self, progress: Progress, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        with torch.no_grad():
-            self.generator.renderer.sigmoid_beta.clamp_(min=_LEAST_BETA)
+        softness(self.generator, softness_at(progress.step))
         batch = self.patches.draw(generator).to(self.options.device)
         rays, depths, length = batch.guided_rays(self.sampling, generator)
         heads = len(batch.attributes)
-        field = self.generator.field(self.generator.codes_of_attributes(batch.attributes))
-        rendered = render_at_depths(
-            field,
-            Rays(rays.origins.reshape(heads, -1, 3), rays.directions.reshape(heads, -1, 3)),
-            depths.reshape(heads, -1, depths.shape[2]),
-            self.generator.rendering_config(learns=True),
+        codes = self.generator.codes_of_attributes(batch.attributes)
+        field = FoldedRegionField.of(self.generator.field(codes))
+        by_head = Rays(rays.origins.reshape(heads, -1, 3), rays.directions.reshape(heads, -1, 3))
+        depths = depths.reshape(heads, -1, depths.shape[2])
+        sample = query_along(field, by_head, depths)
+        rendered = composite(sample, depths, self.generator.rendering_config())
+        surface = batch.depth * length
+        loss, figures = self._compare(batch, rendered, surface)
+        inside = inside_surprise(
+            sample.geometry[..., 0],
+            depths - surface.reshape(heads, -1, 1),
+            (batch.opacity.reshape(heads, -1, 1) > 0.5),
         )
-        return self._compare(batch, rendered, batch.depth * length)
+        figures["inside"] = float(inside.detach())
+        return loss + self.options.inside * inside, figures
+
+    def groups(self) -> list[ParameterGroup]:
+        """Return parameters by what a step of theirs does.
+
+        What a sine layer sums is multiplied by thirty, and distances are counted in units of the
+        camera's distance, in which a head is a tenth wide.
+        """
+        gains = {"sine": _SINE_GAIN, "distance": _DISTANCE_GAIN, "other": 1.0}
+        found: dict[str, list[torch.nn.Parameter]] = {name: [] for name in gains}
+        for name, parameter in self.generator.named_parameters():
+            if parameter.requires_grad:
+                found[_kind(name)].append(parameter)
+        return [ParameterGroup(found[kind], gain) for kind, gain in gains.items()]
 
     def _compare(
         self, batch: PatchBatch, rendered: RenderedRays, surface: Tensor
@@ -183,7 +219,6 @@ class ComposerRecipe:
         figures = {name: float(term.detach()) for name, term in terms.items()}
         mean_square = difference.detach().square().mean()
         figures["psnr"] = float(psnr_from_mse(mean_square, peak_to_peak=1.0))
-        figures["beta"] = float(self.generator.renderer.sigmoid_beta.detach())
         return loss, figures
 
     def _first_generator(self) -> RegionGenerator:
@@ -193,16 +228,17 @@ class ComposerRecipe:
         generator = RegionGenerator(avatar_regions_config(options))
         rng = torch.Generator().manual_seed(0)
         fit_sphere(generator, steps=options.sphere_steps, rate=1e-3, rng=rng)
+        hold_first_shape(generator)
         flatten_residuals(generator)
-        softness(generator, _FIRST_BETA)
+        softness(generator, softness_at(0))
         return generator
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
         pictures, regions = self._compare_whole(averaged["generator"], heads=4, views=(0,))
-        ious = region_ious(regions[:, 1], regions[:, 0])
+        ious = region_ious(regions[:, 1], regions[:, 0], len(AVATAR_ORDER))
         found = {"psnr": round(float(psnr(pictures[:, 0], pictures[:, 1]).mean()), 3)}
-        return found | {"iou": round(float(torch.stack(ious).mean()), 3)}
+        return found | {"iou": round(sum(ious.values()) / len(ious), 3)}
 
     @torch.no_grad()
     def sheet(self, averaged: Modules, path: Path) -> None:
@@ -235,30 +271,13 @@ class ComposerRecipe:
         return torch.stack(pictures), torch.stack(regions)
 
 
-def region_surprise(rendered: RenderedRays, regions: Tensor) -> Tensor:
-    """Return -log of the composited share of each pixel's true region [b, r].
-
-    Args:
-        rendered: Rays, whose number is b * r.
-        regions: True regions [b, r], integers.
-    """
-    assert rendered.regions is not None
-    background = rendered.regions[..., :1] + 1 - rendered.alpha
-    shares = torch.cat([background, rendered.regions[..., 1:]], dim=-1)
-    shares = shares.reshape(*regions.shape, -1)
-    return -shares.gather(-1, regions[..., None])[..., 0].clamp_min(_LEAST_SHARE).log()
+def softness_at(step: int) -> float:
+    """Return how soft surfaces are at a step, in camera distances: ever less, down to a limit."""
+    return max(_LEAST_BETA, _FIRST_BETA * 0.5 ** (step / _BETA_STEPS))
 
 
-def whole_shares(regions: Tensor, alpha: Tensor) -> Tensor:
-    """Return shares [v, k, h, w] in which what is not covered is background."""
-    return torch.cat([regions[:, :1] + 1 - alpha, regions[:, 1:]], dim=1)
-
-
-def region_ious(pred: Tensor, target: Tensor) -> list[Tensor]:
-    """Return intersection over union of each region that occurs in maps [n, h, w]."""
-    found = []
-    for region in range(len(AVATAR_ORDER)):
-        one, other = pred == region, target == region
-        if bool(other.any()):
-            found.append((one & other).sum() / (one | other).sum())
-    return found
+def _kind(name: str) -> str:
+    """Return what kind of parameter a name is; see `ComposerRecipe.groups`."""
+    if "sdf_linear" in name:
+        return "distance"
+    return "sine" if "shape_linears" in name or "texture_linears" in name else "other"

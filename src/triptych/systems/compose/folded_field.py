@@ -1,0 +1,148 @@
+"""The field of regions by folded networks: what `RegionField` returns, several times faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from triptych.fields.base import FieldSample
+from triptych.systems.compose.folded_regions import FoldedNetworks
+from triptych.systems.compose.region_field import RegionField
+from triptych.systems.compose.region_network import RegionTrunk
+from triptych.systems.compose.region_networks import region_codes
+
+
+@dataclass(frozen=True, eq=False)
+class RegionSamples:
+    """What the regions say of m points, before features are made.
+
+    Attributes:
+        distance: Signed distance [m], world units.
+        colours: [m, 3] in [0, 1].
+        shares: Share of each region [m, k].
+        texture: Trunk features of each region [k, m, h], which the head of the features reads;
+            None without features.
+    """
+
+    distance: Tensor
+    colours: Tensor
+    shares: Tensor
+    texture: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedRegionField(RegionField):
+    """A `RegionField` whose networks are folded; equal up to rounding.
+
+    Make it by `of`. Its gradients reach networks and codes; they do not reach points.
+
+    Attributes:
+        folded: The networks of the regions.
+        first_shape: The network of the initial shape.
+    """
+
+    folded: FoldedNetworks | None = None
+    first_shape: FoldedNetworks | None = None
+
+    @classmethod
+    def of(cls, field: RegionField) -> FoldedRegionField:
+        """Fold a field's codes into its networks."""
+        networks = field.networks.networks()
+        pairs = [region_codes(field.codes, index) for index in range(len(networks))]
+        values = {item.name: getattr(field, item.name) for item in fields(RegionField)}
+        with torch.no_grad():  # as published: nothing is learned through the initial shape
+            first = FoldedNetworks.of([field.networks.init_network], pairs[:1])
+        return cls(**values, folded=FoldedNetworks.of(networks, pairs), first_shape=first)
+
+    def query(self, points: Tensor, directions: Tensor | None = None) -> FieldSample:
+        """Return distance, colour and features, and masks at world points [b, n, 3]."""
+        assert self.folded is not None
+        trunk, distance, colours, shares = self._answers(points, directions)
+        features = [colours]
+        if self.with_features:
+            towards = self.seen_directions(points.to(self.codes.device), directions)
+            of_regions = self.folded.features(trunk.texture, towards)
+            by_region = self._of_shown(shares).permute(2, 0, 1)[..., None]
+            features.append((of_regions * by_region).sum(dim=0))
+        return FieldSample(distance, torch.cat(features, dim=-1), shares)
+
+    def samples(self, points: Tensor, directions: Tensor, at_once: int) -> RegionSamples:
+        """Return what the regions say of world points [m, 3], seen in directions [m, 3].
+
+        Args:
+            points: Where.
+            directions: Unit viewing directions.
+            at_once: So many points are in memory.
+        """
+        pieces = []
+        for some, towards in zip(points.split(at_once), directions.split(at_once), strict=True):
+            trunk, distance, colours, shares = self._answers(some[None], towards[None])
+            texture = trunk.texture if self.with_features else None
+            pieces.append(RegionSamples(distance[0, :, 0], colours[0], shares[0], texture))
+        textures = [piece.texture for piece in pieces if piece.texture is not None]
+        return RegionSamples(
+            torch.cat([piece.distance for piece in pieces]),
+            torch.cat([piece.colours for piece in pieces]),
+            torch.cat([piece.shares for piece in pieces]),
+            torch.cat(textures, dim=1) if textures else None,
+        )
+
+    def features_of(self, texture: Tensor, shares: Tensor, directions: Tensor) -> Tensor:
+        """Return features [r, h] of what rays gathered; the head is linear, so it comes last.
+
+        Args:
+            texture: Sums of trunk features times weight times share [k, r, h].
+            shares: Sums of weight times share [r, k].
+            directions: Unit viewing directions [r, 3].
+        """
+        assert self.folded is not None
+        head, shares = self.folded.features, self._of_shown(shares).T[..., None]
+        if self.shown is not None:
+            texture = texture * (shares != 0)
+        towards = self.seen_directions(directions[None], directions[None])[0]
+        width = texture.shape[-1]
+        of_texture = torch.bmm(texture, head.weight[..., :width].transpose(1, 2))
+        of_direction = towards @ head.weight[..., width:].transpose(1, 2) + head.bias[:, None]
+        return (of_texture + shares * of_direction).sum(dim=0)
+
+    def _answers(
+        self, points: Tensor, directions: Tensor | None
+    ) -> tuple[RegionTrunk, Tensor, Tensor, Tensor]:
+        """Return trunk [k * b, n, h], distance, colours and shares [b, n, ...]."""
+        assert self.folded is not None
+        folded, inside = self.folded, self._inside(points)
+        towards = self.seen_directions(inside, directions)
+        trunk = folded.trunk(inside)
+        masks = folded.mask(trunk.shape, towards)[..., 0]
+        shares = self._shares(masks.permute(1, 2, 0))
+        by_region = shares.permute(2, 0, 1)[..., None]
+        colours = torch.sigmoid((folded.rgb(trunk.texture, towards) * by_region).sum(dim=0))
+        sdf = (self._initial(inside) + folded.distance(trunk)) * self._unit
+        return trunk, self._cut(sdf, shares), colours, shares
+
+    def _of_shown(self, shares: Tensor) -> Tensor:
+        """Return shares [..., k], zero of regions whose features are not shown."""
+        if self.shown is None:
+            return shares
+        kept = shares.new_zeros(shares.shape[-1])
+        kept[list(self.shown)] = 1
+        return shares * kept
+
+    def geometry(self, points: Tensor) -> Tensor:
+        """Return the distance [b, n, 1] alone; cheaper than `query`."""
+        if self.only is not None:
+            return self.query(points).geometry
+        assert self.folded is not None
+        inside = self._inside(points)
+        residual = self.folded.distance(self.folded.trunk(inside))
+        return (self._initial(inside) + residual) * self._unit
+
+    def _inside(self, points: Tensor) -> Tensor:
+        return points.to(self.codes.device) / self.config.half_box
+
+    @torch.no_grad()
+    def _initial(self, inside: Tensor) -> Tensor:
+        assert self.first_shape is not None
+        return self.first_shape.distance(self.first_shape.trunk(inside))

@@ -1,0 +1,60 @@
+"""Groups of parameters that learn at rates of their own, and the optimiser of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from triptych.training.ranger import Ranger
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterGroup:
+    """Parameters with a learning rate of their own.
+
+    Attributes:
+        parameters: They belong to no other group.
+        rate_gain: Factor on the learning rate.
+        betas: Moment decays; the loop's when None.
+    """
+
+    parameters: list[nn.Parameter]
+    rate_gain: float = 1.0
+    betas: tuple[float, float] | None = None
+
+
+def weights_and_biases(parameters: list[nn.Parameter], weight_gain: float) -> list[ParameterGroup]:
+    """Return parameters of two or more dimensions, whose rate has a gain, and all others."""
+    weights = [p for p in parameters if p.ndim > 1]
+    biases = [p for p in parameters if p.ndim <= 1]
+    return [ParameterGroup(weights, weight_gain), ParameterGroup(biases)]
+
+
+def optimiser_of(
+    groups: list[ParameterGroup],
+    kind: Literal["adam", "ranger"],
+    rate: float,
+    *,
+    betas: tuple[float, float],
+    weight_decay: float,
+) -> torch.optim.Optimizer:
+    """Return the optimiser of groups; see `loop.LoopConfig` for its settings.
+
+    Each of its groups has a `rate_gain` beside torch's own entries.
+    """
+    settings = [
+        {
+            "params": group.parameters,
+            "rate_gain": group.rate_gain,
+            "betas": group.betas or betas,
+        }
+        for group in groups
+    ]
+    if kind == "ranger":
+        return Ranger(settings, rate, betas=betas, weight_decay=weight_decay)
+    if weight_decay:
+        return torch.optim.AdamW(settings, rate, betas=betas, weight_decay=weight_decay, fused=True)
+    return torch.optim.Adam(settings, rate, betas=betas, fused=True)
