@@ -12,14 +12,13 @@ from torch import Tensor
 
 from triptych.nn.feature_network import AvatarFeatures
 from triptych.systems.lift.confidence import confidence_of, facing_of
-from triptych.systems.lift.fill import fine_structure, joined, recoloured
+from triptych.systems.lift.fill import carried, fine_structure, joined, recoloured, without_back
 from triptych.systems.lift.photograph import Photograph
 from triptych.systems.lift.pinhole import FloatArray, sampled, smoothstep
 from triptych.systems.lift.regions import CLOTH, EYE, SKIN, region_picture, regions_at
 from triptych.systems.lift.shape import Shape
 from triptych.systems.lift.surface import Surface
 
-_REGION_SMOOTHING = 12
 _MIRROR_BEYOND = math.radians(8)
 _MIRRORED_TRUST = 0.8
 _SAME_PLACE = 0.02  # world units between a point and its mirror image's partner
@@ -77,8 +76,8 @@ def colours_of(
     avatar = _avatar_colours(shape, origin, surface.normals)
     shares, known = regions_at(network, shape.avatar, origin)
     shares = _with_neck(shares, avatar, surface.vertices)
-    shares = surface.smoothed(shares * (known[:, None] + 1e-3), _REGION_SMOOTHING)
-    regions = shares / shares.sum(axis=1, keepdims=True)
+    regions = carried(surface, shares, known)
+    avatar = without_back(avatar, regions, known)
     pixels, _ = pinhole.project(surface.vertices)
     picture = region_picture(network, person_over_plain)[0].permute(1, 2, 0).cpu().double().numpy()
     shown = sampled(picture[..., 1:], pixels * (picture.shape[0] / photo.size))
@@ -91,7 +90,7 @@ def colours_of(
     if abs(float(photo.camera.yaw)) > _MIRROR_BEYOND:
         trust, source = _with_mirror_image(surface, seen, confidence, regions)
     guide = recoloured(avatar, seen, confidence, regions)
-    fill = joined(surface, source, guide, trust, regions, known)
+    fill = joined(surface, source, guide, trust, regions)
     fill += fine_structure(surface, seen, confidence, regions, pinhole.position)
     return Colours(surface, photo, confidence, np.clip(fill, 0, 1))
 

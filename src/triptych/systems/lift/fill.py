@@ -16,7 +16,9 @@ from triptych.systems.lift.regions import CLOTH, HAIR
 from triptych.systems.lift.surface import Surface
 
 _ACROSS_REGIONS = 0.02  # weight of edges between regions
-_TIE, _LOOSE_TIE = 5e-4, 1e-7  # to the recoloured avatar, and where no view knew its region
+_TIE = 5e-4  # to the recoloured avatar
+_REGION_TIE, _LOOSE_TIE = 0.1, 1e-7  # to the regions that views show, and where none does
+_SHARPER = 3.0  # power of shares that are carried on
 _KNOWN = (0.3, 0.8)
 _LEAST_SAMPLES = 50
 _CONTRAST = (0.5, 1.6)  # least and most factor of a region's spread of colours
@@ -24,7 +26,9 @@ _GUIDE_SMOOTHING = 8
 _FINE_SMOOTHING = 25
 _FOLD_DEG = (30.0, 58.0)  # of the cone round the photo's axis from which structure is taken
 _FOLD_CENTRE = (0.0, 0.03, -0.02)
+_FOLD_REACH = 0.08  # radians between a folded place and the seen one that it takes after
 _FINE_STRENGTH = 0.9
+_FINEST = 0.2
 
 
 def recoloured(
@@ -47,13 +51,43 @@ def recoloured(
     return np.clip(moved / np.maximum(regions.sum(axis=1, keepdims=True), 1e-6), 0, 1)
 
 
+def carried(surface: Surface, shares: FloatArray, known: FloatArray) -> FloatArray:
+    """Return shares of the groups [n, g] that are smooth, and carried on to where none is known.
+
+    They solve Laplace's equation with ties to what is known: the hair of the sides meets behind.
+
+    Args:
+        surface: The mesh.
+        shares: Shares of the groups [n, g].
+        known: In how many views each vertex's was read, 1 at most [n].
+    """
+    tie = _REGION_TIE * known + _LOOSE_TIE
+    matrix = surface.laplacian() + sparse.diags(tie)
+    smooth = np.clip(splu(matrix.tocsc()).solve(tie[:, None] * shares), 0, None)
+    smooth **= 1 + (_SHARPER - 1) * (1 - smoothstep(known, *_KNOWN))[:, None]
+    return smooth / np.maximum(smooth.sum(axis=1, keepdims=True), 1e-6)
+
+
+def without_back(avatar: FloatArray, regions: FloatArray, known: FloatArray) -> FloatArray:
+    """Put each region's median in place of the avatar's colours [n, 3] where no view knew it.
+
+    A generator that has seen faces from the front alone shows the face behind the head too.
+    """
+    plain = np.zeros_like(avatar)
+    for share in regions.T:
+        seen = share * known > 0.5
+        middle = np.median(avatar[seen], axis=0) if seen.sum() >= _LEAST_SAMPLES else 0.5
+        plain += share[:, None] * middle
+    known = smoothstep(known, *_KNOWN)[:, None]
+    return known * avatar + (1 - known) * plain
+
+
 def joined(
     surface: Surface,
     photo: FloatArray,
     guide: FloatArray,
     confidence: FloatArray,
     regions: FloatArray,
-    known: FloatArray,
 ) -> FloatArray:
     """Return colours [n, 3] that follow the photo where it is trusted, else the guide's gradients.
 
@@ -63,20 +97,14 @@ def joined(
         guide: The recoloured avatar [n, 3].
         confidence: Trust in the photo [n].
         regions: Shares of the groups [n, g].
-        known: How well the avatar's regions are known [n]: not from behind, where its colours count
-            for nothing and the sides' are carried on.
     """
     first, second = surface.edges.T
     guide = surface.smoothed(guide, _GUIDE_SMOOTHING)
-    trust = smoothstep(surface.smoothed(known, 6), *_KNOWN)
-    seen = np.minimum(trust[first], trust[second])
     alike = np.maximum(_ACROSS_REGIONS, (regions[first] * regions[second]).sum(axis=1))
-    slopes = surface.laplacian(alike * seen)
-    tie = _TIE * trust + _LOOSE_TIE
+    slopes = surface.laplacian(alike)
     data = confidence**2
-    matrix = surface.laplacian(np.where(seen > 0.5, alike, 1.0)) + sparse.diags(data + tie)
-    right = slopes @ guide + data[:, None] * photo + tie[:, None] * guide
-    return splu(matrix.tocsc()).solve(right)
+    right = slopes @ guide + data[:, None] * photo + _TIE * guide
+    return splu((slopes + sparse.diags(data + _TIE)).tocsc()).solve(right)
 
 
 def fine_structure(
@@ -98,41 +126,53 @@ def fine_structure(
         regions: Shares of the groups [n, g].
         position: The photo's camera centre [3].
     """
-    weight = confidence[:, None] + 1e-4
-    mean = surface.smoothed(photo * weight, _FINE_SMOOTHING)
-    mean /= surface.smoothed(np.repeat(weight, 3, axis=1), _FINE_SMOOTHING)
-    fine, folded = photo - mean, _folded(surface.vertices, position)
+    directions, folded = _folded(surface.vertices, position)
     added = np.zeros_like(photo)
     for group in (HAIR, CLOTH):
         seen = (confidence > 0.7) & (regions[:, group] > 0.6)
         unseen = (confidence < 0.98) & (regions[:, group] > 0.3)
         if seen.sum() < 4 * _LEAST_SAMPLES or not unseen.any():
             continue
-        _, nearest = cKDTree(surface.vertices[seen]).query(folded[unseen])
-        added[unseen] += fine[seen][nearest] * regions[unseen, group][:, None]
+        fine = _without_mean(surface, photo, confidence * regions[:, group])
+        away, nearest = cKDTree(directions[seen]).query(folded[unseen])
+        share = regions[unseen, group] * np.exp(-((away / _FOLD_REACH) ** 2))
+        added[unseen] += fine[seen][nearest] * share[:, None]
     return _FINE_STRENGTH * added
 
 
+def _without_mean(surface: Surface, colours: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return colours [n, 3] less their weighted mean over neighbours, limited."""
+    weight = weight[:, None] + 1e-4
+    sums = surface.smoothed(np.hstack([colours * weight, weight]), _FINE_SMOOTHING)
+    return np.clip(colours - sums[:, :3] / sums[:, 3:], -_FINEST, _FINEST)
+
+
 def _moved(avatar: FloatArray, photo: FloatArray, weight: FloatArray) -> FloatArray:
+    """Move colours along the line of the photo's shades, as bright as the avatar's are."""
     for least in (0.5, 0.15):
         chosen = weight > least
         if chosen.sum() >= _LEAST_SAMPLES:
             break
     else:
         return avatar
-    wanted, given = (np.percentile(c[chosen], (16, 50, 84), axis=0) for c in (photo, avatar))
-    contrast = (wanted[2] - wanted[0]) / np.maximum(given[2] - given[0], 0.02)
-    return wanted[1] + (avatar - given[1]) * np.clip(contrast, *_CONTRAST)
+    light = avatar.mean(axis=1)
+    dark, middle, bright = np.percentile(photo[chosen], (16, 50, 84), axis=0)
+    low, centre, high = np.percentile(light[chosen], (16, 50, 84))
+    spread = max((bright - dark).mean(), 1e-3)
+    contrast = np.clip(spread / max(high - low, 0.02), *_CONTRAST)
+    return middle + ((light - centre) * contrast)[:, None] * (bright - dark) / spread
 
 
-def _folded(points: FloatArray, position: FloatArray) -> FloatArray:
-    """Fold points [n, 3] outside of a cone about the head's centre back into its rim."""
+def _folded(points: FloatArray, position: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return unit directions [n, 3] from the head's centre, and the same folded into a cone.
+
+    Those outside of the cone round the way to the camera go to and fro over its rim.
+    """
     centre = np.array(_FOLD_CENTRE)
     axis = (position - centre) / np.linalg.norm(position - centre)
     inner, outer = np.radians(_FOLD_DEG)
     away = points - centre
-    radius = np.linalg.norm(away, axis=1)
-    direction = away / np.maximum(radius[:, None], 1e-9)
+    direction = away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
     along = direction @ axis
     across = direction - along[:, None] * axis
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
@@ -140,5 +180,4 @@ def _folded(points: FloatArray, position: FloatArray) -> FloatArray:
     wave = np.abs((angle - outer) / (outer - inner)) % 2
     wave = np.where(wave > 1, 2 - wave, wave)  # 0 at the rim, 1 at the inner edge
     angle = np.where(angle > outer, outer - wave * (outer - inner), angle)
-    turned = np.cos(angle)[:, None] * axis + np.sin(angle)[:, None] * across
-    return centre + radius[:, None] * turned
+    return direction, np.cos(angle)[:, None] * axis + np.sin(angle)[:, None] * across

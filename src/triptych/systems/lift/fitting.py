@@ -101,8 +101,11 @@ def fit_in_space(
         step_done: Called after each step.
     """
     levels.begin()
+    levels.use(max(1, levels.number - 1))
     hard = _HardPoints(levels, targets.solid)
     for step in range(settings.steps):
+        if step == int(settings.steps * settings.finest_from):
+            levels.use(levels.number)
         if step in {int(settings.steps * share) for share in _HARD_IN_SPACE}:
             hard.search()
         coloured, wanted = _through_surface(targets, settings, rng)
@@ -117,6 +120,7 @@ def fit_in_space(
             factor = rate_factor(step, settings.steps, settings.first_rate, settings.last_rate, 10)
             levels.step(loss, factor)
         step_done()
+    levels.use(levels.number)
     levels.end()
 
 

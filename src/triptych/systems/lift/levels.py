@@ -16,7 +16,7 @@ from triptych.fields.triplane import TriPlaneField
 from triptych.portrait import TriPlanePortrait
 from triptych.systems.lift.settings import LiftSettings
 
-_BETAS = (0.9, 0.99)
+_BETAS, _EPSILON = (0.9, 0.99), 1e-8
 _FIRST_MEAN = 10  # steps after which the running mean forgets as slowly as is set
 
 
@@ -30,13 +30,13 @@ class PlaneLevels:
 
     def __init__(self, avatar: TriPlanePortrait, settings: LiftSettings) -> None:
         self.avatar, self._settings = avatar, settings
-        self.size = settings.plane_sizes[-1]
-        self._base = _resized(avatar.planes[0], self.size)
-        shape = self._base.shape[:2]
+        self._avatar_planes = _reduced(avatar.planes[0], settings.base_size)
+        shape, device = avatar.planes.shape[1:3], avatar.planes.device
         self._levels = [
-            torch.zeros(*shape, side, side, device=self._base.device, requires_grad=True)
+            _channels_last(torch.zeros(*shape, side, side, device=device)).requires_grad_()
             for side in settings.plane_sizes
         ]
+        self.use(len(self._levels))
         self.decoder = copy.deepcopy(avatar.decoder).requires_grad_(settings.tune_decoder)
         groups: list[dict[str, Any]] = [
             {"params": [level], "lr": rate}
@@ -45,15 +45,30 @@ class PlaneLevels:
         if settings.tune_decoder:
             groups.append({"params": [*self.decoder.parameters()], "lr": settings.decoder_rate})
         self._rates = [group["lr"] for group in groups]
-        self._optimiser = torch.optim.Adam(groups, betas=_BETAS, eps=1e-8)
+        self._optimiser = torch.optim.Adam(groups, betas=_BETAS, fused=True)
         self._learning = [tensor for group in groups for tensor in group["params"]]
         self._mean: list[Tensor] = []
         self._steps = 0
 
+    @property
+    def number(self) -> int:
+        """How many levels there are."""
+        return len(self._levels)
+
+    def use(self, number: int) -> None:
+        """Add up the coarsest levels only, which are quicker; the others do not learn.
+
+        Args:
+            number: How many levels count.
+        """
+        self._used = self._levels[:number]
+        self.size = self._used[-1].shape[-1]
+        self._base = _channels_last(_resized(self._avatar_planes, self.size))
+
     def planes(self) -> Tensor:
-        """Return the sum of all levels [1, 3, c, h, h]."""
-        total = self._levels[0]
-        for level in self._levels[1:]:
+        """Return the sum of the levels in use [1, 3, c, h, h]."""
+        total = self._used[0]
+        for level in self._used[1:]:
             total = _resized(total, level.shape[-1]) + level
         return (self._base + total)[None]
 
@@ -78,6 +93,7 @@ class PlaneLevels:
         """
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = factor * rate
+            group["eps"] = self._damping(group["params"][0])
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
@@ -88,6 +104,19 @@ class PlaneLevels:
             keep = min(self._settings.keep, self._steps / (_FIRST_MEAN - 1 + self._steps))
             for mean, tensor in zip(self._mean, self._learning, strict=True):
                 mean.lerp_(tensor, 1 - keep)
+
+    def _damping(self, tensor: Tensor) -> float:
+        """Return Adam's epsilon: a share of the root mean square of a tensor's gradients so far.
+
+        Adam goes a whole step wherever there is any gradient. Places that few points see, or on
+        whose value those points disagree, would be noise.
+        """
+        state = self._optimiser.state.get(tensor)
+        if not state or not self._settings.damping:
+            return _EPSILON
+        unbiased = 1 - _BETAS[1] ** float(state["step"])
+        mean_square = float(state["exp_avg_sq"].mean()) / unbiased
+        return self._settings.damping * math.sqrt(mean_square) + _EPSILON
 
     @torch.no_grad()
     def end(self) -> None:
@@ -102,7 +131,7 @@ class PlaneLevels:
         backbone = dataclasses.replace(config.backbone, plane_size=self.size)
         return dataclasses.replace(
             self.avatar,
-            planes=self.planes().detach(),
+            planes=self.planes().detach().contiguous(),
             decoder=copy.deepcopy(self.decoder).eval().requires_grad_(False),
             config=dataclasses.replace(
                 config, backbone=backbone, image_size=size, render_size=size
@@ -116,6 +145,19 @@ def rate_factor(step: int, steps: int, first: float, last: float, ramp: int) -> 
     """Return a factor that rises over `ramp` steps and falls from first to last as a cosine."""
     fall = last + (first - last) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
     return min(1.0, (step + 1) / ramp) * fall
+
+
+def _channels_last(planes: Tensor) -> Tensor:
+    """Lay out planes [3, c, h, h] as points are read from them: a place's channels together."""
+    return planes.contiguous(memory_format=torch.channels_last)
+
+
+def _reduced(planes: Tensor, side: int) -> Tensor:
+    """Return planes [3, c, h, h] without what is finer than `side` places."""
+    if planes.shape[-1] <= side:
+        return planes
+    small = functional.interpolate(planes, size=(side, side), mode="area")
+    return _resized(small, planes.shape[-1])
 
 
 def _resized(planes: Tensor, side: int) -> Tensor:

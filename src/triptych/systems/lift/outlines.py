@@ -60,7 +60,12 @@ class OutlineMatch:
 
 
 def outline_of(
-    mask: Mask, regions: FloatArray, *, known: Mask | None = None, step: float = _STEP
+    mask: Mask,
+    regions: FloatArray,
+    *,
+    known: Mask | None = None,
+    step: float = _STEP,
+    outwards: float = 0.0,
 ) -> Outline:
     """Walk along the outline of a mask.
 
@@ -69,6 +74,7 @@ def outline_of(
         regions: Shares of the groups [h, h, g], of any size.
         known: Pixels where the mask is known [s, s]; outlines beside others are left out.
         step: Pixels from point to point.
+        outwards: Pixels by which the points are moved out of the mask.
     """
     size = mask.shape[0]
     unit = size / _REFERENCE
@@ -89,7 +95,8 @@ def outline_of(
     points, normals = points[kept], normals[kept]
     inner = (points - 6 * unit * normals) * (regions.shape[0] / size)
     shares = sampled(regions, inner)
-    return Outline(points, normals, shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-6))
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
+    return Outline(points + outwards * unit * normals, normals, shares)
 
 
 def match_outlines(

@@ -23,6 +23,7 @@ class SpaceSettings:
         photo_points: Such points seen by pixels of the photo.
         density_points: Points for the density alone: near the surface, around it, and in the box.
         density_weight: Weight of the density's mean absolute error, clipped to +-40.
+        finest_from: Share of the steps after which the finest level learns too.
         first_rate, last_rate: Factors of the levels' rates at the first and at the last step.
     """
 
@@ -31,6 +32,7 @@ class SpaceSettings:
     photo_points: int = 4096
     density_points: int = 8000
     density_weight: float = 0.02
+    finest_from: float = 0.6
     first_rate: float = 1.0
     last_rate: float = 0.05
 
@@ -42,6 +44,7 @@ class SpaceSettings:
             photo_points=(1, 1_000_000),
             density_points=(6, 1_000_000),
             density_weight=(0, 1e6),
+            finest_from=(0, 1),
             first_rate=(0, 100),
             last_rate=(0, 100),
         )
@@ -102,6 +105,9 @@ class LiftSettings:
         trials: Which avatars are compared with the photo; see `avatar.Trials`.
         plane_sizes: Sides of the levels whose sum the planes are; the last is the planes' own.
         plane_rates: Adam's rate of each level.
+        base_size: Side to which the avatar's own planes are reduced before: their details of the
+            face show from behind too.
+        damping: Adam's epsilon, in root mean squares of each level's gradients.
         keep: Decay of the running mean of the levels that is taken in the end.
         tune_decoder: Fit the decoder too; frozen, it stays the generator's, and portraits of one
             generator share it.
@@ -116,6 +122,8 @@ class LiftSettings:
     trials: Trials = "all"
     plane_sizes: tuple[int, ...] = (32, 64, 128, 256)
     plane_rates: tuple[float, ...] = (2.0, 2.0, 1.5, 0.7)
+    base_size: int = 32
+    damping: float = 1.0
     keep: float = 0.93
     tune_decoder: bool = False
     decoder_rate: float = 1e-2
@@ -130,6 +138,8 @@ class LiftSettings:
             self,
             plane_sizes=(4, 1024),
             plane_rates=(0, 100),
+            base_size=(4, 1024),
+            damping=(0, 100),
             keep=(0, 0.9999),
             decoder_rate=(0, 100),
             grid=(16, 512),

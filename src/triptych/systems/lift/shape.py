@@ -24,6 +24,8 @@ LEAST_OVERLAP = 0.85
 """Intersection over union of warped avatar and person below which the person's outline is left."""
 
 _TARGET_STEP = 2.0  # pixels between points of the photo's outline
+_BEYOND = 6.0  # pixels of 512 by which the head is warped past the outline, before it is carved:
+# a surface that just reaches the outline is too thin there to hide the background
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,13 @@ def shape_of(
     person, known = with_crown(photo.person, photo.inside, _top(alpha, landmarks, photo.landmarks))
     match = match_outlines(
         outline_of(alpha > 0.5, _regions(network, view.image)),
-        outline_of(person, _regions(network, person_over_plain), known=known, step=_TARGET_STEP),
+        outline_of(
+            person,
+            _regions(network, person_over_plain),
+            known=known,
+            step=_TARGET_STEP,
+            outwards=_BEYOND,
+        ),
         landmarks[:, :2],
         photo.landmarks[:, :2],
         known,

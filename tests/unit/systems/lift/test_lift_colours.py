@@ -9,7 +9,7 @@ import torch
 from triptych.camera import look_at_camera
 from triptych.systems.lift.colours import Colours
 from triptych.systems.lift.confidence import confidence_of, facing_of
-from triptych.systems.lift.fill import joined, recoloured
+from triptych.systems.lift.fill import carried, fine_structure, joined, recoloured, without_back
 from triptych.systems.lift.levels import rate_factor
 from triptych.systems.lift.photograph import Photograph
 from triptych.systems.lift.solid import lattice
@@ -60,8 +60,8 @@ def test_another_region_is_trusted_only_where_it_is_seen_from_ahead(surface, pho
 
 def test_a_region_takes_the_photos_median_and_spread():
     rng = np.random.default_rng(0)
-    avatar = np.clip(rng.normal(0.3, 0.05, (400, 3)), 0, 1)
-    photo = np.clip(rng.normal(0.6, 0.06, (400, 3)), 0, 1)
+    avatar = np.tile(rng.normal(0.3, 0.05, (400, 1)), 3)
+    photo = np.tile(rng.normal(0.6, 0.06, (400, 1)), 3)
     regions = np.tile([1.0, 0.0], (400, 1))
     moved = recoloured(avatar, photo, np.ones(400), regions)
     assert np.median(moved, axis=0) == pytest.approx(np.median(photo, axis=0), abs=0.01)
@@ -75,25 +75,60 @@ def test_a_region_that_is_not_seen_keeps_the_avatars_colours():
     assert moved == pytest.approx(avatar)
 
 
-def test_without_gradients_the_photos_colour_is_carried_on(surface):
-    """Poisson's equation with a constant guide and constant values has one solution."""
-    front = (surface.vertices[:, 2] > 0).astype(float)
-    grey = np.full((len(surface), 3), 0.2)
-    photo = np.full((len(surface), 3), 0.7)
-    nowhere = np.zeros(len(surface))
-    colours = joined(surface, photo, grey, front, one_region(surface), nowhere)
-    assert colours == pytest.approx(np.full_like(photo, 0.7), abs=0.01)
-
-
 def test_the_guides_gradients_are_followed_where_the_photo_says_nothing(surface):
     """Photo = guide + 0.1 in front: then it is that everywhere, but for the tie to the guide."""
     guide = 0.4 + 0.2 * surface.smoothed(surface.vertices, 0)
     front = (surface.vertices[:, 2] > 0).astype(float)
-    everywhere = np.ones(len(surface))
-    colours = joined(surface, guide + 0.1, guide, front, one_region(surface), everywhere)
+    colours = joined(surface, guide + 0.1, guide, front, one_region(surface))
     added = colours - guide
     assert added[front > 0].mean() == pytest.approx(0.1, abs=0.01)
     assert 0.01 < added[front == 0].mean() <= 0.1
+
+
+def test_regions_are_carried_on_behind_the_head(surface):
+    """Left hair and right cloth, told in front: each side's goes on to its back."""
+    x, _, z = surface.vertices.T
+    left = (x < 0).astype(float)
+    shares = np.column_stack([0 * left, left, 1 - left, 0 * left])
+    front = z > 0.02
+    shares[~front] = [1.0, 0.0, 0.0, 0.0]
+    regions = carried(surface, shares, front.astype(float))
+    assert regions.sum(axis=1) == pytest.approx(np.ones(len(surface)))
+    behind = z < -0.05
+    assert regions[behind & (x < -0.1), 1].min() > 0.5
+    assert regions[behind & (x > 0.1), 2].min() > 0.5
+    assert regions[:, 0].max() < 0.02
+
+
+def test_behind_the_head_the_avatar_has_each_regions_median(surface):
+    front = surface.vertices[:, 2] > 0
+    avatar = np.where(front[:, None], [0.2, 0.4, 0.6], [0.9, 0.9, 0.9])
+    plain = without_back(avatar, one_region(surface), front.astype(float))
+    assert plain == pytest.approx(np.tile([0.2, 0.4, 0.6], (len(surface), 1)))
+
+
+def test_shades_stay_on_the_line_of_the_photos_colours():
+    """An avatar's blue shadows become the photo's brown ones."""
+    rng = np.random.default_rng(0)
+    shade = rng.uniform(0.2, 0.6, (300, 1))
+    avatar = np.hstack([0.5 * shade, 0.5 * shade, 2.0 * shade])
+    photo = np.random.default_rng(1).permutation(shade) * [1.0, 0.6, 0.3]
+    moved = recoloured(avatar, photo, np.ones(300), np.ones((300, 1)))
+    ratio = moved / moved[:, :1]
+    assert ratio == pytest.approx(np.tile([1.0, 0.6, 0.3], (300, 1)), abs=0.05)
+
+
+def test_the_back_of_the_hair_gets_the_fine_structure_of_its_front(surface):
+    hair = np.roll(one_region(surface), 1, axis=1)
+    front = (surface.vertices[:, 2] > 0.05).astype(float)
+    noise = np.random.default_rng(0).normal(0.0, 0.05, (len(surface), 1))
+    photo = 0.5 + np.repeat(noise, 3, axis=1)
+    position = np.array([0.0, 0.0, 2.7])
+    added = fine_structure(surface, photo, front, hair, position)
+    behind = surface.vertices[:, 2] < -0.1
+    assert 0.02 < added[behind].std() < 0.06
+    assert abs(added[behind].mean()) < 0.01
+    assert not added[front > 0].any()
 
 
 def test_targets_have_the_photos_colours_in_front(surface, photo):

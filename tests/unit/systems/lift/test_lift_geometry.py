@@ -108,6 +108,13 @@ def test_an_outline_moves_onto_a_shifted_and_larger_one():
     assert away == pytest.approx(np.full(len(away), 42.0), abs=1.0)
 
 
+def test_an_outline_can_be_moved_outwards():
+    plain = np.ones((16, 16, 1))
+    outline = outline_of(disc(64, 64, 36), plain, outwards=8.0)  # pixels of 512: 2 here
+    away = np.linalg.norm(outline.points - 64, axis=1)
+    assert away == pytest.approx(np.full(len(away), 38.0), abs=0.7)
+
+
 def test_a_warp_of_equal_landmarks_leaves_points_where_they_are():
     pinhole = Pinhole.of(look_at_camera(0.0, 0.0), SIZE)
     rng = np.random.default_rng(1)
