@@ -16,6 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import torch
 from toy_portraits import sphere_portrait, tiny_generator, tiny_portrait
 
+from triptych.avatars.assets.pack import EMBEDDED_PACK
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import TriPlanePortrait
 
@@ -27,14 +28,14 @@ _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared_if_there() -> Path | None:
-    """Folder with reference numbers and head assets, or None."""
+    """Folder with reference numbers, or None."""
     folder = Path(os.environ.get("TRIPTYCH_SHARED", _BESIDE_THE_CHECKOUT))
     return folder if folder.is_dir() else None
 
 
 @pytest.fixture(scope="session")
 def shared(shared_if_there: Path | None) -> Path:
-    """Folder with reference numbers and head assets; tests that need it skip when it is absent."""
+    """Folder with reference numbers; tests that need it skip when it is absent."""
     if shared_if_there is None:
         pytest.skip("reference data folder is not beside this checkout")
     return shared_if_there
@@ -47,9 +48,9 @@ def eg3d_small(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def makehuman_pack(shared: Path) -> Path:
+def makehuman_pack() -> Path:
     """The head asset pack from which avatars are built."""
-    return shared / "makehuman" / "makehuman_head.npz"
+    return EMBEDDED_PACK
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ class Avatars:
     styles: tuple[str, ...] = ()
     """Draw a style per head from these, for instance: original bronze "old+elf"."""
     pack: MaybePath = None
-    """Head asset pack; see triptych data makehuman."""
+    """Head asset pack; the embedded one by default."""
     overwrite: bool = False
     """Replace another data set in the folder."""
 
@@ -108,7 +108,7 @@ class Shards:
     size: int = 128
     """Side of the pictures in pixels."""
     pack: MaybePath = None
-    """Head asset pack; see triptych data makehuman."""
+    """Head asset pack; the embedded one by default."""
 
     def run(self) -> None:
         """Do the work."""

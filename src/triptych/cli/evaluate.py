@@ -50,7 +50,7 @@ class Prior:
     model: str = "avatar-generator"
     """Generator: a name from `triptych models`, or a file."""
     pack: MaybePath = None
-    """Head asset pack; see triptych data makehuman."""
+    """Head asset pack; the embedded one by default."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder."""
@@ -95,7 +95,7 @@ class Editor:
     text_guidance: MaybeFloat = None
     """Strength of the prompt; the editor's own by default."""
     pack: MaybePath = None
-    """Head asset pack; see triptych data makehuman."""
+    """Head asset pack; the embedded one by default."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder; finished groups are kept."""
@@ -190,7 +190,7 @@ class Ablation:
     model: str = "avatar"
     """avatar, or a folder with generator, i2t, features and editor."""
     pack: MaybePath = None
-    """Head asset pack for the distance to the true style; left out when there is none."""
+    """Head asset pack for the distance to the true style; the embedded one by default."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder; finished fits are kept."""

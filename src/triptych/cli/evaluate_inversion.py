@@ -46,7 +46,7 @@ class Inversion:
     set: tuple[str, ...] = ()
     """Single settings of the inversion as KEY=VALUE."""
     pack: MaybePath = None
-    """Head asset pack; see triptych data makehuman."""
+    """Head asset pack; the embedded one by default."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace an earlier report in the folder; measured heads are kept."""

@@ -30,7 +30,7 @@ class Generate:
     model upsamples to."""
     refine: bool = False
     """Fit each head to its avatar: sharp hair, ears and collars for half a minute per head; see
-    docs/refinement.md. Only for generators of avatars; needs the head assets."""
+    docs/refinement.md. Only for generators of avatars."""
     turntable: bool = False
     """Also write a video per head."""
     mesh: bool = False

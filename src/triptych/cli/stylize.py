@@ -38,7 +38,7 @@ class Stylize:
     """draft, standard or high: more views and steps cost more time."""
     refine_identity: Literal["auto", "yes", "no"] = "auto"
     """Fit the seed's head to its avatar first, see docs/refinement.md; auto: at quality high, if
-    the seed has an avatar and the head assets are here."""
+    the seed has an avatar."""
     seed: int = 0
     """Seed of the edit; another one gives another rendition of the same words."""
     model: str = "avatar"
@@ -85,10 +85,7 @@ class Stylize:
                     "avatar is known; leave the option out"
                 )
             return asked
-        from triptych.avatars.assets.pack import has_assets
-
-        has_avatar = isinstance(identity, int) and self.model == "avatar"
-        return self.quality == "high" and has_avatar and has_assets()
+        return self.quality == "high" and isinstance(identity, int) and self.model == "avatar"
 
     def _settings(self) -> StylizeSettings:
         from triptych.systems.stylize.settings import preset

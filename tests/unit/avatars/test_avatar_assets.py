@@ -25,6 +25,15 @@ def test_the_variable_names_the_pack(tmp_path, monkeypatch):
         load_assets()
 
 
+def test_without_one_of_the_users_own_the_embedded_pack_is_read(tmp_path, monkeypatch):
+    monkeypatch.delenv("TRIPTYCH_MAKEHUMAN", raising=False)
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path))
+    assert len(load_assets().targets) == 534
+    (tmp_path / "makehuman_head.npz").write_text("the user's own")
+    with pytest.raises(UserError, match=f"{tmp_path}.*not a head asset pack"):
+        load_assets()
+
+
 def test_another_file_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", something=np.zeros(3))
     with pytest.raises(UserError, match="not a head asset pack"):

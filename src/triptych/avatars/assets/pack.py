@@ -20,6 +20,8 @@ IntArray = NDArray[np.int64]
 
 PACK_VARIABLE = "TRIPTYCH_MAKEHUMAN"
 PACK_NAME = "makehuman_head.npz"
+EMBEDDED_PACK = Path(__file__).with_name(PACK_NAME)
+"""What `build_asset_pack` made of MakeHuman's public meshes (CC0)."""
 _NUM_BASE_VERTICES = 19158
 # Fixed-point units of the stored integers.
 _BASE_UNITS, _TARGET_UNITS, _BINDING_UNITS, _UV_UNITS = 1e4, 1e3, 1e5, 2e4
@@ -134,21 +136,16 @@ class HeadAssets:
 
 
 def default_pack_path() -> Path:
-    """Return where the pack lies in the user's cache folder."""
+    """Return where a pack of one's own lies, in the user's cache folder."""
     return user_cache_folder() / PACK_NAME
-
-
-def has_assets() -> bool:
-    """Return whether there is a file where `load_assets` looks by default."""
-    return _source().is_file()
 
 
 def load_assets(path: str | Path | None = None) -> HeadAssets:
     """Load the head asset pack.
 
     Args:
-        path: The pack; by default the file named by the variable TRIPTYCH_MAKEHUMAN, else the one
-            in the user's cache folder.
+        path: The pack; by default the file named by the variable TRIPTYCH_MAKEHUMAN, else one's own
+            in the cache folder, else the embedded one.
 
     Raises:
         UserError: There is no such file, or it is not a head asset pack.
@@ -156,9 +153,9 @@ def load_assets(path: str | Path | None = None) -> HeadAssets:
     source = _source(path)
     if not source.is_file():
         raise UserError(
-            f"head assets: got {source}, which does not exist; expected {PACK_NAME}; "
-            f"build it with: triptych data makehuman --from DIR DIR "
-            f"--out {default_pack_path()} (or set {PACK_VARIABLE})"
+            f"head assets: got {source}, which does not exist; leave out --pack and "
+            f"{PACK_VARIABLE} to use the embedded pack, or build one: triptych data makehuman "
+            f"--from DIR DIR --out {source}"
         )
     try:
         return _assets_from(read_arrays(source))
@@ -170,7 +167,11 @@ def load_assets(path: str | Path | None = None) -> HeadAssets:
 
 
 def _source(path: str | Path | None = None) -> Path:
-    return Path(path or os.environ.get(PACK_VARIABLE) or default_pack_path())
+    named = path or os.environ.get(PACK_VARIABLE)
+    if named:
+        return Path(named)
+    own = default_pack_path()
+    return own if own.is_file() else EMBEDDED_PACK
 
 
 def _assets_from(arrays: Mapping[str, np.ndarray]) -> HeadAssets:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera, frontal_camera, random_views
-from triptych.errors import UserError
 from triptych.ops.colour import from_uint8
 
 if TYPE_CHECKING:
@@ -72,22 +71,6 @@ class AvatarHeads:
 
         self._assets, self._device = load_assets(pack), device
         self._builder = AvatarBuilder(self._assets, cached_heads=cached_heads)
-
-    @classmethod
-    def if_present(
-        cls, pack: str | Path | None = None, device: torch.device | str = "cpu"
-    ) -> AvatarHeads | None:
-        """Return the heads; None when no pack was asked for and none is here.
-
-        Raises:
-            UserError: The pack that was asked for cannot be read.
-        """
-        try:
-            return cls(pack, device=device)
-        except UserError:
-            if pack is not None:
-                raise
-            return None
 
     def views(self, seed: int, style: str | None, camera: Camera, size: int) -> TrueViews:
         """Render a seed's head in a style (None: as it is) from v cameras."""

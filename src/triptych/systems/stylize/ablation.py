@@ -101,7 +101,7 @@ def evaluate_ablation(
         identities: Seeds of the heads.
         settings: Views and fitting.
         out: Folder of the report.
-        pack: Head asset pack for the distance to the true style; left out when there is none.
+        pack: Head asset pack for the distance to the true style; the embedded one by default.
         device: Where networks compute.
         overwrite: Replace an earlier report; finished fits are kept.
 
@@ -109,7 +109,7 @@ def evaluate_ablation(
         UserError: A model is missing, a style is unknown, or the folder holds such a report.
     """
     with report_folder(out, "ablation", overwrite=overwrite):
-        networks, truth = load_style_networks(device), AvatarHeads.if_present(pack, device)
+        networks, truth = load_style_networks(device), AvatarHeads(pack, device=device)
         protocol = AblationSettings()
         pairs = list(product(known_styles(styles, networks.classifier), identities))
         pipeline = StylizePipeline.from_pretrained(model, device=device)
@@ -152,7 +152,7 @@ class AblationScore:
         probability: The classifier's probability of the style; stands for the paper's CLIP score.
         recognised: Share of pictures whose first answer is the style.
         to_edits: Perceptual distance to the edited views, same cameras.
-        to_truth: Perceptual distance to the avatar truly in the style; None without assets.
+        to_truth: Perceptual distance to the avatar truly in the style; None where it is unknown.
         sharpness: Mean step between neighbouring pixels.
     """
 
