@@ -71,6 +71,7 @@ class ToySystem:
         stages: Stages that a call reports, in order; none for pipelines too quick to report.
         settings: What a call takes beside plain values: its settings first, then other requests.
         resumable: A call takes `work_dir` and goes on in it, and so does the command.
+        kept_stages: Stages that a resumed call does not repeat; none: it goes on within its last.
         recorded: What the provenance of seed 1 says about its request, at least.
         mistakes: Wrong arguments.
         command: Writes toy models and inputs into a folder and returns the command that uses them.
@@ -91,6 +92,7 @@ class ToySystem:
     stages: tuple[str, ...] = ()
     settings: tuple[Any, ...] = ()
     resumable: bool = False
+    kept_stages: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name

@@ -17,10 +17,11 @@ from toy_portraits import tiny_config, tiny_generator
 
 from triptych.camera import look_at_camera
 from triptych.export.pictures import colour_picture, save_png
+from triptych.photos.picture_source import sources_of
 from triptych.portrait import Portrait
+from triptych.runs.photo_batch import folder_names
 from triptych.systems.generate.pipeline import GeneratePipeline
-from triptych.systems.invert.folder import folder_names
-from triptych.systems.invert.job import InvertJob, sources_of
+from triptych.systems.invert.job import InvertJob
 from triptych.weights import save_module
 
 RESULTS = [
@@ -180,7 +181,7 @@ def test_names_and_cameras_of_a_folder(tmp_path):
     write_crop(tmp_path / "set", "a")
     shutil.copy(tmp_path / "set" / "a.png", tmp_path / "set" / "photo.png")
     shutil.copy(tmp_path / "set" / "a.png", tmp_path / "set" / "photo.jpg")
-    sources = sources_of(tmp_path / "set")
+    sources = sources_of(tmp_path / "set", print)
     assert [(source.name, source.camera is not None) for source in sources] == [
         ("a.png", True),
         ("photo.jpg", False),
@@ -193,7 +194,7 @@ def test_names_and_cameras_of_a_folder(tmp_path):
     ]
     label = [float(number) for number in CAMERA.label25()[0]]
     (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": [["a.png", label]]}))
-    (only,) = sources_of(tmp_path / "set")
+    (only,) = sources_of(tmp_path / "set", print)
     assert only.name == "a.png"
     assert only.camera is not None
 

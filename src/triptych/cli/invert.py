@@ -62,15 +62,16 @@ class Invert:
         """Do the work."""
         check_range("--face", self.face, 1, 100)
         settings = self._settings()
+        from triptych.photos.picture_source import sources_of
         from triptych.runs.device import choose_device
-        from triptych.systems.invert.folder import invert_folder
-        from triptych.systems.invert.job import InvertJob, sources_of
+        from triptych.runs.photo_batch import run_batch
+        from triptych.systems.invert.job import InvertJob
 
-        sources = sources_of(self.photo)
+        sources = sources_of(self.photo, console.warn)
         device = choose_device(self.device)
         job = InvertJob(self.model, self.encoder, self.detector, self.face, settings, device)
         if self.photo.is_dir():
-            invert_folder(job, sources, self.out, overwrite=self.overwrite)
+            run_batch(job, sources, self.out, overwrite=self.overwrite)
         else:
             job.run(sources[0], self.out, overwrite=self.overwrite)
         console.result(str(self.out))

@@ -25,11 +25,14 @@ class Lift:
     its colours from there; what the photo does not show is guessed. Expression and light stay those
     of the photo. The folder gets portrait.safetensors, which every other verb opens, turntable.mp4,
     mesh.glb, the crop aligned.png, the head from all sides on sheet.png, what was seen and what is
-    guessed on confidence.png, and run.json. It needs mediapipe: pip install "triptych[photo]".
+    guessed on confidence.png, and run.json. A folder of photos gets one such folder per photo and a
+    report. When stopped, the same command goes on. It needs mediapipe: pip install
+    "triptych[photo]".
     """
 
     photo: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO")]
-    """A photo of a face that looks about into the camera."""
+    """A photo of a face that looks about into the camera, a crop from triptych align, or a folder
+    of either."""
     out: Path
     """Folder for the results."""
     quality: Literal["draft", "standard"] = "standard"
@@ -52,12 +55,18 @@ class Lift:
         """Do the work."""
         check_range("--face", self.face, 1, 100)
         settings = self._settings()
+        from triptych.photos.picture_source import sources_of
         from triptych.runs.device import choose_device
+        from triptych.runs.photo_batch import run_batch
         from triptych.systems.lift.job import LiftJob
 
+        sources = sources_of(self.photo, console.warn)
         device = choose_device(self.device)
         job = LiftJob(self.model, self.detector, self.face, self.anyway, settings, device)
-        job.run(self.photo, self.out, overwrite=self.overwrite)
+        if self.photo.is_dir():
+            run_batch(job, sources, self.out, overwrite=self.overwrite)
+        else:
+            job.run(sources[0], self.out, overwrite=self.overwrite)
         console.result(str(self.out))
 
     def _settings(self) -> LiftSettings:

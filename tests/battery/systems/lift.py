@@ -75,6 +75,8 @@ SYSTEM = ToySystem(
         Mistake({"settings": InvertSettings()}, "settings: got a value of type InvertSettings"),
     ),
     command=command,
+    resumable=True,
+    kept_stages=("finding an avatar",),
     portrait_file="portrait.safetensors",
     stop=Stop("fitting rays", 3),
     command_mistakes=(

@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from triptych.camera import Camera, eg3d_look_at, frontal_camera, look_at_camera, orbit
 from triptych.errors import UserError
 from triptych.photos.labelled_images import LabelledImages
-from triptych.systems.invert.job import sources_of
+from triptych.photos.picture_source import sources_of
 
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 
@@ -129,4 +129,4 @@ def test_labels_in_files_name_the_file_and_the_picture(tmp_path, label):
     (alone / "photo.json").write_text(f'{{"camera": {label}}}')
     (alone / "photo.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"photo\.json: the camera: "):
-        sources_of(alone / "photo.png")
+        sources_of(alone / "photo.png", print)

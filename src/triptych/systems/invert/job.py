@@ -9,83 +9,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import triptych
-from triptych.camera import Camera
 from triptych.config import to_dict
-from triptych.errors import UserError
 from triptych.export.h264 import find_ffmpeg
-from triptych.files import read_json
 from triptych.photos.aligner import Detector
-from triptych.photos.labelled_images import LabelledImages
 from triptych.photos.photo import photo_tensor, read_photo
-from triptych.photos.photo_folder import list_photos
+from triptych.photos.picture_source import PictureSource
 from triptych.runs import console
 from triptych.runs.console import Progress
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import file_record, model_record, run_record
 from triptych.systems.invert.loading import check_encoder
 from triptych.systems.invert.pipeline import Inverted, InvertPipeline
-from triptych.systems.invert.results import save_inversion
+from triptych.systems.invert.results import save_inversion, sheet_row
 from triptych.systems.invert.settings import InvertSettings
-
-LABELS_FILE = "dataset.json"
-_LABEL_DIM = 25
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """One picture.
-
-    Attributes:
-        name: What it is called in reports: its path below the folder.
-        path: The file.
-        camera: The camera of an aligned picture; None for a photo.
-        model: For which model it was aligned, where that is known.
-    """
-
-    name: str
-    path: Path
-    camera: Camera | None = None
-    model: str | None = None
-
-
-def sources_of(photo: Path) -> list[Source]:
-    """Return what a path holds.
-
-    A picture beside a JSON file of its name with a camera in it, as `triptych align` leaves them,
-    is aligned; so are the pictures of a folder's dataset.json. All others are photos.
-
-    Raises:
-        UserError: There is no such path, or no picture in it.
-    """
-    if (photo / LABELS_FILE).is_file():
-        labelled = LabelledImages(photo)
-        return [
-            Source(name, photo / name, labelled.camera[index])
-            for index, name in enumerate(labelled.names)
-        ]
-    if photo.is_dir():
-        listing = list_photos(photo)
-        for note in listing.notes():
-            console.warn(note)
-        return [_source(path.relative_to(photo).as_posix(), path) for path in listing.photos]
-    if not photo.exists():
-        raise UserError(f"there is no photo {photo}")
-    return [_source(photo.name, photo)]
-
-
-def _source(name: str, path: Path) -> Source:
-    record = path.with_suffix(".json")
-    if not record.is_file():
-        return Source(name, path)
-    content = read_json(record)
-    label = content.get("camera") if isinstance(content, dict) else None
-    if not isinstance(label, list) or len(label) != _LABEL_DIM:
-        return Source(name, path)
-    camera = Camera.from_json(label, f"{record}: the camera")
-    return Source(name, path, camera, content.get("model"))
 
 
 @dataclass(frozen=True)
@@ -107,6 +47,9 @@ class InvertJob:
     face: int
     settings: InvertSettings
     device: torch.device = torch.device("cpu")
+
+    done = "inverted"
+    figures = ("PSNR", "perceptual", "identity")
 
     def plan(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON values.
@@ -136,7 +79,7 @@ class InvertJob:
             device=self.device,
         )
 
-    def run(self, source: Source, out: Path, *, overwrite: bool) -> None:
+    def run(self, source: PictureSource, out: Path, *, overwrite: bool) -> None:
         """Invert one picture into a folder of its own; a finished run is not repeated.
 
         Raises:
@@ -153,7 +96,11 @@ class InvertJob:
                 self.write(source, pipeline, folder, progress)
 
     def write(
-        self, source: Source, pipeline: InvertPipeline, folder: OutputFolder, progress: Progress
+        self,
+        source: PictureSource,
+        pipeline: InvertPipeline,
+        folder: OutputFolder,
+        progress: Progress,
     ) -> None:
         """Invert one picture and publish its folder.
 
@@ -188,6 +135,19 @@ class InvertJob:
             "total": round(time.monotonic() - started, 2),
         }
         folder.publish(record)
+
+    def figures_of(self, run: dict[str, Any]) -> dict[str, float]:
+        """Return the last stage's figures from a run.json."""
+        last = run["stages"][-1]
+        return {name: last[name] for name in map(str.lower, self.figures)}
+
+    def caption(self, figures: dict[str, Any]) -> str:
+        """Return what the sheet of a folder says of a picture."""
+        return f"{figures['psnr']:.1f} dB, perceptual {figures['perceptual']:.3f}"
+
+    def row(self, place: Path) -> list[np.ndarray]:
+        """Return a finished crop and its head from the front and from both sides."""
+        return sheet_row(place)
 
     @cached_property
     def _hashes(self) -> dict[str, str]:

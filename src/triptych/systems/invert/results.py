@@ -11,14 +11,16 @@ import torch
 from triptych.camera import Camera
 from triptych.export.pictures import colour_picture, save_png, view_pictures
 from triptych.export.sheets import picture_sheet
+from triptych.photos.photo import read_photo
 from triptych.portrait import TriPlanePortrait
 from triptych.runs.console import Progress
-from triptych.runs.portrait_results import save_portrait_files
+from triptych.runs.portrait_results import PORTRAIT_FILE, save_portrait_files
 from triptych.systems.invert.pipeline import Inverted
 
 CROP_FILE, STRIP_FILE, VIEWS_FILE = "aligned.png", "strip.png", "views.png"
 _YAWS_DEG = (-40.0, -20.0, 0.0, 20.0, 40.0)
 _PITCHES_DEG = (-20.0, -10.0, 0.0, 10.0, 20.0)
+_SIDES_DEG = (-25.0, 0.0, 25.0)
 
 
 def save_inversion(inverted: Inverted, folder: Path, progress: Progress) -> dict[str, float]:
@@ -64,6 +66,13 @@ def views_sheet(inverted: Inverted) -> np.ndarray:
         "raised and lowered",
     ]
     return picture_sheet(rows, row_labels=labels)
+
+
+def sheet_row(folder: Path) -> list[np.ndarray]:
+    """Return the crop of finished results, then the head from the front and from both sides."""
+    portrait = TriPlanePortrait.load(folder / PORTRAIT_FILE)
+    heads = view_pictures(portrait, turned(portrait, yaws_deg=_SIDES_DEG))
+    return [read_photo(folder / CROP_FILE).pixels, *heads]
 
 
 def turned(

@@ -1,4 +1,4 @@
-"""One photo lifted into an output folder, as every front end asks for it."""
+"""One photo or many lifted into output folders, as every front end asks for it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import triptych
 from triptych.config import to_dict
-from triptych.errors import UserError
 from triptych.export.h264 import find_ffmpeg
 from triptych.photos.aligner import Detector
-from triptych.photos.photo import read_photo
+from triptych.photos.photo import photo_tensor, read_photo
+from triptych.photos.picture_source import PictureSource
 from triptych.runs import console
 from triptych.runs.console import Progress
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import file_record, model_record, run_record
 from triptych.systems.lift.likeness import Lifted
 from triptych.systems.lift.pipeline import LiftPipeline
-from triptych.systems.lift.results import save_likeness
+from triptych.systems.lift.results import save_likeness, sheet_row
 from triptych.systems.lift.settings import LiftSettings
+
+RESUME_FOLDER = "resume"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class LiftJob:
     anyway: bool
     settings: LiftSettings
     device: torch.device = torch.device("cpu")
+
+    done = "lifted"
+    figures = ("PSNR", "overlap", "seen")
 
     def plan(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON values.
@@ -71,36 +77,50 @@ class LiftJob:
             self.model, detector=self.detector, hashes=self._hashes, device=self.device
         )
 
-    def run(self, photo: Path, out: Path, *, overwrite: bool) -> None:
-        """Lift one photo into a folder; a finished run is not repeated.
+    def run(self, source: PictureSource, out: Path, *, overwrite: bool) -> None:
+        """Lift one picture into a folder; a finished run is not repeated, a stopped one goes on.
 
         Raises:
-            UserError: The photo cannot be used, or the folder holds other results.
+            UserError: The picture cannot be used, or the folder holds other results.
         """
-        if not photo.exists():
-            raise UserError(f"there is no photo {photo}")
-        plan = {**self.plan(), "photo": file_record(photo)}
-        read = read_photo(photo)
+        plan = {**self.plan(), "photo": file_record(source.path)}
+        read_photo(source.path)
         folder = OutputFolder.open(out, plan, overwrite=overwrite)
         if folder.finished:
             console.note(f"{out} already holds this very run; nothing to do")
             return
-        with folder:
-            started = time.monotonic()
+        if folder.resumed:
+            console.note(f"going on with the run that was stopped in {out}")
+        with folder.kept_for_resuming():
             pipeline = self.pipeline()
             with console.stages() as progress:
-                lifted = pipeline(
-                    read,
-                    face=self.face,
-                    anyway=self.anyway,
-                    settings=self.settings,
-                    progress=progress,
-                )
-                self._publish(lifted, folder, started, progress)
+                self.write(source, pipeline, folder, progress)
 
-    def _publish(
-        self, lifted: Lifted, folder: OutputFolder, started: float, progress: Progress
+    def write(
+        self,
+        source: PictureSource,
+        pipeline: LiftPipeline,
+        folder: OutputFolder,
+        progress: Progress,
     ) -> None:
+        """Lift one picture and publish its folder.
+
+        Raises:
+            UserError: The picture cannot be used.
+        """
+        started = time.monotonic()
+        photo = read_photo(source.path)
+        if source.model not in (None, self.model):
+            console.warn(f"{source.name} was aligned for '{source.model}', not for '{self.model}'")
+        lifted = pipeline(
+            photo if source.camera is None else photo_tensor(photo.pixels),
+            camera=source.camera,
+            face=self.face,
+            anyway=self.anyway,
+            settings=self.settings,
+            work_dir=folder.staging / RESUME_FOLDER,
+            progress=progress,
+        )
         for note in lifted.notes:
             console.warn(note)
         seconds = save_likeness(lifted, folder.staging, progress)
@@ -116,8 +136,20 @@ class LiftJob:
             **seconds,
             "total": round(time.monotonic() - started, 2),
         }
-        folder.publish(record)
-        console.note(f"{lifted.report['psnr']:.1f} dB to the person in the photo")
+        folder.publish(record, drop=(RESUME_FOLDER,))
+        console.note(self.caption(lifted.report))
+
+    def figures_of(self, run: dict[str, Any]) -> dict[str, float]:
+        """Return the figures of a run.json."""
+        return {"psnr": run["psnr"], "overlap": run["overlap"], "seen": run["share_seen"]}
+
+    def caption(self, figures: dict[str, Any]) -> str:
+        """Return what is said of a likeness in one line."""
+        return f"{figures['psnr']:.1f} dB to the person in the photo"
+
+    def row(self, place: Path) -> list[np.ndarray]:
+        """Return a finished crop and its head from the front and from both sides."""
+        return sheet_row(place)
 
     @cached_property
     def _hashes(self) -> dict[str, str]:

@@ -33,6 +33,7 @@ from triptych.progress import Progress, count_steps, no_progress
 from triptych.systems.lift.avatar import AvatarSearch, num_trials
 from triptych.systems.lift.colours import colours_of
 from triptych.systems.lift.fitting import fit_portrait
+from triptych.systems.lift.kept_portraits import KeptPortraits
 from triptych.systems.lift.landmarks import LandmarkFinder, find_landmarks
 from triptych.systems.lift.likeness import ConfidenceMap, Lifted
 from triptych.systems.lift.photograph import Photograph
@@ -144,6 +145,7 @@ class LiftPipeline:
         face: int = 1,
         anyway: bool = False,
         settings: LiftSettings | None = None,
+        work_dir: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Lifted:
         """Lift a photo, or a picture that is aligned already.
@@ -155,6 +157,8 @@ class LiftPipeline:
             face: Which face of a photo: 1 is the largest.
             anyway: Try faces that are turned farther than 35 degrees too.
             settings: Steps and rates.
+            work_dir: Keeps the avatar and the fitted planes of this request, for a run that was
+                stopped to go on from; nothing is kept when None.
             progress: Called with (stage, done, total).
 
         Raises:
@@ -167,7 +171,14 @@ class LiftPipeline:
         if camera is not None:
             check_type("camera", camera, Camera)
             check_type("aligned picture", picture, Tensor)
-            return self.lift(picture, camera, anyway=anyway, settings=settings, progress=progress)
+            return self.lift(
+                picture,
+                camera,
+                anyway=anyway,
+                settings=settings,
+                work_dir=work_dir,
+                progress=progress,
+            )
         started = time.monotonic()
         photo = as_photo(picture)
         aligned = self.align(photo, face=face)
@@ -180,6 +191,7 @@ class LiftPipeline:
             inside=inside,
             anyway=anyway,
             settings=settings,
+            work_dir=work_dir,
             progress=progress,
         )
         lifted.report["seconds"] = {"align": seconds, **lifted.report["seconds"]}
@@ -194,6 +206,7 @@ class LiftPipeline:
         inside: Mask | None = None,
         anyway: bool = False,
         settings: LiftSettings | None = None,
+        work_dir: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Lifted:
         """Lift an aligned picture.
@@ -204,6 +217,8 @@ class LiftPipeline:
             inside: Pixels that show the photo [s, s]; all by default.
             anyway: Try faces that are turned farther than 35 degrees too.
             settings: Steps and rates.
+            work_dir: Keeps the avatar and the fitted planes of this request, for a run that was
+                stopped to go on from; nothing is kept when None.
             progress: Called with (stage, done, total).
 
         Raises:
@@ -214,29 +229,32 @@ class LiftPipeline:
         notes = _notes_on_turn(camera, anyway=anyway) + self.landmarks.notes
         clock = _Clock()
         device = device_of(self.generator)
-        with clock("measure"):
-            foreground = self.matting.head(image.to(device))
-            photo = Photograph.measured(image, camera, foreground, self.landmarks, inside)
-            person = _over_plain(photo, self.generator.config.rendering.background).to(device)
-        with clock("avatar"):
-            avatar = self._avatar(photo, person, settings, progress)
-        with clock("shape"), _one_step(progress, SHAPE):
-            shape = shape_of(photo, person, avatar, self.landmarks, self.network, settings.grid)
-        with clock("colours"), _one_step(progress, COLOURS):
-            colours = colours_of(shape, photo, person, self.network)
-        with clock("fit"):
-            portrait = fit_portrait(shape, colours, settings, progress)
-        if not shape.outline_fits:
-            notes += (
-                f"the head matches the person's outline by {shape.overlap:.0%} only: the "
-                "outline is the avatar's",
-            )
         request: dict[str, Any] = {
             "model": self.name,
             "model_hashes": self.hashes,
             "settings": to_dict(settings),
             "camera": [round(float(number), 6) for number in camera.label25()[0]],
         }
+        with clock("measure"):
+            foreground = self.matting.head(image.to(device))
+            photo = Photograph.measured(image, camera, foreground, self.landmarks, inside)
+            person = _over_plain(photo, self.generator.config.rendering.background).to(device)
+        kept = KeptPortraits(work_dir, photo, request)
+        with clock("avatar"):
+            avatar = kept("avatar", lambda: self._avatar(photo, person, settings, progress))
+            avatar = avatar.to(device)
+        with clock("shape"), _one_step(progress, SHAPE):
+            shape = shape_of(photo, person, avatar, self.landmarks, self.network, settings.grid)
+        with clock("colours"), _one_step(progress, COLOURS):
+            colours = colours_of(shape, photo, person, self.network)
+        with clock("fit"):
+            portrait = kept("fitted", lambda: fit_portrait(shape, colours, settings, progress))
+            portrait = portrait.to(device)
+        if not shape.outline_fits:
+            notes += (
+                f"the head matches the person's outline by {shape.overlap:.0%} only: the "
+                "outline is the avatar's",
+            )
         report = {
             **request,
             "psnr": round(psnr_of_person(portrait, photo), 2),

@@ -11,13 +11,16 @@ import torch
 from triptych.camera import Camera
 from triptych.export.pictures import colour_picture, save_png, view_pictures
 from triptych.export.sheets import picture_sheet
+from triptych.photos.photo import read_photo
+from triptych.portrait import Portrait
 from triptych.progress import Progress
-from triptych.runs.portrait_results import save_portrait_files
+from triptych.runs.portrait_results import PORTRAIT_FILE, save_portrait_files
 from triptych.systems.lift.likeness import ConfidenceMap, Lifted
 
 CROP_FILE, SHEET_FILE, CONFIDENCE_FILE = "aligned.png", "sheet.png", "confidence.png"
 
 _YAWS_DEG = (-45.0, -30.0, -15.0, 15.0, 30.0, 45.0)
+_SIDES_DEG = (-30.0, 0.0, 30.0)
 _OTHERS_DEG = ((0.0, 20.0), (0.0, -15.0), (-90.0, 5.0), (90.0, 5.0), (180.0, 5.0))
 _SEEN, _GUESSED = (246, 246, 240), (70, 60, 110)  # colours of a confidence of 1 and of 0
 _BEHIND = 191
@@ -70,6 +73,14 @@ def confidence_picture(confidence: ConfidenceMap, camera: Camera, size: int) -> 
     shown, hit = confidence.picture(camera, size)
     shade = np.array(_GUESSED) + shown[..., None] * (np.array(_SEEN) - np.array(_GUESSED))
     return np.where(hit[..., None], shade.round(), _BEHIND).astype(np.uint8)
+
+
+def sheet_row(folder: Path) -> list[np.ndarray]:
+    """Return the crop of finished results, then the head from the front and from both sides."""
+    portrait = Portrait.load(folder / PORTRAIT_FILE)
+    sides = torch.tensor(_SIDES_DEG).deg2rad()
+    heads = view_pictures(portrait, portrait.orbit(sides, torch.zeros(len(sides))))
+    return [read_photo(folder / CROP_FILE).pixels, *heads]
 
 
 def _turned(lifted: Lifted) -> Camera:
