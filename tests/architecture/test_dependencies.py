@@ -77,6 +77,7 @@ def test_every_imported_package_is_declared():
         if not re.search(rf'"{sold_as.get(name, name)}[\[<>=]', core)
     }
     assert missing == {
+        "lmdb": "systems/compose/data/writing.py",
         "matplotlib": "systems/invert/evaluation/report.py",
         "tokenizers": "training/editor/text.py",
     }

@@ -80,6 +80,12 @@ def test_makehuman_writes_a_pack(tmp_path, monkeypatch, capsys):
         ("makehuman --from nowhere elsewhere --out p.npz", "no folder nowhere"),
         ("shards --out x --count 0", "--count: got 0"),
         ("prior-renders --shards nowhere --out x", "no avatar shards in nowhere"),
+        ("regions nowhere --masks none --out x", "nowhere is not a folder"),
+        ("regions nowhere --masks none --out x --sizes 64 64", "--sizes: got [64, 64]"),
+        (
+            "regions nowhere --masks none --out x --classes bisnet",
+            "got 'bisnet'; expected one of celebamask",
+        ),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(words, complaint, tmp_path, monkeypatch, capsys):

@@ -11,6 +11,7 @@ import tyro
 from triptych.cli.options import MaybePath
 from triptych.cli.prepare import Prepare
 from triptych.cli.prior_renders import PriorRenders
+from triptych.cli.region_sets import RegionSets
 from triptych.runs import console
 from triptych.seeds import check_seed
 
@@ -148,6 +149,7 @@ class Data:
         | Annotated[Avatars, tyro.conf.subcommand("avatars")]
         | Annotated[Shards, tyro.conf.subcommand("shards")]
         | Annotated[PriorRenders, tyro.conf.subcommand("prior-renders")]
+        | Annotated[RegionSets, tyro.conf.subcommand("regions")]
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     ]
 

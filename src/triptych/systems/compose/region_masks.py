@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from triptych.errors import UserError
+from triptych.systems.compose.regions import AVATAR_ORDER
 
 Bytes = NDArray[np.uint8]
 
-MASK_CLASSES = 19
-"""Classes of CelebAMask-HQ: background, skin, nose, eye_g, l_eye, r_eye, l_brow, r_brow, l_ear,
-r_ear, mouth, u_lip, l_lip, hair, hat, ear_r, neck_l, neck, cloth."""
+MASK_CLASSES = (
+    "background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear",
+    "mouth", "u_lip", "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth",
+)  # fmt: skip
+"""Names of the classes of CelebAMask-HQ, by number."""
 
 PUBLISHED_SIZE = 512
 """The resolution that scaled dilation refers to."""
@@ -49,6 +52,12 @@ PUBLISHED_TABLE: RegionTable = (
     (ClassGroup((16, 17, 18)),),
 )
 """The order in which CNeRF's data set stacks its masks; see `regions`."""
+
+AVATAR_TABLE: RegionTable = tuple(
+    (ClassGroup((number,), {"eyes": 3, "mouth": 3, "brows": 4, "nose": 3, "ears": 5}.get(name, 1)),)
+    for number, name in enumerate(AVATAR_ORDER)
+)
+"""Maps of an avatar's nine regions, widened as the published classes are."""
 
 BISENET_IDS = (0, 1, 6, 7, 4, 5, 3, 8, 9, 15, 2, 10, 11, 12, 17, 16, 18, 13, 14)
 """Common face parsers of the BiSeNet form number the same classes otherwise: their id to ours."""

@@ -27,6 +27,7 @@ from triptych.render.renderer import RenderedRays, composite, query_along
 from triptych.systems.compose.folded_field import FoldedRegionField
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.generator_config import RegionGeneratorConfig, RegionSampling
+from triptych.systems.compose.region_portrait import RegionPortrait
 from triptych.systems.compose.region_shares import region_ious, whole_shares
 from triptych.systems.compose.regions import AVATAR_ORDER, region_colours
 from triptych.systems.compose.training.first_shape import (
@@ -48,8 +49,7 @@ from triptych.training.sheets import save_sheet
 from triptych.training.trained_weights import save_trained
 from triptych.weights.loading import load_network
 
-# A picture by the exact path takes as long as dozens of steps, so few are made.
-LOOP = LoopConfig(learning_rate=3e-3, betas=(0.9, 0.99), ema_decay=0.998, sheet_every_s=3000.0)
+LOOP = LoopConfig(learning_rate=3e-3, betas=(0.9, 0.99), ema_decay=0.998)
 
 # Region: background, face, eye, brow, mouth, nose, ear, hair, neck and cloth.
 REGION_WEIGHTS = (0.8, 1.3, 4.0, 2.0, 3.0, 2.0, 4.0, 1.2, 1.2)
@@ -260,12 +260,13 @@ class ComposerRecipe:
             for view in views:
                 cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
                 camera = Camera.with_focal(cam2world).to(device)
-                made = generator.render(codes, camera, size=shards.size)
+                made = RegionPortrait(generator, codes, None, camera).render(size=shards.size)
                 rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))
                 pictures.append(
                     torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, made.image[0].cpu()])
                 )
                 true = torch.from_numpy(np.array(shards.get("regions", head)[view])).long()
+                assert made.regions is not None
                 shares = whole_shares(made.regions, made.alpha)
                 regions.append(torch.stack([true, shares[0].argmax(0).cpu()]))
         return torch.stack(pictures), torch.stack(regions)

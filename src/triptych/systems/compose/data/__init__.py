@@ -1,0 +1,1 @@
+"""Sets of pictures with masks of regions, for the published training stages."""
