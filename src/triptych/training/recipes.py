@@ -22,6 +22,8 @@ RECIPES = {
     "editor-pixels": "triptych.training.editor.pixels",
     "i2t": "triptych.systems.stylize.recipe",
     "landmarks": "triptych.training.landmarks.recipe",
+    "compose-volume": "triptych.systems.compose.training.stage_one",
+    "compose-decoder": "triptych.systems.compose.training.stage_two",
     "composer": "triptych.systems.compose.training.supervised",
     "psp": "triptych.systems.invert.training.recipe",
 }

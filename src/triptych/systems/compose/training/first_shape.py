@@ -32,24 +32,34 @@ def fit_sphere(
         rate: Its learning rate.
         rng: Source of latents and points.
     """
-    config, device = generator.config, generator.renderer.sigmoid_beta.device
     modules: Iterable[nn.Module] = (generator.renderer.init_network, generator.style)
     parameters = [parameter for module in modules for parameter in module.parameters()]
     optimiser = torch.optim.Adam(parameters, rate)
     distance = torch.zeros(())
     for _ in range(steps):
-        z = torch.randn(1, config.style_dim, generator=rng).to(device)
-        if config.latent_kind == "attributes":
-            z = torch.zeros_like(z)  # the background, which steers this shape, has no attributes
-        points = (torch.rand(1, _POINTS, 3, generator=rng) * 2 - 1).to(device)
-        codes = generator.codes_of(generator.mapping(z))
-        found = generator.renderer.initial_sdf(points, codes)
-        distance = (found - sphere_target(points * config.extent, config.extent)).abs().mean()
+        distance = distance_to_sphere(generator, rng)
         optimiser.zero_grad()
         distance.backward()
         optimiser.step()
     optimiser.zero_grad()
     return float(distance.detach())
+
+
+def distance_to_sphere(generator: RegionGenerator, rng: torch.Generator) -> Tensor:
+    """Return the mean distance [] between the initial shape and a sphere, at random points.
+
+    Args:
+        generator: Gradients reach its mapping and its initial network.
+        rng: Source of a latent and points.
+    """
+    config, device = generator.config, generator.renderer.sigmoid_beta.device
+    z = torch.randn(1, config.style_dim, generator=rng).to(device)
+    if config.latent_kind == "attributes":
+        z = torch.zeros_like(z)  # the background, which steers this shape, has no attributes
+    points = (torch.rand(1, _POINTS, 3, generator=rng) * 2 - 1).to(device)
+    codes = generator.codes_of(generator.mapping(z))
+    found = generator.renderer.initial_sdf(points, codes)
+    return (found - sphere_target(points * config.extent, config.extent)).abs().mean()
 
 
 def flatten_residuals(generator: RegionGenerator, share: float = 0.1) -> None:
