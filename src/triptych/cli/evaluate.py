@@ -217,6 +217,42 @@ class Ablation:
 
 
 @dataclass(frozen=True)
+class Compose:
+    """Measure a generator of regions: likeness to unseen avatars, swaps, surface, speed."""
+
+    model: str
+    """Generator of regions: a name from `triptych models`, or a file."""
+    out: Path
+    """Folder for compose.json, compose.md and the sheet compose.png."""
+    count: int = 16
+    """Number of heads."""
+    views: int = 4
+    """Cameras per head: the exact front, then random ones."""
+    seed: int = 0
+    """Seed of the first head; seeds below 10000 are never trained on."""
+    pack: MaybePath = None
+    """Head asset pack; the embedded one by default."""
+    device: DeviceName = "auto"
+    overwrite: bool = False
+    """Replace an earlier report in the folder."""
+
+    def run(self) -> None:
+        """Do the work."""
+        from triptych.runs.device import choose_device
+        from triptych.systems.compose.evaluation import ComposeSettings, evaluate_compose
+
+        settings = ComposeSettings(count=self.count, views=self.views, first_seed=self.seed)
+        evaluate_compose(
+            self.model,
+            settings,
+            self.out,
+            pack=self.pack,
+            device=choose_device(self.device),
+            overwrite=self.overwrite,
+        )
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """Measure a model and write a report: figures as JSON and as a table, and a sheet."""
 
@@ -225,6 +261,7 @@ class Evaluate:
         | Annotated[Editor, tyro.conf.subcommand("editor")]
         | Annotated[Stylize, tyro.conf.subcommand("stylize")]
         | Annotated[Ablation, tyro.conf.subcommand("ablation")]
+        | Annotated[Compose, tyro.conf.subcommand("compose")]
         | Annotated[Inversion, tyro.conf.subcommand("inversion")]
     ]
 
