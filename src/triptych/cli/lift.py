@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from triptych.cli.options import DeviceName, changed, parse_key_values
+from triptych.cli.options import DeviceName, MaybePath, changed, parse_key_values
 from triptych.config import from_dict, to_dict
-from triptych.errors import check_range
+from triptych.errors import UserError, check_range
 from triptych.runs import console
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Lift:
     of either."""
     out: Path
     """Folder for the results."""
+    style_picture: MaybePath = None
+    """The same photo edited by any program: the likeness keeps the photo's shape and takes the
+    edit's colours."""
     quality: Literal["draft", "standard"] = "standard"
     """draft: half the size and fewer steps, in about half the time."""
     face: int = 1
@@ -60,9 +63,22 @@ class Lift:
         from triptych.runs.photo_batch import run_batch
         from triptych.systems.lift.job import LiftJob
 
+        if self.style_picture is not None:
+            if self.photo.is_dir():
+                raise UserError("--style-picture: got a folder of photos; expected one photo")
+            if not self.style_picture.is_file():
+                raise UserError(f"--style-picture: there is no picture {self.style_picture}")
         sources = sources_of(self.photo, console.warn)
         device = choose_device(self.device)
-        job = LiftJob(self.model, self.detector, self.face, self.anyway, settings, device)
+        job = LiftJob(
+            self.model,
+            self.detector,
+            self.face,
+            self.anyway,
+            settings,
+            self.style_picture,
+            device,
+        )
         if self.photo.is_dir():
             run_batch(job, sources, self.out, overwrite=self.overwrite)
         else:

@@ -40,6 +40,7 @@ class LiftJob:
         face: Which face of a photo: 1 is the largest.
         anyway: Try faces that are turned too far.
         settings: Steps and rates.
+        style_picture: The photo edited by any program, whose colours the likeness takes.
         device: Where networks and the fit compute; not part of the plan.
     """
 
@@ -48,6 +49,7 @@ class LiftJob:
     face: int
     anyway: bool
     settings: LiftSettings
+    style_picture: Path | None = None
     device: torch.device = torch.device("cpu")
 
     done = "lifted"
@@ -68,6 +70,7 @@ class LiftJob:
             "anyway": self.anyway,
             "detector": self.detector,
             "settings": to_dict(self.settings),
+            **({"style_picture": file_record(self.style_picture)} if self.style_picture else {}),
         }
 
     def pipeline(self) -> LiftPipeline:
@@ -85,6 +88,8 @@ class LiftJob:
         """
         plan = {**self.plan(), "photo": file_record(source.path)}
         read_photo(source.path)
+        if self.style_picture is not None:
+            read_photo(self.style_picture)
         folder = OutputFolder.open(out, plan, overwrite=overwrite)
         if folder.finished:
             console.note(f"{out} already holds this very run; nothing to do")
@@ -112,9 +117,12 @@ class LiftJob:
         photo = read_photo(source.path)
         if source.model not in (None, self.model):
             console.warn(f"{source.name} was aligned for '{source.model}', not for '{self.model}'")
+        edited = None if self.style_picture is None else read_photo(self.style_picture)
+        aligned = source.camera is not None
         lifted = pipeline(
-            photo if source.camera is None else photo_tensor(photo.pixels),
+            photo_tensor(photo.pixels) if aligned else photo,
             camera=source.camera,
+            style_picture=photo_tensor(edited.pixels) if aligned and edited else edited,
             face=self.face,
             anyway=self.anyway,
             settings=self.settings,

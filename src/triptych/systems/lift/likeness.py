@@ -50,7 +50,7 @@ class Lifted:
         portrait: The likeness; its default camera is the photo's.
         confidence: Where it was seen in the photo.
         report: Settings, camera, figures and times, as JSON values.
-        image: The aligned photo [1, 3, s, s] in [-1, 1].
+        image: The aligned photo [1, 3, s, s] in [-1, 1], or its edit where there is one.
         photo: How it was aligned; None when the picture came aligned.
         notes: What a person should know about this likeness.
     """

@@ -16,17 +16,17 @@ from torch.nn import functional
 
 from triptych.camera import Camera
 from triptych.config import to_dict
-from triptych.errors import check_type, check_whole
+from triptych.errors import UserError, check_type, check_whole
 from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.feature_network import AvatarFeatures
 from triptych.ops.placement import device_of, move
 from triptych.ops.precision import check_network_dtype
-from triptych.photos.aligned_photo import check_aligned
+from triptych.photos.aligned_photo import check_aligned, frame_face
 from triptych.photos.aligner import Detector, PhotoAligner, UnusableFace
 from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
-from triptych.photos.photo import as_photo
+from triptych.photos.photo import Photo, as_photo
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
 from triptych.progress import Progress, count_steps, no_progress
@@ -40,7 +40,9 @@ from triptych.systems.lift.photograph import Photograph
 from triptych.systems.lift.settings import LiftSettings
 from triptych.systems.lift.shape import shape_of
 from triptych.systems.lift.silhouette import Mask, inside_photo
+from triptych.systems.lift.style_picture import restyled
 from triptych.weights import load_features, load_generator
+from triptych.weights.safetensors_file import content_hash
 
 __all__ = ["LiftPipeline", "LiftSettings", "Lifted"]
 
@@ -142,6 +144,7 @@ class LiftPipeline:
         picture: Any,
         *,
         camera: Camera | None = None,
+        style_picture: Any = None,
         face: int = 1,
         anyway: bool = False,
         settings: LiftSettings | None = None,
@@ -154,6 +157,8 @@ class LiftPipeline:
             picture: With a camera: an aligned picture [1, 3, h, h] in [-1, 1]; without: a photo,
                 anything that `photos.photo.as_photo` takes.
             camera: The camera of an aligned picture.
+            style_picture: The same photo (with a camera: the same aligned picture) edited by any
+                program: the likeness keeps the photo's shape and takes the edit's colours.
             face: Which face of a photo: 1 is the largest.
             anyway: Try faces that are turned farther than 35 degrees too.
             settings: Steps and rates.
@@ -171,9 +176,12 @@ class LiftPipeline:
         if camera is not None:
             check_type("camera", camera, Camera)
             check_type("aligned picture", picture, Tensor)
+            if style_picture is not None:
+                check_type("aligned style picture", style_picture, Tensor)
             return self.lift(
                 picture,
                 camera,
+                style_picture=style_picture,
                 anyway=anyway,
                 settings=settings,
                 work_dir=work_dir,
@@ -181,13 +189,20 @@ class LiftPipeline:
             )
         started = time.monotonic()
         photo = as_photo(picture)
+        edit = None if style_picture is None else _same_size(as_photo(style_picture), photo)
         aligned = self.align(photo, face=face)
+        edited: Tensor | None = None
+        if edit is not None:
+            # Cut as the photo is: a face that was drawn over may not be found again.
+            size, framing = aligned.image.shape[-1], self.align.framing
+            edited = frame_face(edit.pixels, aligned.face, framing, size).image
         height, width = photo.pixels.shape[:2]
         inside = inside_photo(aligned.window, width, height, aligned.image.shape[-1])
         seconds = round(time.monotonic() - started, 2)
         lifted = self.lift(
             aligned.image,
             aligned.camera,
+            style_picture=edited,
             inside=inside,
             anyway=anyway,
             settings=settings,
@@ -203,6 +218,7 @@ class LiftPipeline:
         image: Tensor,
         camera: Camera,
         *,
+        style_picture: Tensor | None = None,
         inside: Mask | None = None,
         anyway: bool = False,
         settings: LiftSettings | None = None,
@@ -214,6 +230,7 @@ class LiftPipeline:
         Args:
             image: Square picture [1, 3, s, s] in [-1, 1].
             camera: Its camera, one view.
+            style_picture: The same picture edited [1, 3, s, s] in [-1, 1].
             inside: Pixels that show the photo [s, s]; all by default.
             anyway: Try faces that are turned farther than 35 degrees too.
             settings: Steps and rates.
@@ -226,6 +243,8 @@ class LiftPipeline:
         """
         settings, progress = settings or LiftSettings(), progress or no_progress
         check_aligned(image, camera)
+        if style_picture is not None:
+            check_aligned(style_picture, camera)
         notes = _notes_on_turn(camera, anyway=anyway) + self.landmarks.notes
         clock = _Clock()
         device = device_of(self.generator)
@@ -239,6 +258,12 @@ class LiftPipeline:
             foreground = self.matting.head(image.to(device))
             photo = Photograph.measured(image, camera, foreground, self.landmarks, inside)
             person = _over_plain(photo, self.generator.config.rendering.background).to(device)
+        painted = photo
+        if style_picture is not None:
+            request["style_picture"] = content_hash({"pixels": style_picture})
+            foreground = self.matting.head(style_picture.to(device))
+            painted, more = restyled(photo, style_picture, foreground, self.landmarks)
+            notes += more
         kept = KeptPortraits(work_dir, photo, request)
         with clock("avatar"):
             avatar = kept("avatar", lambda: self._avatar(photo, person, settings, progress))
@@ -246,7 +271,7 @@ class LiftPipeline:
         with clock("shape"), _one_step(progress, SHAPE):
             shape = shape_of(photo, person, avatar, self.landmarks, self.network, settings.grid)
         with clock("colours"), _one_step(progress, COLOURS):
-            colours = colours_of(shape, photo, person, self.network)
+            colours = colours_of(shape, painted, person, self.network)
         with clock("fit"):
             portrait = kept("fitted", lambda: fit_portrait(shape, colours, settings, progress))
             portrait = portrait.to(device)
@@ -257,7 +282,7 @@ class LiftPipeline:
             )
         report = {
             **request,
-            "psnr": round(psnr_of_person(portrait, photo), 2),
+            "psnr": round(psnr_of_person(portrait, painted), 2),
             "overlap": round(shape.overlap, 4),
             "outline": {
                 "matched": round(shape.match.share, 4),
@@ -268,7 +293,7 @@ class LiftPipeline:
         }
         provenance = provenance_of("lift", **request)
         portrait = dataclasses.replace(portrait, provenance=provenance)
-        return Lifted(portrait, ConfidenceMap(colours), report, photo.image, None, notes)
+        return Lifted(portrait, ConfidenceMap(colours), report, painted.image, None, notes)
 
     def _avatar(
         self, photo: Photograph, person: Tensor, settings: LiftSettings, progress: Progress
@@ -308,6 +333,24 @@ def _notes_on_turn(camera: Camera, *, anyway: bool) -> tuple[str, ...]:
     if yaw > LARGE_YAW:
         return (f"turned {degrees:.0f} degrees to the side: the hidden side is guessed",)
     return ()
+
+
+def _same_size(edited: Photo, photo: Photo) -> Photo:
+    """Return an edit of a photo.
+
+    Raises:
+        UserError: The two have not the same size.
+    """
+    (height, width), (expected_height, expected_width) = (
+        picture.pixels.shape[:2] for picture in (edited, photo)
+    )
+    if (height, width) != (expected_height, expected_width):
+        raise UserError(
+            f"style picture: {edited.name} has {width} x {height} pixels, {photo.name} "
+            f"{expected_width} x {expected_height}; expected the same photo, edited; resize it to "
+            "the photo's size if it is"
+        )
+    return edited
 
 
 def _over_plain(photo: Photograph, background: float) -> Tensor:

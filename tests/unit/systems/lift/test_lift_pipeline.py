@@ -7,7 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from toy_lift import CAMERA, SETTINGS, SIZE, DiscMatting, picture, toy_features, toy_pipeline
+from toy_lift import (
+    CAMERA,
+    SETTINGS,
+    SIZE,
+    DiscMatting,
+    FixedLandmarks,
+    picture,
+    toy_features,
+    toy_pipeline,
+)
 from toy_portraits import tiny_config, tiny_generator
 
 from triptych.camera import look_at_camera
@@ -15,8 +24,10 @@ from triptych.errors import UserError
 from triptych.portrait import Portrait
 from triptych.systems.lift.avatar import AvatarSearch, num_trials
 from triptych.systems.lift.landmarks import AvatarLandmarks, FaceMeshLandmarks, find_landmarks
+from triptych.systems.lift.photograph import Photograph
 from triptych.systems.lift.pipeline import LiftPipeline
 from triptych.systems.lift.settings import LiftSettings, preset
+from triptych.systems.lift.style_picture import restyled
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +72,40 @@ def test_a_turned_face_is_refused_unless_asked_for():
     turned = look_at_camera(0.7, 0.0)
     with pytest.raises(UserError, match="turned 40 degrees to the side.*at most 35.*--anyway"):
         toy_pipeline()(picture(), camera=turned, settings=SETTINGS)
+
+
+def test_an_edit_of_the_photo_gives_colours_and_not_the_shape(lifted):
+    edit = -picture()
+    styled = toy_pipeline()(picture(), camera=CAMERA, style_picture=edit, settings=SETTINGS)
+    assert np.array_equal(
+        styled.confidence.colours.surface.vertices, lifted.confidence.colours.surface.vertices
+    )
+    seen = styled.confidence.colours.photo.colours
+    assert np.allclose(seen, 1 - lifted.confidence.colours.photo.colours, atol=1 / 255)
+    assert "style_picture" in styled.portrait.provenance
+    assert not torch.equal(styled.portrait.planes, lifted.portrait.planes)
+
+
+def test_other_pictures_are_no_edits():
+    photo = Photograph.measured(
+        picture(), CAMERA, DiscMatting().head(picture()), FixedLandmarks(), None
+    )
+    edit, disc = picture(2), DiscMatting().head(picture())
+
+    def moved(pixels):
+        return photo.landmarks + [0.2 * np.ptp(photo.landmarks[:, 0]), 0, 0]
+
+    with pytest.raises(UserError, match="its face lies 20% of a face's width beside"):
+        restyled(photo, edit, disc, moved)
+    with pytest.raises(UserError, match="got 32 x 32 pixels; the aligned photo has 64 x 64"):
+        restyled(photo, edit[..., :32, :32], disc, FixedLandmarks())
+    small = DiscMatting(radius=0.2).head(picture())
+    with pytest.raises(UserError, match=r"no face is found in it.* by 4\d% only"):
+        restyled(photo, edit, small, lambda pixels: None)
+    _, notes = restyled(photo, edit, disc, lambda pixels: None)
+    assert notes == (
+        "no face is found in the style picture: its colours are laid on by their place",
+    )
 
 
 def test_a_face_turned_a_little_gets_a_note():
