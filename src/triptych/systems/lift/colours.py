@@ -19,6 +19,8 @@ from triptych.systems.lift.regions import CLOTH, EYE, SKIN, region_picture, regi
 from triptych.systems.lift.shape import Shape
 from triptych.systems.lift.surface import Surface
 
+_REGION_SMOOTHING = 12
+_BESIDE_PHOTO = 0.02  # how much the avatar's regions count beside the photo, where its own go on
 _MIRROR_BEYOND = math.radians(8)
 _MIRRORED_TRUST = 0.8
 _SAME_PLACE = 0.02  # world units between a point and its mirror image's partner
@@ -76,8 +78,8 @@ def colours_of(
     avatar = _avatar_colours(shape, origin, surface.normals)
     shares, known = regions_at(network, shape.avatar, origin)
     shares = _with_neck(shares, avatar, surface.vertices)
-    regions = carried(surface, shares, known)
-    avatar = without_back(avatar, regions, known)
+    regions = surface.smoothed(shares * (known[:, None] + 1e-3), _REGION_SMOOTHING)
+    regions /= regions.sum(axis=1, keepdims=True)
     pixels, _ = pinhole.project(surface.vertices)
     picture = region_picture(network, person_over_plain)[0].permute(1, 2, 0).cpu().double().numpy()
     shown = sampled(picture[..., 1:], pixels * (picture.shape[0] / photo.size))
@@ -86,6 +88,10 @@ def colours_of(
     seen = sampled(photo.colours, pixels)
     decides = smoothstep(facing_of(surface, pinhole.position), *_PHOTO_DECIDES) * confidence
     regions = decides[:, None] * shown + (1 - decides[:, None]) * regions
+    beside = np.where(photo.shows(pixels), 1.0, _BESIDE_PHOTO)
+    told = decides + (1 - decides) * known * beside
+    regions = carried(surface, regions, told)
+    avatar = without_back(avatar, regions, known)
     trust, source = confidence, seen
     if abs(float(photo.camera.yaw)) > _MIRROR_BEYOND:
         trust, source = _with_mirror_image(surface, seen, confidence, regions)

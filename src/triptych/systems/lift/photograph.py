@@ -78,6 +78,12 @@ class Photograph:
         """Side in pixels."""
         return self.colours.shape[0]
 
+    def shows(self, pixels: FloatArray) -> Mask:
+        """Say which pixel positions [n, 2] lie in the photo, not beside it [n]."""
+        column, row = np.clip(pixels, 0, self.size - 1).astype(int).T
+        within = ((pixels >= 0) & (pixels < self.size)).all(axis=1)
+        return within & self.inside[row, column]
+
     @property
     def pinhole(self) -> Pinhole:
         """Its camera in pixels."""

@@ -24,6 +24,7 @@ _STEEPNESS = 1500.0  # raw density per world unit at a carved or filled surface
 _RIM = 9.0  # raw density on the outline: more than the level, since rays there cross little
 _MOST_LEVEL = 5.0
 _SMOOTHING = 0.8  # cells
+_AROUND, _EMPTY = 4, -8.0  # cells round the largest part, and raw density beyond them at most
 _LEAST_MISSING = 60  # pixels of 512
 _NEIGHBOURHOODS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # pixels of 512
 _PILLOW = 0.06  # half the thickness squared per world unit inside the outline
@@ -110,7 +111,8 @@ def fitted_to_outline(
         pillow = np.where(decided & (inside > 0), np.minimum(pillow, rim), -_DENSEST)
         flat = np.maximum(flat, np.clip(pillow, -_DENSEST, 40))
     smooth = ndimage.gaussian_filter(flat.reshape(density.shape), _SMOOTHING)
-    return Solid(smooth.astype(np.float32), level, box_size, float(share), float(outside))
+    whole = _one_part(smooth.astype(np.float32), level)
+    return Solid(whole, level, box_size, float(share), float(outside))
 
 
 def surface_level(avatar: Portrait) -> float:
@@ -122,6 +124,16 @@ def lattice(resolution: int, box_size: float) -> FloatArray:
     """Return the points [n^3, 3] of a lattice from face to face of the box, x slowest."""
     line = np.linspace(-box_size / 2, box_size / 2, resolution)
     return np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _one_part(density: Density, level: float) -> Density:
+    """Return densities [n, n, n] that are empty but round the largest part: nothing floats."""
+    parts, count = ndimage.label(density > level)
+    if count < 2:
+        return density
+    largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    around = ndimage.binary_dilation(largest, iterations=_AROUND)
+    return np.where(around, density, np.minimum(density, _EMPTY)).astype(np.float32)
 
 
 def _signed_distance(pinhole: Pinhole, person: Mask) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,14 @@ def test_the_front_is_trusted_and_rim_and_back_are_not(surface, photo):
     assert confidence[facing > 0.8].min() > 0.95
     assert confidence[facing < 0.1].max() == 0.0
     assert confidence.max() <= 1.0
+
+
+def test_a_photo_shows_what_lies_inside_of_its_edges(photo):
+    half = np.ones((SIZE, SIZE), bool)
+    half[64:] = False
+    cut = dataclasses.replace(photo, inside=half)
+    places = np.array([[10.5, 63.9], [10.5, 64.1], [-0.1, 10.0], [127.9, 10.0], [128.1, 10.0]])
+    assert cut.shows(places).tolist() == [True, False, False, True, False]
 
 
 def test_another_region_is_trusted_only_where_it_is_seen_from_ahead(surface, photo):

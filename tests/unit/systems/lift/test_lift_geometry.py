@@ -154,6 +154,16 @@ def test_a_ball_is_carved_and_filled_to_an_outline():
     assert overlap(after) > 0.85
 
 
+def test_parts_that_float_beside_the_head_are_taken_away():
+    pinhole = Pinhole.of(look_at_camera(0.0, 0.0), SIZE)
+    nowhere = np.zeros((SIZE, SIZE), bool)
+    density = ball(0.2)
+    density[2:6, 2:6, 2:6] = 30.0
+    solid = fitted_to_outline(density, 0.0, 1.0, pinhole, disc(20, 20, 10), nowhere)
+    assert solid.density[:8, :8, :8].max() <= -8.0
+    assert solid.density[24, 24, 24] > 0
+
+
 def test_where_the_outline_is_not_known_nothing_is_carved():
     pinhole = Pinhole.of(look_at_camera(0.0, 0.0), SIZE)
     nowhere = np.zeros((SIZE, SIZE), bool)
