@@ -13,13 +13,16 @@ from triptych.progress import Progress, count_steps
 PORTRAIT_FILE, TURNTABLE_FILE, MESH_FILE = "portrait.safetensors", "turntable.mp4", "mesh.glb"
 
 
-def save_portrait_files(portrait: Portrait, folder: Path, progress: Progress) -> dict[str, float]:
+def save_portrait_files(
+    portrait: Portrait, folder: Path, progress: Progress, *, film_size: int | None = None
+) -> dict[str, float]:
     """Write portrait, turntable and mesh.
 
     Args:
         portrait: What to save.
         folder: Where to.
         progress: Called with (stage, done, total).
+        film_size: Side of the turntable in pixels; the portrait's `picture_size` by default.
 
     Returns:
         Seconds spent on the video and on the mesh, by name.
@@ -27,7 +30,7 @@ def save_portrait_files(portrait: Portrait, folder: Path, progress: Progress) ->
     portrait.save(folder / PORTRAIT_FILE)
     started = time.monotonic()
     frame_done = count_steps(progress, "filming", NUM_FRAMES)
-    save_turntable(folder / TURNTABLE_FILE, portrait, step=frame_done)
+    save_turntable(folder / TURNTABLE_FILE, portrait, size=film_size, step=frame_done)
     filmed = time.monotonic()
     progress("making the mesh", 0, 1)
     save_mesh(folder / MESH_FILE, portrait_mesh(portrait))

@@ -37,7 +37,10 @@ def save_likeness(lifted: Lifted, folder: Path, progress: Progress) -> dict[str,
     save_png(folder / SHEET_FILE, likeness_sheet(lifted))
     save_png(folder / CONFIDENCE_FILE, confidence_sheet(lifted))
     seconds = {"sheets": round(time.monotonic() - started, 2)}
-    return seconds | save_portrait_files(lifted.portrait, folder, progress)
+    portrait = lifted.portrait
+    # a draft's planes hold nothing finer than its own size
+    film = save_portrait_files(portrait, folder, progress, film_size=portrait.image_size)
+    return seconds | film
 
 
 def likeness_sheet(lifted: Lifted) -> np.ndarray:

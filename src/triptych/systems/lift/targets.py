@@ -22,7 +22,6 @@ _BACK_COUNTS = 0.35  # triangles that face away from the front, of their area
 _TURNED_AWAY = -0.3
 _LARGEST = 40.0  # raw densities beyond it count as this
 _INNERMOST = 4.0  # pixels of 512 inside the outline from which pixels of the photo count
-_SUPERSAMPLING = 2
 _FRONT_YAW, _FRONT_PITCH, _SIDE_PITCH = 42.0, (-18.0, 20.0), (-12.0, 15.0)  # degrees
 
 
@@ -167,21 +166,19 @@ def view_targets(
 def _drawn(
     colours: Colours, camera: Camera, size: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return colour, alpha and distance along the ray of one view."""
-    surface, fine = colours.surface, size * _SUPERSAMPLING
-    pinhole = Pinhole.of(camera, fine)
+    """Return colour, alpha and distance along the ray of one view, where pixels' centres are.
+
+    Rays go through the centres too: means over pixels would blur what each ray should meet.
+    """
+    surface, pinhole = colours.surface, Pinhole.of(camera, size)
     raster = surface.rasterised(pinhole)
     hit = raster.hit
     values = np.column_stack([surface.vertices, colours.confidence, colours.fill])
     mixed = raster.values(surface.triangles, values)
-    picture = np.zeros((fine, fine, 5))
-    picture[hit, :3] = colours.at(mixed[:, :3], mixed[:, 3], mixed[:, 4:])
-    picture[hit, 3] = 1
-    picture[hit, 4] = np.linalg.norm(mixed[:, :3] - pinhole.position, axis=1)
-    blocks = picture.reshape(size, _SUPERSAMPLING, size, _SUPERSAMPLING, 5).mean(axis=(1, 3))
-    alpha = blocks[..., 3]
-    solid = np.maximum(alpha, 1e-6)
-    return blocks[..., :3] / solid[..., None], alpha, blocks[..., 4] / solid
+    colour, distance = np.zeros((size, size, 3)), np.zeros((size, size))
+    colour[hit] = colours.at(mixed[:, :3], mixed[:, 3], mixed[:, 4:])
+    distance[hit] = np.linalg.norm(mixed[:, :3] - pinhole.position, axis=1)
+    return colour, hit.astype(float), distance
 
 
 def _with_photo(

@@ -167,6 +167,8 @@ def test_views_are_the_ball_over_the_background(surface, photo):
     assert views.images[:, corner].unique().tolist() == pytest.approx([0.5])
     assert views.distance[0, middle] == pytest.approx(2.7 - RADIUS, abs=0.02)
     assert views.alpha[:, middle].tolist() == pytest.approx([1.0] * 4)
+    # beside the photo's own view, a pixel is what the ray through its centre meets
+    assert views.alpha[1:].unique().tolist() == [0.0, 1.0]
 
 
 def test_rates_rise_then_fall_as_a_cosine():

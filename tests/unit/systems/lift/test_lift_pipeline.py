@@ -22,6 +22,7 @@ from toy_portraits import tiny_config, tiny_generator
 from triptych.camera import look_at_camera
 from triptych.errors import UserError
 from triptych.portrait import Portrait
+from triptych.runs.portrait_results import save_portrait_files
 from triptych.systems.lift.avatar import AvatarSearch, num_trials
 from triptych.systems.lift.landmarks import AvatarLandmarks, FaceMeshLandmarks, find_landmarks
 from triptych.systems.lift.photograph import Photograph
@@ -43,6 +44,16 @@ def test_the_portrait_has_planes_of_the_last_level_and_the_photos_camera(lifted,
     portrait.save(tmp_path / "likeness.safetensors", exact=True)
     loaded = Portrait.load(tmp_path / "likeness.safetensors")
     assert torch.equal(loaded.render().image, portrait.render().image)
+
+
+def test_a_likeness_is_filmed_at_its_own_size(lifted, tmp_path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        "triptych.runs.portrait_results.save_turntable",
+        lambda path, portrait, *, size, step: sizes.append(size),
+    )
+    save_portrait_files(lifted.portrait, tmp_path, lambda *_: None, film_size=32)
+    assert sizes == [32]
 
 
 def test_a_frozen_decoder_is_the_generators(lifted):
