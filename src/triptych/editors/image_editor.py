@@ -182,7 +182,7 @@ class EditorConfig:
         )
         if self.prompt_template.count("{}") != 1:
             raise UserError(
-                f"prompt_template: got {self.prompt_template!r}; expected exactly one {{}} "
+                f"prompt_template: got {shown(self.prompt_template)}; expected exactly one {{}} "
                 "where the prompt goes"
             )
 

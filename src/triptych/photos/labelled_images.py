@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera
-from triptych.errors import UserError
+from triptych.errors import UserError, shown
 from triptych.files import read_json
 from triptych.photos.mirror_uncertainty import mirrored_and_upsampled
 from triptych.photos.photo import photo_tensor, read_pixels
@@ -74,6 +74,6 @@ def _labels(path: Path) -> dict[str, Camera]:
     for row in rows:
         whole = isinstance(row, list) and len(row) == 2 and isinstance(row[1], list)
         if not whole or len(row[1]) != _LABEL_DIM:
-            raise UserError(f"{path}: got the entry {str(row)[:60]}; expected [path, 25 numbers]")
-        labels[str(row[0])] = Camera.from_json(row[1], f"{path}: the camera of {row[0]!r}")
+            raise UserError(f"{path}: got the entry {shown(row)}; expected [path, 25 numbers]")
+        labels[str(row[0])] = Camera.from_json(row[1], f"{path}: the camera of {shown(row[0])}")
     return labels

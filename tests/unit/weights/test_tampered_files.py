@@ -127,6 +127,7 @@ def test_settings_out_of_range_are_refused(tmp_path, kind, where):
         ("portrait of regions", "config.generator.extent", math.nan),
         ("portrait of regions", "config.generator.view.radius", 0),
         ("portrait of regions", "config.only", [99]),
+        ("portrait of regions", "config.shown", "x" * 10_000),
     ],
 )
 def test_settings_of_other_networks_out_of_range_are_refused(tmp_path, kind, where, value):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from triptych.camera import Camera
 from triptych.config import from_dict, to_dict
-from triptych.errors import UserError
+from triptych.errors import UserError, shown
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.generator_config import RegionGeneratorConfig
 from triptych.systems.compose.region_portrait import RegionPortrait
@@ -75,7 +75,7 @@ def _chosen(
     fits = isinstance(found, list) and all(type(index) is int for index in found)
     if not fits or not all(0 <= index < generator.num_regions for index in found) or not found:
         raise UserError(
-            f"{source}: '{name}' is {found!r}; expected indices of its "
+            f"{source}: '{name}' is {shown(found)}; expected indices of its "
             f"{generator.num_regions} regions"
         )
     return tuple(found)

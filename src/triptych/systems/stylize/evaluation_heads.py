@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera
-from triptych.errors import UserError
+from triptych.errors import UserError, shown
 from triptych.files import read_json
 from triptych.metrics.style_classifier import StyleClassifier, style_index
 from triptych.ops.colour import from_uint8
@@ -77,7 +77,7 @@ class StylisedHead:
             files = [folder / VIEWS_FOLDER / view["file"] for view in record["views"]]
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"{folder} is not a finished run of one seed's head: {error!r} in its records"
+                f"{folder} is not a finished run of one seed's head: {shown(error)} in its records"
             ) from error
         original = head_of(identity)
         device = original.planes.device
