@@ -1,7 +1,8 @@
 """Signed distances on a lattice: exact near the surface, interpolated farther away.
 
 A distance grows no faster than the way to the surface. So a coarse lattice says where a surface
-cannot be, and only the rest is asked: a tenth of all points or less.
+cannot be, and only the rest is asked. How fast it grows is read off the lattice, place by place:
+learned distances are steeper than true ones.
 """
 
 from __future__ import annotations
@@ -25,12 +26,10 @@ class DistanceLattice:
     Attributes:
         values: [n, n, n], indexed x, y, z, from face to face.
         box_size: Side of the cube.
-        steepness: The largest change of distance per way that was found, 1 or more.
     """
 
     values: Tensor
     box_size: float
-    steepness: float
 
     @classmethod
     def of(
@@ -49,23 +48,27 @@ class DistanceLattice:
             device: Where the field is.
         """
         if resolution <= _COARSEST:
-            values = geometry_grid(geometry, box_size, resolution, device)
-            spacing = box_size / (resolution - 1)
-            steepness = max(float(values.diff(dim=d).abs().max()) / spacing for d in range(3))
-            return cls(values, box_size, max(1.0, steepness))
+            return cls(geometry_grid(geometry, box_size, resolution, device), box_size)
         coarse = cls.of(geometry, box_size, max(_COARSEST, resolution // 2 + 1), device)
         points = lattice_points(box_size, resolution, device)
         values = coarse.at(points)
-        unsure = (values.abs() < coarse.reach).nonzero()[:, 0]
+        unsure = (values.abs() < coarse.reach.at(points)).nonzero()[:, 0]
         if len(unsure):
             values[unsure] = geometry_at(geometry, points[unsure])
-        return cls(values.reshape([resolution] * 3), box_size, coarse.steepness)
+        return cls(values.reshape([resolution] * 3), box_size)
 
     @property
-    def reach(self) -> float:
-        """How much the distance can differ within half a cell's diagonal."""
+    def reach(self) -> DistanceLattice:
+        """How much the distance can differ within half a cell's diagonal, at every point.
+
+        The largest step between neighbours nearby says how steep it is; a true distance is as
+        steep as 1.
+        """
         spacing = self.box_size / (self.values.shape[0] - 1)
-        return _CAUTION * self.steepness * spacing * 3**0.5 / 2
+        steps = torch.stack([_steps(self.values, dim) for dim in range(3)]).amax(dim=0)
+        nearby = F.max_pool3d(steps[None, None], 3, stride=1, padding=1)[0, 0]
+        reach = _CAUTION * nearby.clamp_min(spacing) * 3**0.5 / 2
+        return DistanceLattice(reach, self.box_size)
 
     def at(self, points: Tensor) -> Tensor:
         """Return interpolated distances [n] at points [n, 3]; beyond the cube its faces'."""
@@ -73,6 +76,13 @@ class DistanceLattice:
         return F.grid_sample(
             self.values[None, None], places, padding_mode="border", align_corners=True
         ).flatten()
+
+
+def _steps(values: Tensor, dim: int) -> Tensor:
+    """Return the larger change from each point to its two neighbours along an axis."""
+    change = values.diff(dim=dim).abs()
+    first, last = change.narrow(dim, 0, 1), change.narrow(dim, -1, 1)
+    return torch.maximum(torch.cat([first, change], dim), torch.cat([change, last], dim))
 
 
 def lattice_points(box_size: float, resolution: int, device: torch.device | str) -> Tensor:

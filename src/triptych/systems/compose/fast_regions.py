@@ -25,6 +25,8 @@ from triptych.systems.compose.region_rays import AxisDepths, of_slanted_rays
 
 _LARGEST_LATTICE = 129
 _LEAST_WEIGHT = 1e-3
+# Interpolated between exact values, a distance is off by a small part of what it may differ.
+_ERROR_SHARE, _NEAR = 0.25, 0.02
 _RAYS_AT_ONCE = 2**13
 _POINTS_AT_ONCE = 2**12
 # Softness of a surface as a share of the box beyond which all samples are seen.
@@ -53,6 +55,13 @@ class FastRegions:
         """Where the surface of the whole solid is, before it is cut."""
         cells = 2 * self.exact.config.sampling.num  # half as long as the way between samples
         return self._lattice_of(min(_LARGEST_LATTICE, cells + 1))
+
+    @cached_property
+    def _median_reach(self) -> Tensor:
+        """How much distances differ within half a cell near the surface."""
+        near = self.lattice.values.abs() < _NEAR * self.exact.box_size
+        reach = self.lattice.reach.values
+        return reach[near].median() if bool(near.any()) else reach.median()
 
     @torch.no_grad()
     def distance_grid(self, resolution: int) -> Tensor:
@@ -135,8 +144,8 @@ class FastRegions:
         """Return which samples [r, s] may have weight."""
         if float(torch.as_tensor(rule.beta)) > _SOFTEST * self.exact.box_size:
             return torch.ones_like(along, dtype=torch.bool)
-        lattice = self.lattice
-        about, error = lattice.at(points.reshape(-1, 3)).reshape(along.shape), lattice.reach / 2
+        about = self.lattice.at(points.reshape(-1, 3)).reshape(along.shape)
+        error = _ERROR_SHARE * float(self._median_reach)
         if self.exact.only is not None:  # what hid a sample may be cut away
             return rule.opacities(about - error, along) > _LEAST_WEIGHT
         return rule.most_weights(about, along, error) > _LEAST_WEIGHT
