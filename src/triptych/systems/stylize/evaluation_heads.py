@@ -70,6 +70,11 @@ class StylisedHead:
         folder = Path(folder)
         portrait = TriPlanePortrait.load(folder / PORTRAIT_FILE)
         record = read_json(folder / VIEWS_FOLDER / "views.json")
+        if "seed" not in portrait.provenance.get("identity", {"seed": None}):
+            raise UserError(
+                f"{folder} stylised a portrait file, whose head before is not known; expected a "
+                "run with --identity SEED"
+            )
         try:
             prompt = str(record["prompt"])
             identity = int(portrait.provenance["identity"]["seed"])

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from triptych.camera import Camera, frontal_camera, grid_of_views
+from triptych.errors import UserError
+from triptych.files import write_json
 from triptych.models.eg3d import ViewConfig
 from triptych.portrait import View
 from triptych.render.rays import camera_rays
@@ -139,3 +141,13 @@ def test_report_counts_styles_by_the_majority_of_their_pictures() -> None:
     rows = {row[0]: row for row in report.tables["By style"].rows}
     assert rows["bronze"][1:5] == ("yes", "no", 0.6, 0.4)
     assert rows["elf"][1:5] == ("no", "yes", 0.4, 1.0)
+
+
+def test_runs_of_portrait_files_are_refused(pipeline, tmp_path):
+    head = pipeline.subject(3)
+    provenance = {"identity": {"model": "lifted"}, "prompt": "a bronze statue"}
+    replace(head, provenance=provenance).save(tmp_path / "portrait.safetensors")
+    (tmp_path / "views").mkdir()
+    write_json(tmp_path / "views" / "views.json", {"prompt": "a bronze statue", "views": []})
+    with pytest.raises(UserError, match="stylised a portrait file.*--identity SEED"):
+        StylisedHead.from_run(tmp_path, pipeline.subject)
