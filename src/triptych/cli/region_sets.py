@@ -16,8 +16,8 @@ class RegionSets:
     """Write pictures and masks of regions at all sizes that CNeRF's training needs.
 
     Masks are maps of classes: files NAME.png or NAME.npy, or CelebAMask-HQ's 00012_hair.png. Those
-    of avatars are exact: triptych data avatars --out A; then triptych data regions A/images
-    --masks A/regions --classes avatar. A stopped run continues.
+    of avatars are exact: take the folders images and regions that triptych data avatars leaves, and
+    the classes avatar. A stopped run continues.
     """
 
     pictures: Annotated[Path, tyro.conf.Positional]

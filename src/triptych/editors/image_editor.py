@@ -61,9 +61,7 @@ class EditRequest:
 
     def __post_init__(self) -> None:
         check_type("prompt", self.prompt, str)
-        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
-            if text is not None and not _is_unicode(text):
-                raise UserError(f"the {name} is no text: got {shown(text)}; expected UTF-8")
+        _check_unicode("prompt", self.prompt)
         if not any(map(_says_something, self.prompt)):
             raise UserError(
                 f"the prompt is empty: got {shown(self.prompt)}; say what the head becomes, for "
@@ -76,6 +74,7 @@ class EditRequest:
             )
         check_seed("seed", self.seed)
         check_fields(self, text_guidance=(0, 1e6), image_guidance=(0, 1e6))
+        _check_unicode("negative prompt", self.negative_prompt)
 
     def record(self) -> dict[str, Any]:
         """Return what was asked for, as JSON values; what is left to the editor is absent."""
@@ -88,9 +87,10 @@ def _says_something(character: str) -> bool:
     return category[0] in "LN" or category == "So"
 
 
-def _is_unicode(text: str) -> bool:
-    """Say whether a text can be encoded: bytes of other encodings come as lone surrogates."""
-    return not any(unicodedata.category(character) == "Cs" for character in text)
+def _check_unicode(name: str, text: str | None) -> None:
+    """See that a text can be encoded: bytes of other encodings come as lone surrogates."""
+    if text is not None and any(unicodedata.category(character) == "Cs" for character in text):
+        raise UserError(f"the {name} is no text: got {shown(text)}; expected UTF-8")
 
 
 @runtime_checkable

@@ -311,17 +311,21 @@ class StylizePipeline:
         return settings
 
     def _check_planes(self, portrait: TriPlanePortrait) -> None:
-        network = self.image_to_triplane
-        config = self.generator.config.backbone if network is None else network.config
-        side = portrait.planes.shape[-1]
-        # Planes of other sizes are fitted too: what is added to them is resized.
-        expected = (1, 3, config.plane_channels, side, side)
-        if tuple(portrait.planes.shape) != expected:
+        network, planes = self.image_to_triplane, portrait.planes
+        if network is None:
+            backbone = self.generator.config.backbone
+            channels, side = backbone.plane_channels, backbone.plane_size
+            expected = f"the generator of '{self.name}' makes [1, 3, {channels}, {side}, {side}]"
+        else:  # what is added to planes of other sizes is resized
+            channels, side = network.config.plane_channels, planes.shape[-1]
+            expected = (
+                f"the Image-to-Triplane network of '{self.name}' makes square planes of "
+                f"{channels} channels"
+            )
+        if tuple(planes.shape) != (1, 3, channels, side, side):
             raise UserError(
-                f"the head has planes {list(portrait.planes.shape)}; the "
-                f"{'generator' if network is None else 'Image-to-Triplane network'} of "
-                f"'{self.name}' makes square planes of {config.plane_channels} channels; use a "
-                "head of the same prior"
+                f"the head has planes {list(planes.shape)}; {expected}; use a head of the same "
+                "prior"
             )
 
 

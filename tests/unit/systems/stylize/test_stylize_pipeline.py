@@ -140,8 +140,11 @@ def test_portrait_can_be_styled_again(pipeline, settings, tmp_path):
 
 def test_portrait_of_another_prior_is_refused(pipeline, settings):
     head = pipeline.subject(3)
-    for shape in [(1, 3, 8, 32, 32), (1, 3, 4, 32, 64)]:
-        other = dataclasses.replace(head, planes=torch.zeros(shape))
+    for channels, width in [(8, 32), (4, 64)]:
+        backbone = dataclasses.replace(head.config.backbone, plane_channels=channels)
+        config = dataclasses.replace(head.config, backbone=backbone)
+        planes = torch.zeros(1, 3, channels, 32, width)
+        other = dataclasses.replace(head, planes=planes, config=config)
         with pytest.raises(UserError, match="use a head of the same prior"):
             pipeline("blue", identity=other, settings=settings)
 
