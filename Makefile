@@ -19,7 +19,7 @@ demo: $(VENV)/.installed
 	$(BIN)/triptych stylize "a bronze statue" --identity 7 --out demo/bronze --overwrite
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --durations=15
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow --timeout=3600

@@ -103,6 +103,7 @@ def test_stylizing_stays_on_the_device(device, tiny_generator, tiny_network, set
     torch.testing.assert_close(*planes, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_inverting_stays_on_the_device(device, monkeypatch):
     config = tiny_superresolved_config()
     monkeypatch.setattr(latent, "_SEEDS", 64)

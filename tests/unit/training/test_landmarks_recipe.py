@@ -132,6 +132,7 @@ def test_poses_are_drawn_over_windows():
     assert (drawn != drawn[:, :, :1, :1]).any()
 
 
+@pytest.mark.slow
 def test_it_trains_on_another_device(options, tmp_path):
     with pretended_device() as device:
         recipe = build(replace(options, device=str(device)))

@@ -50,6 +50,7 @@ def test_features_and_the_classifier(made_up_shards, tmp_path):
     runs(classifier.build(classifier.Options(shards, shards, device=ON_DEVICE)), tmp_path)
 
 
+@pytest.mark.slow
 def test_the_editor_and_its_autoencoder(made_up_shards, tmp_path):
     shards, test = str(made_up_shards(100_000)), str(made_up_shards(5_000, heads=2))
     vae = editor_vae.build(

@@ -286,6 +286,7 @@ def test_an_encoder_of_other_codes_lends_what_fits(options, toy_generator, tmp_p
     torch.testing.assert_close(pred["latent_mean"], mean)
 
 
+@pytest.mark.slow
 def test_it_trains_on_another_device(options, tmp_path):
     """Renders of avatars and own heads, in other light; regression, then steps, then a look."""
     with pretended_device() as device:
