@@ -65,8 +65,7 @@ class Align:
         names = alignment_names(photos)
         check_photos_stay(photos.values(), self.out, names.values())
         folder = OutputFolder.open(self.out, plan, overwrite=self.overwrite)
-        if folder.finished:
-            console.note(f"{self.out} already holds this very run; nothing to do")
+        if folder.done_before():
             return
         started = time.monotonic()
         with folder:

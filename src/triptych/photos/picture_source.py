@@ -41,7 +41,7 @@ def sources_of(photo: Path, warn: Callable[[str], None]) -> list[PictureSource]:
 
     Args:
         photo: A picture, or a folder of them.
-        warn: Told what was left out that a person may take for photos.
+        warn: Called with what was left out that a person may take for photos.
 
     Raises:
         UserError: There is no such path, or no picture in it.

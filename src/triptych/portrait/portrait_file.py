@@ -84,7 +84,9 @@ def load_portrait(path: str | Path) -> Any:
     try:
         return codec.decode(tensors, header.config, header.provenance, str(path))
     except UserError as error:
-        raise error if str(path) in str(error) else UserError(f"{path}: {error}") from error
+        if str(path) in str(error):
+            raise
+        raise UserError(f"{path}: {error}") from error
     except (LookupError, RuntimeError, TypeError) as error:
         raise UserError(
             f"{path} is no whole {header.class_name}: its codec fails ({shown(error)})"

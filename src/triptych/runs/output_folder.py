@@ -19,6 +19,7 @@ from typing import Any
 from triptych.errors import UserError
 from triptych.files import json_values, make_writable_folder, read_json, write_json
 from triptych.folder_lock import FolderLock
+from triptych.runs import console
 
 RUN_FILE = "run.json"
 STAGING_PREFIX = ".unfinished-"
@@ -78,6 +79,12 @@ class OutputFolder:
         if finished:
             lock.release()
         return cls(path, staging, plan, lock, finished=finished)
+
+    def done_before(self) -> bool:
+        """Return whether the same run was completed here before, which a note then says."""
+        if self.finished:
+            console.note(f"{self.path} already holds this very run; nothing to do")
+        return self.finished
 
     def __enter__(self) -> OutputFolder:
         return self

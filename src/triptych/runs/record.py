@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,12 @@ def run_record(started: float, device: torch.device) -> dict[str, Any]:
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def seconds_of_parts(started: float, *parts: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of the parts of a run, and those in all since `time.monotonic()`."""
+    named = {name: seconds for part in parts for name, seconds in part.items()}
+    return {**named, "total": round(time.monotonic() - started, 2)}
 
 
 def file_record(path: Path) -> list[Any]:

@@ -117,8 +117,7 @@ class ComposeJob:
         start, end = self._portraits()  # every wrong word is found before the folder is made
         find_ffmpeg()
         folder = OutputFolder.open(out, plan, overwrite=overwrite)
-        if folder.finished:
-            console.note(f"{out} already holds this very run; nothing to do")
+        if folder.done_before():
             return
         started = time.monotonic()
         with folder, console.stages() as progress:

@@ -106,8 +106,7 @@ class GenerateJob:
             find_ffmpeg()
         fitted = FittedHeads() if self.refine else None
         folder = OutputFolder.open(out, self.plan(), overwrite=overwrite)
-        if folder.finished:
-            console.note(f"{out} already holds this very run; nothing to do")
+        if folder.done_before():
             return
         started = time.monotonic()
         with folder:

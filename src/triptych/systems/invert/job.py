@@ -21,7 +21,7 @@ from triptych.photos.picture_source import PictureSource
 from triptych.runs import console
 from triptych.runs.console import Progress
 from triptych.runs.output_folder import OutputFolder
-from triptych.runs.record import file_record, model_record, run_record
+from triptych.runs.record import file_record, model_record, run_record, seconds_of_parts
 from triptych.systems.invert.loading import check_encoder
 from triptych.systems.invert.pipeline import Inverted, InvertPipeline
 from triptych.systems.invert.results import save_inversion, sheet_row
@@ -87,8 +87,7 @@ class InvertJob:
         """
         plan = {**self.plan(), "photo": file_record(source.path)}
         folder = OutputFolder.open(out, plan, overwrite=overwrite)
-        if folder.finished:
-            console.note(f"{out} already holds this very run; nothing to do")
+        if folder.done_before():
             return
         with folder:
             pipeline = self.pipeline()
@@ -129,11 +128,7 @@ class InvertJob:
             **inverted.report,
             **_photo_record(inverted),
         }
-        record["seconds"] = {
-            **inverted.report["seconds"],
-            **seconds,
-            "total": round(time.monotonic() - started, 2),
-        }
+        record["seconds"] = seconds_of_parts(started, inverted.report["seconds"], seconds)
         folder.publish(record)
 
     def figures_of(self, run: dict[str, Any]) -> dict[str, float]:

@@ -89,8 +89,8 @@ def colours_of(
     decides = smoothstep(facing_of(surface, pinhole.position), *_PHOTO_DECIDES) * confidence
     regions = decides[:, None] * shown + (1 - decides[:, None]) * regions
     beside = np.where(photo.shows(pixels), 1.0, _BESIDE_PHOTO)
-    told = decides + (1 - decides) * known * beside
-    regions = carried(surface, regions, told)
+    reliability = decides + (1 - decides) * known * beside
+    regions = carried(surface, regions, reliability)
     avatar = without_back(avatar, regions, known)
     trust, source = confidence, seen
     if abs(float(photo.camera.yaw)) > _MIRROR_BEYOND:

@@ -21,7 +21,7 @@ from triptych.photos.picture_source import PictureSource
 from triptych.runs import console
 from triptych.runs.console import Progress
 from triptych.runs.output_folder import OutputFolder
-from triptych.runs.record import file_record, model_record, run_record
+from triptych.runs.record import file_record, model_record, run_record, seconds_of_parts
 from triptych.systems.lift.likeness import Lifted
 from triptych.systems.lift.pipeline import LiftPipeline
 from triptych.systems.lift.results import save_likeness, sheet_row
@@ -91,8 +91,7 @@ class LiftJob:
         if self.style_picture is not None:
             read_photo(self.style_picture)
         folder = OutputFolder.open(out, plan, overwrite=overwrite)
-        if folder.finished:
-            console.note(f"{out} already holds this very run; nothing to do")
+        if folder.done_before():
             return
         if folder.resumed:
             console.note(f"going on with the run that was stopped in {out}")
@@ -139,11 +138,7 @@ class LiftJob:
             "face": _face_record(lifted),
             "notes": list(lifted.notes),
         }
-        record["seconds"] = {
-            **lifted.report["seconds"],
-            **seconds,
-            "total": round(time.monotonic() - started, 2),
-        }
+        record["seconds"] = seconds_of_parts(started, lifted.report["seconds"], seconds)
         folder.publish(record, drop=(RESUME_FOLDER,))
         console.note(self.caption(lifted.report))
 

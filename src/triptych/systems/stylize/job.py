@@ -95,8 +95,7 @@ class StylizeJob:
         find_ffmpeg()
         fitted = FittedHeads() if self.refine_identity else None
         folder = OutputFolder.open(out, self.plan(), overwrite=overwrite)
-        if folder.finished:
-            console.note(f"{out} already holds this very run; nothing to do")
+        if folder.done_before():
             return
         if folder.resumed:
             console.note(f"going on with the run that was stopped in {out}")

@@ -11,6 +11,7 @@ from triptych.camera import Camera
 from triptych.render.rendering import Rendering
 from triptych.systems.compose.data.region_set import RegionSet
 from triptych.systems.compose.generator import RegionGenerator
+from triptych.systems.compose.losses import gradient_penalties
 from triptych.systems.compose.region_rays import draws_for
 from triptych.systems.compose.style_codes import MixDraws, mixed_codes, mixed_decoder_codes
 
@@ -49,6 +50,14 @@ def real_pictures(
     ]
     images, masks = zip(*drawn, strict=True)
     return torch.stack(images).to(device), torch.stack(masks).to(device)
+
+
+def weighted_r1(
+    scores: Tensor, inputs: tuple[Tensor, Tensor], weights: tuple[float, float]
+) -> Tensor:
+    """Return half the weighted penalties of scores of real pictures and of their masks."""
+    of_image, of_masks = gradient_penalties(scores, inputs)
+    return 0.5 * (weights[0] * of_image + weights[1] * of_masks)
 
 
 def made_heads(generator: RegionGenerator, num: int, rng: torch.Generator) -> Made:

@@ -30,14 +30,18 @@ from triptych.systems.compose.losses import (
     eikonal_gradient,
     eikonal_loss,
     fooling_loss,
-    gradient_penalties,
     minimal_surface_loss,
     real_scores_loss,
     view_loss,
 )
 from triptych.systems.compose.region_field import RegionField
 from triptych.systems.compose.region_rays import plan_depths
-from triptych.systems.compose.training.adversarial import Made, made_heads, real_pictures
+from triptych.systems.compose.training.adversarial import (
+    Made,
+    made_heads,
+    real_pictures,
+    weighted_r1,
+)
 from triptych.systems.compose.training.chunks import Losses, check_chunks, in_chunks, learn_only
 from triptych.systems.compose.training.first_shape import PUBLISHED_STEPS, distance_to_sphere
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
@@ -183,10 +187,10 @@ class StageOneRecipe:
         names = F.cross_entropy(real_names, chosen) + F.cross_entropy(fake_names, chosen)
         return {
             "volume": real_scores_loss(real, fake),
-            "volume_r1": self._r1(real, [images, masks]),
+            "volume_r1": self._r1(real, (images, masks)),
             "view": options.view * view_loss(view, made.view),
             "semantic": options.semantic * (real_scores_loss(of_real, of_fake) + names),
-            "semantic_r1": options.semantic * self._r1(of_real, [images, masks]),
+            "semantic_r1": options.semantic * self._r1(of_real, (images, masks)),
         }
 
     def _fooling(self, num: int, rng: torch.Generator) -> Losses:
@@ -222,9 +226,9 @@ class StageOneRecipe:
         drawn = torch.randint(self.generator.config.num_regions, (num,), generator=rng)
         return drawn.to(self.options.device)
 
-    def _r1(self, scores: Tensor, inputs: list[Tensor]) -> Tensor:
-        of_image, of_masks = gradient_penalties(scores, inputs)
-        return 0.5 * (self.options.r1_image * of_image + self.options.r1_masks * of_masks)
+    def _r1(self, scores: Tensor, inputs: tuple[Tensor, Tensor]) -> Tensor:
+        weights = self.options.r1_image, self.options.r1_masks
+        return weighted_r1(scores, inputs, weights)
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:

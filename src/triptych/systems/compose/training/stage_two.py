@@ -23,11 +23,15 @@ from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.generator_config import RegionDecoderConfig
 from triptych.systems.compose.losses import (
     fooling_loss,
-    gradient_penalties,
     path_length,
     real_scores_loss,
 )
-from triptych.systems.compose.training.adversarial import Made, made_heads, real_pictures
+from triptych.systems.compose.training.adversarial import (
+    Made,
+    made_heads,
+    real_pictures,
+    weighted_r1,
+)
 from triptych.systems.compose.training.chunks import Losses, check_chunks, in_chunks
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.parameter_groups import ParameterGroup
@@ -118,10 +122,12 @@ class StageTwoRecipe:
 
     def groups(self) -> list[ParameterGroup]:
         """Return the decoder and the discriminator at the rates of lazy regularisation."""
-        made, told = _DECODER_SHARE, _DISCRIMINATOR_SHARE
+        parts = (
+            (self._decoding(), _DECODER_SHARE),
+            (list(self.full.parameters()), _DISCRIMINATOR_SHARE),
+        )
         return [
-            ParameterGroup(self._decoding(), made, (0.0, 0.99**made)),
-            ParameterGroup(list(self.full.parameters()), told, (0.0, 0.99**told)),
+            ParameterGroup(parameters, share, (0.0, 0.99**share)) for parameters, share in parts
         ]
 
     def loss(
@@ -156,9 +162,8 @@ class StageTwoRecipe:
         real, fake = self.full(images, real_masks), self.full(image, masks)
         losses = {"full": real_scores_loss(real, fake)}
         if penalised:
-            of_image, of_masks = gradient_penalties(real, [images, real_masks])
-            r1 = 0.5 * (options.r1_image * of_image + options.r1_masks * of_masks)
-            losses["full_r1"] = R1_EVERY * r1
+            weights = options.r1_image, options.r1_masks
+            losses["full_r1"] = R1_EVERY * weighted_r1(real, (images, real_masks), weights)
         return losses
 
     def _fooling(self, num: int, rng: torch.Generator, *, straightened: bool) -> Losses:
