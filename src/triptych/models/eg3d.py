@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
@@ -26,16 +24,15 @@ from triptych.models.eg3d_config import (
     shapenetcars128_64_config,
 )
 from triptych.models.latents import latent_from_seed
+from triptych.models.plane_rendering import PlaneRenderer
 from triptych.nn.mapping_network import MappingNetwork
 from triptych.nn.superresolution import SuperResolution
 from triptych.nn.synthesis_layers import NoiseMode
 from triptych.nn.synthesis_network import SynthesisNetwork
 from triptych.ops.modulated_conv import Modulation
 from triptych.render.occupancy import OccupancyGrid, occupancy_grid
-from triptych.render.occupied_rays import render_rays_with_occupancy
-from triptych.render.rays import camera_rays
-from triptych.render.renderer import Draws, render_rays
-from triptych.render.rendering import Rendering, rendering_of
+from triptych.render.renderer import Draws
+from triptych.render.rendering import Rendering
 
 __all__ = [
     "OFFICIAL_CONFIGS",
@@ -190,10 +187,7 @@ class TriPlaneGenerator(nn.Module):
 
     def field(self, planes: Tensor) -> TriPlaneField:
         """Return the radiance field of planes [b, 3, c, h, w]."""
-        config = self.config
-        return TriPlaneField(
-            planes, self.decoder, config.box_size, config.plane_axes, config.beyond_box
-        )
+        return self._renderer.field(planes)
 
     def occupancy(self, planes: Tensor, *, size: int = 64) -> OccupancyGrid:
         """Return the occupancy grid of one portrait [1, 3, c, h, w], to render it faster."""
@@ -216,39 +210,17 @@ class TriPlaneGenerator(nn.Module):
         draws: Draws | None = None,
         modulation: Modulation | None = None,
     ) -> Rendering:
-        """Render planes: one portrait from v cameras, or v portraits from a camera each.
-
-        Args:
-            planes: Planes [1 or v, 3, c, h, w].
-            ws: Style codes [1 or v, num_ws, w_dim], for the super-resolution network.
-            camera: v cameras.
-            render_size: Height and width at which rays are cast; None takes the configured one.
-            occupancy: Grid of these planes (of one portrait): renders faster, without gradients,
-                and shows the same up to what is invisible. None is the exact path.
-            generator: Source of sampling jitter; None renders deterministically.
-            draws: The random numbers themselves, instead of a generator.
-            modulation: Of the super-resolution head; see `planes`.
-        """
-        size = self.config.render_size if render_size is None else render_size
-        views = len(camera)
-        if {planes.shape[0], ws.shape[0]} - {1, views}:
-            raise UserError(
-                f"cannot pair {planes.shape[0]} portraits ({ws.shape[0]} style codes) with "
-                f"{views} cameras; expected one portrait, or as many as cameras"
-            )
-        rays, config = camera_rays(camera, size), self.config.rendering
-        field = self.field(planes)
-        if occupancy is None:
-            rendered = render_rays(field, rays, config, generator=generator, draws=draws)
-        elif planes.shape[0] != 1:
-            raise UserError(
-                f"an occupancy grid belongs to one portrait: got planes of {planes.shape[0]}"
-            )
-        else:
-            rendered = render_rays_with_occupancy(
-                field, rays, config, occupancy, generator=generator, draws=draws
-            )
-        return self._upsampled(rendering_of(rendered, size), ws, generator, modulation)
+        """Render planes [1 or v, 3, c, h, w]; see `PlaneRenderer.render`."""
+        return self._renderer.render(
+            planes,
+            ws,
+            camera,
+            render_size=render_size,
+            occupancy=occupancy,
+            generator=generator,
+            draws=draws,
+            modulation=modulation,
+        )
 
     def synthesis(
         self,
@@ -278,17 +250,7 @@ class TriPlaneGenerator(nn.Module):
         scale = 0.0 if self.config.mapping.zero_label else self.config.mapping.label_scale
         return label * scale
 
-    def _upsampled(
-        self,
-        rendering: Rendering,
-        ws: Tensor,
-        generator: torch.Generator | None,
-        modulation: Modulation | None,
-    ) -> Rendering:
-        if self.config.superresolution is None:
-            return rendering
-        codes = ws.expand(rendering.features.shape[0], -1, -1)
-        image = self.superresolution(
-            rendering.features, codes, generator=generator, modulation=modulation
-        )
-        return replace(rendering, image=image)
+    @property
+    def _renderer(self) -> PlaneRenderer:
+        head = None if self.config.superresolution is None else self.superresolution
+        return PlaneRenderer(self.config, self.decoder, head)

@@ -91,14 +91,44 @@ class TriPlanePortrait(Portrait):
             path: How planes are synthesized; see `models.fast_synthesis`.
         """
         planes = synthesize_planes(generator, ws, path) if planes is None else planes
-        head = generator.superresolution if generator.config.superresolution else None
+        return cls.of_planes(
+            planes,
+            ws,
+            decoder=generator.decoder,
+            superresolution=generator.superresolution if generator.config.superresolution else None,
+            config=generator.config,
+            provenance=provenance,
+        )
+
+    @classmethod
+    def of_planes(
+        cls,
+        planes: Tensor,
+        ws: Tensor,
+        *,
+        decoder: TriPlaneDecoder,
+        superresolution: SuperResolution | None,
+        config: EG3DConfig,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> TriPlanePortrait:
+        """Make a portrait of planes [1, 3, c, h, w] that any network made; all parts are copied.
+
+        Args:
+            planes: Feature planes.
+            ws: Style codes [1, k, d], for the super-resolution head.
+            decoder: Reads the planes.
+            superresolution: Upsamples rendered features, or None.
+            config: How the planes are read, rendered and looked at.
+            provenance: How the planes were made.
+        """
+        head = superresolution
         return cls(
             planes=planes.detach().clone(),
             ws=ws.detach().clone(),
-            decoder=copy.deepcopy(generator.decoder).eval().requires_grad_(False),
+            decoder=copy.deepcopy(decoder).eval().requires_grad_(False),
             superresolution=copy.deepcopy(head).eval().requires_grad_(False) if head else None,
-            config=generator.config,
-            camera=generator.config.view.camera().to(planes.device),
+            config=config,
+            camera=config.view.camera().to(planes.device),
             provenance=dict(provenance or {}),
         )
 
