@@ -47,6 +47,8 @@ class Prior:
     """Cameras per head: the exact front, then random ones."""
     seed: int = 0
     """Seed of the first head; seeds below 10000 are never trained on."""
+    refine: bool = False
+    """Measure heads whose planes are fitted to their avatars, as `generate --refine` makes them."""
     model: str = "avatar-generator"
     """Generator: a name from `triptych models`, or a file."""
     pack: MaybePath = None
@@ -60,7 +62,9 @@ class Prior:
         from triptych.runs.device import choose_device
         from triptych.systems.generate.evaluation import PriorSettings, evaluate_prior
 
-        settings = PriorSettings(count=self.count, views=self.views, first_seed=self.seed)
+        settings = PriorSettings(
+            count=self.count, views=self.views, first_seed=self.seed, refine=self.refine
+        )
         evaluate_prior(
             self.model,
             settings,

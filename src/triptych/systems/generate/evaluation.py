@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from triptych.avatars.sets.true_heads import AvatarHeads, TrueHeads, TrueViews, unseen_cameras
-from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.export.sheets import save_image_rows
 from triptych.metrics.detail import DETAIL_MEASURES, DETAIL_SIZE, detail_figures
@@ -19,9 +18,8 @@ from triptych.metrics.image_metrics import iou, masked_psnr, psnr
 from triptych.metrics.metric_networks import load_style_networks
 from triptych.metrics.perceptual import PerceptualDistance
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.portrait import TriPlanePortrait
+from triptych.portrait import TriPlanePortrait, View
 from triptych.progress import Step, no_progress
-from triptych.render.rendering import Rendering
 from triptych.runs import console
 from triptych.runs.detail_table import DETAIL_NOTE, DETAIL_TABLE, detail_table
 from triptych.runs.record import model_record
@@ -35,6 +33,7 @@ from triptych.runs.report_file import (
     report_folder,
 )
 from triptych.seeds import check_seeds_from
+from triptych.training.fitted_heads import FittedHeads
 from triptych.weights import load_generator
 
 REGION_NAMES = (
@@ -62,6 +61,8 @@ class PriorSettings:
         yaw_range: Largest yaw in radians.
         pitch_range: Largest pitch in radians.
         pictured: Heads that are shown on the sheet.
+        refine: Measure portraits whose planes are fitted to the avatars; see
+            `training.fitted_heads`.
 
     Raises:
         UserError: There is nothing to measure, or a head has no seed.
@@ -73,6 +74,7 @@ class PriorSettings:
     yaw_range: float = 0.55
     pitch_range: float = 0.3
     pictured: int = 16
+    refine: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.views < 1:
@@ -107,6 +109,7 @@ def evaluate_prior(
     with report_folder(out, "prior", overwrite=overwrite):
         networks, heads = load_style_networks(device), AvatarHeads(pack, device=device)
         generator = load_generator(model, device)
+        fitted = FittedHeads(heads) if settings.refine else None
         with console.progress("heads", settings.count) as step:
             findings = measure_prior(
                 generator,
@@ -114,6 +117,7 @@ def evaluate_prior(
                 networks.distance,
                 networks.identity,
                 settings,
+                fitted=fitted,
                 models={model: model_record(model, "generator")["sha256"], **networks.hashes},
                 step=step,
             )
@@ -152,6 +156,7 @@ def measure_prior(
     identity: IdentityFeatures,
     settings: PriorSettings,
     *,
+    fitted: FittedHeads | None = None,
     models: dict[str, str] | None = None,
     step: Step = no_progress,
 ) -> PriorFindings:
@@ -163,6 +168,7 @@ def measure_prior(
         distance: Perceptual distance.
         identity: Identity feature.
         settings: Which heads.
+        fitted: Fits each head to its avatar before it is measured, as `settings.refine` asks.
         models: Hashes for the report.
         step: Called after each head.
     """
@@ -173,8 +179,9 @@ def measure_prior(
     for index in range(settings.count):
         seed = settings.first_seed + index
         camera = unseen_cameras(seed, settings.views, settings.yaw_range, settings.pitch_range)
-        pred = _rendered(generator, seed, camera)
-        true = heads.views(seed, None, camera, pred.image.shape[-1])
+        portrait = portrait_of(generator, seed, fitted)
+        pred = portrait.render(camera, portrait.image_size, path="exact")
+        true = heads.views(seed, None, camera, portrait.image_size)
         found = {
             **_fidelity(pred, true),
             "perceptual": distance(pred.image, true.image),
@@ -186,7 +193,7 @@ def measure_prior(
             inside = (true.regions == number)[:, None]
             by_region[name].extend(masked_psnr(pred.image, true.image, inside).tolist())
         sharp = heads.views(seed, None, camera, DETAIL_SIZE)
-        shown = large_pictures(generator, seed, camera)
+        shown = portrait.render(camera, DETAIL_SIZE).image
         for name, values in detail_figures(shown, sharp.image, sharp.regions, distance).items():
             detail[name].extend(values.tolist())
         if index < settings.pictured:
@@ -195,18 +202,16 @@ def measure_prior(
     return PriorFindings(_report(figures, by_region, detail, settings, models or {}), pictures)
 
 
-def _rendered(generator: TriPlaneGenerator, seed: int, camera: Camera) -> Rendering:
-    latent = generator.latent(seed)
-    return generator.synthesis(generator.mapping(latent), camera.to(latent.device))
-
-
-def large_pictures(generator: TriPlaneGenerator, seed: int, camera: Camera) -> Tensor:
-    """Return a head's pictures [v, 3, 256, 256], as a portrait shows them."""
+def portrait_of(
+    generator: TriPlaneGenerator, seed: int, fitted: FittedHeads | None
+) -> TriPlanePortrait:
+    """Return the portrait of a seed, its planes fitted to the seed's avatar where that is asked."""
     ws = generator.mapping(generator.latent(seed))
-    return TriPlanePortrait.from_generator(generator, ws).render(camera, DETAIL_SIZE).image
+    portrait = TriPlanePortrait.from_generator(generator, ws, path="exact")
+    return portrait if fitted is None else fitted(portrait, seed)
 
 
-def _fidelity(pred: Rendering, true: TrueViews) -> dict[str, Tensor]:
+def _fidelity(pred: View, true: TrueViews) -> dict[str, Tensor]:
     face = torch.isin(true.regions, torch.tensor(_FACE, device=true.regions.device))[:, None]
     return {
         "psnr": psnr(pred.image, true.image),

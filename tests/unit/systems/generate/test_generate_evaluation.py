@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
+from toy_portraits import tiny_generator
 
 from triptych.avatars.sets.true_heads import TrueViews, unseen_cameras
 from triptych.camera import Camera
 from triptych.errors import UserError
-from triptych.render.rendering import Rendering
+from triptych.portrait import TriPlanePortrait, View
 from triptych.systems.generate import evaluation
 from triptych.systems.generate.evaluation import PriorSettings, measure_prior
 
 SIZE = 8
+PORTRAIT_OF = evaluation.portrait_of
 
 
 @pytest.fixture(autouse=True)
-def _large_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the grey generator's large pictures be half as contrasted as the true ones."""
-    monkeypatch.setattr(
-        evaluation,
-        "large_pictures",
-        lambda generator, seed, camera: 0.5 * _TrueHeads().views(seed, None, camera, 256).image,
-    )
+def _grey_portraits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "portrait_of", lambda generator, seed, fitted: _Grey(seed))
 
 
-class _GreyGenerator:
-    """Draws every head in one grey, covering the left half."""
+class _Grey:
+    """A head in one grey, covering the left half; large, half as contrasted as the true one."""
 
-    def latent(self, seed: int) -> Tensor:
-        return torch.zeros(1, 4)
+    image_size = SIZE
 
-    def mapping(self, z: Tensor) -> Tensor:
-        return z
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
 
-    def synthesis(self, ws: Tensor, camera: Camera) -> Rendering:
-        image = torch.zeros(len(camera), 3, SIZE, SIZE)
-        opacity = torch.zeros(len(camera), 1, SIZE, SIZE)
-        opacity[..., :4] = 1.0
-        return Rendering(image, image, image, opacity, opacity)
+    def render(self, camera: Camera, size: int, path: str = "fast") -> View:
+        image = torch.zeros(len(camera), 3, size, size)
+        alpha = torch.zeros(len(camera), 1, size, size)
+        alpha[..., : size // 2] = 1.0
+        if size != SIZE:
+            image = 0.5 * _TrueHeads().views(self.seed, None, camera, size).image
+        return View(image, image, alpha, alpha)
 
 
 class _TrueHeads:
@@ -72,7 +72,7 @@ class _EveryoneIsAlike:
 def test_figures_of_known_differences() -> None:
     heads, steps = _TrueHeads(), []
     findings = measure_prior(
-        _GreyGenerator(),  # type: ignore[arg-type]
+        None,  # type: ignore[arg-type]
         heads,
         _MeanDifference(),
         _EveryoneIsAlike(),
@@ -114,3 +114,17 @@ def test_cameras_start_in_front_and_depend_on_the_seed_only() -> None:
 def test_nothing_to_measure_is_a_mistake() -> None:
     with pytest.raises(UserError, match="got 0 and 4"):
         PriorSettings(count=0)
+
+
+def test_a_refined_head_is_measured_as_it_was_fitted() -> None:
+    generator = tiny_generator()
+    asked = []
+
+    def fitted(portrait: TriPlanePortrait, seed: int) -> TriPlanePortrait:
+        asked.append(seed)
+        return replace(portrait, planes=portrait.planes + 1)
+
+    plain = PORTRAIT_OF(generator, 7, None)
+    refined = PORTRAIT_OF(generator, 7, fitted)  # type: ignore[arg-type]
+    assert asked == [7]
+    assert torch.equal(refined.planes, plain.planes + 1)
