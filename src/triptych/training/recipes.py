@@ -25,6 +25,7 @@ RECIPES = {
     "compose-volume": "triptych.systems.compose.training.stage_one",
     "compose-decoder": "triptych.systems.compose.training.stage_two",
     "composer": "triptych.systems.compose.training.supervised",
+    "composer-decoder": "triptych.systems.compose.training.supervised_decoder",
     "psp": "triptych.systems.invert.training.recipe",
 }
 

@@ -28,7 +28,7 @@ from triptych.systems.compose.locality import mask_of_regions, swap_locality, wi
 from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
 from triptych.systems.compose.region_portrait import RegionPortrait
 from triptych.systems.compose.region_rays import plan_depths
-from triptych.systems.compose.region_shares import region_ious, whole_shares
+from triptych.systems.compose.region_shares import region_ious, region_map
 from triptych.systems.compose.regions import AVATAR_ORDER, BACKGROUND, region_colours
 from triptych.systems.compose.surface_quality import surface_quality
 
@@ -222,7 +222,7 @@ class _Measured:
         if view.alpha.shape == true.alpha.shape:
             self._add("silhouette iou", *iou(view.alpha, true.alpha).tolist())
         order = torch.tensor([self.pipeline.regions.index(name) for name in AVATAR_ORDER])
-        self.maps.append((_map_of(view).cpu(), order[true.regions.cpu()]))
+        self.maps.append((region_map(view).cpu(), order[true.regions.cpu()]))
         return [true.image[0]]
 
     def _consistency(self, portrait: RegionPortrait) -> None:
@@ -274,17 +274,8 @@ def _volume_size(portrait: RegionPortrait) -> int:
     return portrait.ray_size or portrait.image_size
 
 
-def _map_of(view: View) -> Tensor:
-    """Return the region of every pixel [v, h, w]."""
-    assert view.regions is not None
-    shares = view.regions
-    if shares.shape[-1] == view.alpha.shape[-1]:
-        shares = whole_shares(shares, view.alpha)
-    return shares.argmax(dim=1)
-
-
 def _coloured(view: View) -> Tensor:
     """Return the first view's regions as a picture [3, h, h]."""
     assert view.regions is not None
-    number = torch.nn.functional.one_hot(_map_of(view)[:1], view.regions.shape[1])
+    number = torch.nn.functional.one_hot(region_map(view)[:1], view.regions.shape[1])
     return region_colours(number.movedim(-1, 1))[0] / 127.5 - 1

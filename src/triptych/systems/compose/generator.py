@@ -109,6 +109,16 @@ class RegionGenerator(nn.Module):
         assert self.decoder is not None
         return self.decoder.style(w)
 
+    def shared_decoder_code(self) -> Tensor | None:
+        """Return the one style code [1, D] of a decoder that knows no attributes, if there is one.
+
+        Models of attributes keep them from the decoder, so that swaps of regions stay local.
+        """
+        if self.decoder is None:
+            return None
+        nobody = torch.zeros(1, self.config.style_dim, device=device_of(self))
+        return self.decoder_codes(self.mapping(nobody))
+
     @torch.no_grad()
     def mean_codes(self) -> tuple[Tensor, Tensor | None]:
         """Return the means [1, d] of w and [1, D] of the decoder's code over many latents."""

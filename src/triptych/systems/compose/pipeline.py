@@ -231,13 +231,12 @@ class ComposePipeline:
 
     @torch.no_grad()
     def _decoder_code(self, seed: int, psi: float) -> Tensor | None:
-        """Return the decoder's code; of attributes it knows none, so that swaps stay local."""
+        """Return the decoder's code; of attributes it knows none."""
         generator = self.generator
         if generator.decoder is None:
             return None
         if self._knows_attributes:
-            nobody = torch.zeros_like(generator.latent(seed))
-            return generator.decoder_codes(generator.mapping(nobody))
+            return generator.shared_decoder_code()
         return decoder_code(generator, generator.mapping(generator.latent(seed)), self._means, psi)
 
     @cached_property

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from triptych.avatars.sets.shards import ShardSet
-from triptych.camera import Camera
-from triptych.metrics.image_metrics import psnr, psnr_from_mse
+from triptych.metrics.image_metrics import psnr_from_mse
 from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.eg3d_config import ViewConfig
 from triptych.render.guided_rays import GuidedSampling
@@ -27,9 +24,7 @@ from triptych.render.renderer import RenderedRays, composite, query_along
 from triptych.systems.compose.folded_field import FoldedRegionField
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.generator_config import RegionGeneratorConfig, RegionSampling
-from triptych.systems.compose.region_portrait import RegionPortrait
-from triptych.systems.compose.region_shares import region_ious, whole_shares
-from triptych.systems.compose.regions import AVATAR_ORDER, region_colours
+from triptych.systems.compose.regions import AVATAR_ORDER
 from triptych.systems.compose.training.first_shape import (
     fit_sphere,
     flatten_residuals,
@@ -37,6 +32,7 @@ from triptych.systems.compose.training.first_shape import (
     softness,
 )
 from triptych.systems.compose.training.surprises import inside_surprise, region_surprise
+from triptych.systems.compose.training.whole_pictures import measure_pictures, save_pictures
 from triptych.training.avatar_patches import AvatarPatches, PatchBatch, PatchPlan
 from triptych.training.loop import (
     LoopConfig,
@@ -45,7 +41,6 @@ from triptych.training.loop import (
     TrainingResult,
 )
 from triptych.training.parameter_groups import ParameterGroup
-from triptych.training.sheets import save_sheet
 from triptych.training.trained_weights import save_trained
 from triptych.weights.loading import load_network
 
@@ -235,41 +230,11 @@ class ComposerRecipe:
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
-        pictures, regions = self._compare_whole(averaged["generator"], heads=4, views=(0,))
-        ious = region_ious(regions[:, 1], regions[:, 0], len(AVATAR_ORDER))
-        found = {"psnr": round(float(psnr(pictures[:, 0], pictures[:, 1]).mean()), 3)}
-        return found | {"iou": round(sum(ious.values()) / len(ious), 3)}
+        return measure_pictures(averaged["generator"], self.test_shards, heads=4)
 
     @torch.no_grad()
     def sheet(self, averaged: Modules, path: Path) -> None:
-        pictures, regions = self._compare_whole(averaged["generator"], heads=2, views=(0, 2))
-        maps = torch.nn.functional.one_hot(regions, len(AVATAR_ORDER)).movedim(-1, 2)
-        coloured = torch.stack([region_colours(pair) for pair in maps]) / 127.5 - 1
-        rows = torch.cat([pictures, coloured], dim=1)
-        save_sheet(list(rows), path)
-
-    def _compare_whole(
-        self, generator: Any, heads: int, views: tuple[int, ...]
-    ) -> tuple[Tensor, Tensor]:
-        """Return true and generated pictures [n, 2, 3, h, w] and regions [n, 2, h, w]."""
-        shards, device = self.test_shards, self.options.device
-        pictures, regions = [], []
-        for head in range(min(heads, len(shards))):
-            attributes = torch.from_numpy(np.array(shards.get("attributes", head)))[None]
-            codes = generator.codes_of_attributes(attributes.to(device))
-            for view in views:
-                cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
-                camera = Camera.with_focal(cam2world).to(device)
-                made = RegionPortrait(generator, codes, None, camera).render(size=shards.size)
-                rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))
-                pictures.append(
-                    torch.stack([rgb.permute(2, 0, 1) / 127.5 - 1, made.image[0].cpu()])
-                )
-                true = torch.from_numpy(np.array(shards.get("regions", head)[view])).long()
-                assert made.regions is not None
-                shares = whole_shares(made.regions, made.alpha)
-                regions.append(torch.stack([true, shares[0].argmax(0).cpu()]))
-        return torch.stack(pictures), torch.stack(regions)
+        save_pictures(averaged["generator"], self.test_shards, path)
 
 
 def softness_at(step: int) -> float:
