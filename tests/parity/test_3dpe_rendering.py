@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 import torch
 from edit_numbers import RENDERED, STAGE, UPSAMPLED, SmallEdit, check_stage
@@ -9,6 +11,8 @@ from edit_numbers import RENDERED, STAGE, UPSAMPLED, SmallEdit, check_stage
 from triptych.camera import Camera, eg3d_look_at, focal_from_fov_deg
 from triptych.render.rays import camera_rays
 from triptych.render.renderer import Draws
+from triptych.systems.edit.network import StyleFreeRenderer, published_rendering
+from triptych.weights.tensor_fit import shapes_of
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,21 @@ def camera(small) -> Camera:
 @pytest.fixture(scope="module")
 def planes(small):
     return small.numbers["render.planes"].unflatten(1, (3, -1))
+
+
+def test_published_names_and_shapes(shared):
+    with open(shared / "reference" / "3dpe_state_dict.tsv", newline="") as file:
+        rows = [
+            row
+            for row in csv.DictReader(file, delimiter="\t")
+            if row["checkpoint_section"] == "renderer_state_dict"
+        ]
+    listed = {
+        row["key"]: tuple(int(size) for size in row["shape"].split("x") if size.isdigit())
+        for row in rows
+    }
+    rng = torch.Generator()
+    assert shapes_of(lambda: StyleFreeRenderer(published_rendering(), rng)) == listed
 
 
 def test_cameras(small, camera):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -18,11 +17,11 @@ from torch import Tensor
 from triptych.config import from_dict
 from triptych.errors import UserError
 from triptych.weights.converted import ConversionOptions, Converted
-from triptych.weights.file_settings import LARGEST_WHOLE
 from triptych.weights.foreign_checkpoint import ForeignCheckpoint
 from triptych.weights.network_kinds import NETWORK_KINDS
 from triptych.weights.published import CNERF_LICENCE, CNERF_PAGE
 from triptych.weights.tensor_fit import check_fit, shapes_of
+from triptych.weights.tensor_sizes import Shapes, count_of, size_of
 
 _AVERAGED = "g_ema"
 _STAGES = {
@@ -41,8 +40,6 @@ _REMARKS = (
     "networks see directions in the frame of the camera and rays have 64 samples, as in the "
     "published inference",
 )
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 def convert(source: ForeignCheckpoint, options: ConversionOptions) -> Converted:
@@ -102,13 +99,13 @@ def convert(source: ForeignCheckpoint, options: ConversionOptions) -> Converted:
 def _config_of(shapes: Shapes) -> dict[str, Any]:
     """Read sizes off the tensors."""
     region = "renderer.network.0."
-    num_regions = _count(shapes, r"renderer\.network\.(\d+)\.sdf_linear\.weight")
+    num_regions = count_of(shapes, r"renderer\.network\.(\d+)\.sdf_linear\.weight")
     config: dict[str, Any] = {
-        "style_dim": _size(shapes, "style.0.weight", 1),
-        "mapping_layers": _count(shapes, r"style\.(\d+)\.weight"),
-        "hidden": _size(shapes, f"{region}shape_linears.0.weight", 0),
-        "shape_layers": _count(shapes, rf"{re.escape(region)}shape_linears\.(\d+)\.weight"),
-        "texture_layers": _count(shapes, rf"{re.escape(region)}texture_linears\.(\d+)\.weight"),
+        "style_dim": size_of(shapes, "style.0.weight", 1),
+        "mapping_layers": count_of(shapes, r"style\.(\d+)\.weight"),
+        "hidden": size_of(shapes, f"{region}shape_linears.0.weight", 0),
+        "shape_layers": count_of(shapes, rf"{re.escape(region)}shape_linears\.(\d+)\.weight"),
+        "texture_layers": count_of(shapes, rf"{re.escape(region)}texture_linears\.(\d+)\.weight"),
         "decoder": None,
     }
     _, config_class = NETWORK_KINDS["region-generator"].classes()
@@ -117,28 +114,15 @@ def _config_of(shapes: Shapes) -> dict[str, Any]:
         raise UserError(f"it has {num_regions} regions; expected {len(published)}")
     if "decoder.conv1.conv.weight" not in shapes:
         return config
-    octaves = _count(shapes, r"decoder\.to_rgbs\.(\d+)\.bias")
-    config["render_size"] = _size(shapes, "decoder.noises.noise_0", 2)
+    octaves = count_of(shapes, r"decoder\.to_rgbs\.(\d+)\.bias")
+    config["render_size"] = size_of(shapes, "decoder.noises.noise_0", 2)
     config["decoder"] = {
-        "feature_width": _size(shapes, "feature_transfer.0.weight", 0),
-        "style_dim": _size(shapes, "decoder.style.1.weight", 0),
-        "mapping_layers": _count(shapes, r"decoder\.style\.(\d+)\.weight"),
+        "feature_width": size_of(shapes, "feature_transfer.0.weight", 0),
+        "style_dim": size_of(shapes, "decoder.style.1.weight", 0),
+        "mapping_layers": count_of(shapes, r"decoder\.style\.(\d+)\.weight"),
         "widths": [
-            _size(shapes, "decoder.conv1.conv.weight", 1),
-            *(_size(shapes, f"decoder.convs.{2 * i}.conv.weight", 1) for i in range(octaves)),
+            size_of(shapes, "decoder.conv1.conv.weight", 1),
+            *(size_of(shapes, f"decoder.convs.{2 * i}.conv.weight", 1) for i in range(octaves)),
         ],
     }
     return config
-
-
-def _count(shapes: Shapes, pattern: str) -> int:
-    """Return how many tensors have such a name."""
-    expression = re.compile(pattern)
-    return sum(expression.fullmatch(name) is not None for name in shapes)
-
-
-def _size(shapes: Shapes, name: str, dimension: int) -> int:
-    shape = shapes.get(name, ())
-    if len(shape) <= dimension or not 1 <= shape[dimension] <= LARGEST_WHOLE:
-        raise UserError(f"the tensor {name} is missing or has an impossible shape")
-    return shape[dimension]

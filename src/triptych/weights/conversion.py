@@ -6,10 +6,15 @@ from pathlib import Path
 
 from triptych.config import to_dict
 from triptych.errors import UserError
-from triptych.weights import cnerf_importer, eg3d_importer, threedpsp_importer
+from triptych.weights import (
+    cnerf_importer,
+    eg3d_importer,
+    threedpe_importer,
+    threedpsp_importer,
+)
 from triptych.weights.converted import ConversionOptions, Converted, Importer
 from triptych.weights.foreign_checkpoint import read_checkpoint
-from triptych.weights.known_systems import CNERF, EG3D, THREE_D_PSP
+from triptych.weights.known_systems import CNERF, EG3D, LIVE3D, THREE_D_PE, THREE_D_PSP
 from triptych.weights.network_kinds import NETWORK_KINDS
 from triptych.weights.safetensors_file import FileHeader, save_tensors
 
@@ -17,6 +22,8 @@ IMPORTERS: dict[str, Importer] = {
     EG3D: eg3d_importer.convert,
     THREE_D_PSP: threedpsp_importer.convert,
     CNERF: cnerf_importer.convert,
+    THREE_D_PE: threedpe_importer.convert,
+    LIVE3D: threedpe_importer.convert,
 }
 """The importer of each system, by the name that `known_systems` gives it."""
 

@@ -44,7 +44,7 @@ GENERATOR_ARGUMENTS = (
     "sr_kwargs",
 )
 DISCRIMINATOR_ARGUMENTS = ("c_dim", "img_resolution", "img_channels", "architecture")
-_WITHOUT_EFFECT = {
+WITHOUT_EFFECT = {
     "avg_camera_pivot",
     "avg_camera_radius",
     "density_reg",
@@ -132,7 +132,7 @@ def generator_config(
     given.asked |= {"sr_kwargs", "fused_modconv_default", "num_fp16_res"}  # of no effect here
     first_options = given.within("rendering_kwargs").values
     options = Settings("rendering options", first_options if rendering is None else rendering)
-    options.asked |= _WITHOUT_EFFECT
+    options.asked |= WITHOUT_EFFECT
     remarks: list[str] = []
     superresolution = _superresolution(given, options, shapes)
     if render_size is None:
@@ -156,7 +156,7 @@ def generator_config(
         mapping=_mapping(given.within("mapping_kwargs"), options),
         backbone=_backbone(given, shapes),
         decoder=_decoder(options, shapes),
-        rendering=_rendering(options),
+        rendering=rendering_of(options),
         superresolution=superresolution,
         view=_view(options),
     )
@@ -263,7 +263,8 @@ def _superresolution(given: Settings, options: Settings, shapes: Shapes) -> Supe
     return replace(config, widths=widths)
 
 
-def _rendering(options: Settings) -> RenderConfig:
+def rendering_of(options: Settings) -> RenderConfig:
+    """Return how rays are sampled, from EG3D's renderer options."""
     if options.word("clamp_mode", "softplus") != "softplus":
         raise UserError("its densities are not activated by softplus, as EG3D's are")
     return RenderConfig(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 EG3D = "EG3D"
 THREE_D_PSP = "3DpSp"
 CNERF = "CNeRF"
+THREE_D_PE = "3DPE (portrait editing; an encoder with a reference branch)"
+LIVE3D = "Live3D, the one-shot encoder that 3DPE starts from"
 
 _DIFFUSION = r"(model\.diffusion_model|cond_stage_model)\.|lora_unet_|unet\."
 _FIRST_CONVOLUTION = r"model\.diffusion_model\.input_blocks\.0\.0\.weight"
@@ -20,11 +22,11 @@ _SIGNATURES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ),
     ("Next3D", ((r"(texture|face|mouth)_backbone\.",),)),
     (
-        "3DPE (portrait editing; an encoder with a reference branch)",
+        THREE_D_PE,
         ((r"Ref_encoder\.", r"(EHigh|F|Final)_encoder\."),),
     ),
     (
-        "Live3D, the one-shot encoder that 3DPE starts from",
+        LIVE3D,
         ((r"EHigh_encoder\.", r"F_encoder\.", r"Final_encoder\."),),
     ),
     (

@@ -49,6 +49,9 @@ NETWORK_KINDS: dict[str, NetworkKind] = {
         "triptych.systems.compose.generator", "RegionGenerator", "RegionGeneratorConfig"
     ),
     "encoder": NetworkKind("triptych.systems.invert.encoder", "PspEncoder", "PspConfig"),
+    "portrait-encoder": NetworkKind(
+        "triptych.systems.edit.network", "PortraitEncoder", "PortraitEncoderConfig"
+    ),
 }
 
 EDITOR = "editor"

@@ -16,6 +16,12 @@ THREE_D_PSP_PAGE = "https://github.com/KyungWonCho/3DpSp"
 THREE_D_PSP_LICENCE = "MIT License of 3DpSp"
 CNERF_PAGE = "https://github.com/TianxiangMa/CNeRF"
 CNERF_LICENCE = "licence of CNeRF, which is StyleSDF's (non-commercial, share-alike)"
+THREE_D_PE_PAGE = "https://github.com/EzioBy/3dpe"
+THREE_D_PE_LICENCE = (
+    "Apache License 2.0 of 3DPE, whose parts from EG3D, SegFormer and MAE are non-commercial"
+)
+LIVE3D_PAGE = "https://github.com/Dong142857/Live3DPortrait"
+LIVE3D_LICENCE = "terms of Live3DPortrait, which states none, and EG3D's (non-commercial)"
 
 _ADDRESSES = (
     "https://api.ngc.nvidia.com/v2/models/org/nvidia/team/research/eg3d/1/files"

@@ -8,7 +8,6 @@ published code are kept (see `systems.invert.encoder_config`).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,15 +16,16 @@ from torch import Tensor
 from triptych.config import from_dict
 from triptych.errors import UserError
 from triptych.weights.converted import ConversionOptions, Converted
-from triptych.weights.file_settings import LARGEST_WHOLE, Settings
+from triptych.weights.file_settings import Settings
 from triptych.weights.foreign_checkpoint import ForeignCheckpoint
 from triptych.weights.network_kinds import NETWORK_KINDS
 from triptych.weights.published import THREE_D_PSP_LICENCE, THREE_D_PSP_PAGE
 from triptych.weights.tensor_fit import check_fit, shapes_of
+from triptych.weights.tensor_sizes import Shapes, numbers_in, size_of
 from triptych.weights.untrusted.inert import InertObject
 from triptych.weights.untrusted.tensor_values import StoredTensor
 
-_BODY_WEIGHT = re.compile(r"body\.(\d{1,2})\.res_layer\.3\.weight")
+_BODY_WEIGHT = r"body\.(\d{1,2})\.res_layer\.3\.weight"
 _HEAD_WEIGHT = re.compile(r"styles\.(\d{1,2})\.convs\.(\d{1,2})\.weight")
 _LAYERS_PER_HALVING = 4
 _COARSE_REDUCTION = 16
@@ -34,8 +34,6 @@ _REMARK = (
     "its weights were trained with a generator of EG3D, whose licence is non-commercial; "
     "invert with that generator"
 )
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 def convert(source: ForeignCheckpoint, options: ConversionOptions) -> Converted:
@@ -109,7 +107,7 @@ def _config_of(shapes: Shapes, options: Settings) -> dict[str, Any]:
     if not halvings or max(halvings) - min(halvings) > 2:
         raise UserError("its style heads are not those of 3DpSp")
     shallowest = min(halvings)
-    channels = _size(shapes, "input_layer.0.weight", 1)
+    channels = size_of(shapes, "input_layer.0.weight", 1)
     camera = "styles.0.linear_camera.0.weight"
     return {
         "image_size": _COARSE_REDUCTION * 2**shallowest,
@@ -117,10 +115,10 @@ def _config_of(shapes: Shapes, options: Settings) -> dict[str, Any]:
         "widths": list(widths),
         "units": list(units),
         "squeeze": "max",
-        "head_width": _size(shapes, "styles.0.convs.2.weight", 0),
+        "head_width": size_of(shapes, "styles.0.convs.2.weight", 0),
         "heads": [halvings.count(level) for level in range(shallowest, shallowest + 3)],
-        "w_dim": _size(shapes, "styles.0.linear.weight", 0),
-        "camera_code": _size(shapes, camera, 0) if camera in shapes else 0,
+        "w_dim": size_of(shapes, "styles.0.linear.weight", 0),
+        "camera_code": size_of(shapes, camera, 0) if camera in shapes else 0,
         "restyle": {
             "num_steps": options.whole("n_iters_per_batch", 5, least=1, most=_MAX_STEPS)
             if channels == 6
@@ -131,9 +129,8 @@ def _config_of(shapes: Shapes, options: Settings) -> dict[str, Any]:
 
 def _groups(shapes: Shapes) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the widths of the groups of residual units, and how many units each has."""
-    found = (_BODY_WEIGHT.fullmatch(name) for name in shapes)
-    numbers = sorted(int(match[1]) for match in found if match)
-    depths = [_size(shapes, f"body.{number}.res_layer.3.weight", 0) for number in numbers]
+    numbers = numbers_in(shapes, _BODY_WEIGHT)
+    depths = [size_of(shapes, f"body.{number}.res_layer.3.weight", 0) for number in numbers]
     widths = tuple(dict.fromkeys(depths))
     return widths, tuple(depths.count(width) for width in widths)
 
@@ -146,10 +143,3 @@ def _halvings(shapes: Shapes) -> list[int]:
             head, layer = int(match[1]), int(match[2])
             layers[head] = max(layers.get(head, 0), layer)
     return [(layers[head] + 2) // _LAYERS_PER_HALVING for head in sorted(layers)]
-
-
-def _size(shapes: Shapes, name: str, dimension: int) -> int:
-    shape = shapes.get(name, ())
-    if len(shape) <= dimension or not 1 <= shape[dimension] <= LARGEST_WHOLE:
-        raise UserError(f"the tensor {name} is missing or has an impossible shape")
-    return shape[dimension]

@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 from toy_compose import tiny_region_generator
+from toy_edit import tiny_network
 from toy_portraits import tiny_generator, tiny_portrait, tiny_superresolved_config
 
 from triptych.camera import Camera
@@ -79,6 +80,7 @@ _NETWORKS: dict[str, Callable[[], Any]] = {
     "landmarks": _landmarks,
     "discriminator": _discriminator,
     "region-generator": tiny_region_generator,
+    "portrait-encoder": tiny_network,
 }
 _PORTRAITS: dict[str, Callable[[], Portrait]] = {
     "portrait": tiny_portrait,

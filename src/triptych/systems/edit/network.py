@@ -25,9 +25,17 @@ PUBLISHED_FOV_DEG = 18.837
 """Diagonal field of view of all published cameras."""
 
 
+def published_rendering() -> EG3DConfig:
+    """Return 3DPE's and Live3D's renderer: EG3D's, without limits of activations."""
+    return EG3DConfig(
+        superresolution=SuperResolutionConfig(conv_clamp=None),
+        view=ViewConfig(focal=focal_from_fov_deg(PUBLISHED_FOV_DEG)),
+    )
+
+
 @dataclass(frozen=True)
 class PortraitEncoderConfig:
-    """Everything that defines a photo-to-portrait network.
+    """Everything that defines a photo-to-portrait network; the defaults are 3DPE's.
 
     Attributes:
         encoder: From a photo, and a prompt where it has one, to planes.
@@ -35,8 +43,8 @@ class PortraitEncoderConfig:
             of the backbone's widths is not used.
     """
 
-    encoder: TriplaneEncoderConfig
-    rendering: EG3DConfig
+    encoder: TriplaneEncoderConfig = TriplaneEncoderConfig()
+    rendering: EG3DConfig = published_rendering()
 
     def __post_init__(self) -> None:
         made, read = self.encoder, self.rendering.backbone
@@ -46,14 +54,6 @@ class PortraitEncoderConfig:
                 f"{made.plane_size} pixels; expected {read.plane_channels} and {read.plane_size}, "
                 "which the renderer reads"
             )
-
-
-def published_rendering() -> EG3DConfig:
-    """Return 3DPE's and Live3D's renderer: EG3D's, without limits of activations."""
-    return EG3DConfig(
-        superresolution=SuperResolutionConfig(conv_clamp=None),
-        view=ViewConfig(focal=focal_from_fov_deg(PUBLISHED_FOV_DEG)),
-    )
 
 
 class StyleFreeRenderer(nn.Module):
