@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from triptych.nn.feature_pyramid import merge_levels
 from triptych.nn.fully_connected import FullyConnectedLayer
 from triptych.nn.ir_se import ResidualUnit, SqueezeExcite
-from triptych.systems.invert.encoder import StyleHead, merge_levels
+from triptych.systems.invert.encoder import StyleHead
 
 ATOL = 1e-5
 

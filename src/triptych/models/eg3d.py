@@ -27,7 +27,7 @@ from triptych.models.latents import latent_from_seed
 from triptych.models.plane_rendering import PlaneRenderer
 from triptych.nn.mapping_network import MappingNetwork
 from triptych.nn.superresolution import SuperResolution
-from triptych.nn.synthesis_layers import NoiseMode
+from triptych.nn.synthesis_layers import Edits, NoiseMode
 from triptych.nn.synthesis_network import SynthesisNetwork
 from triptych.ops.modulated_conv import Modulation
 from triptych.render.occupancy import OccupancyGrid, occupancy_grid
@@ -72,6 +72,7 @@ class TriPlaneBackbone(nn.Module):
             channel_base=backbone.channel_base,
             channel_max=backbone.channel_max,
             architecture=backbone.architecture,
+            gains=backbone.gains,
             options=backbone.layer_options(),
             rng=rng,
         )
@@ -161,6 +162,7 @@ class TriPlaneGenerator(nn.Module):
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
         modulation: Modulation | None = None,
+        edits: Edits | None = None,
     ) -> Tensor:
         """Synthesize the planes [b, 3, c, h, w] (float32) of style codes [b, num_ws, w_dim].
 
@@ -170,10 +172,11 @@ class TriPlaneGenerator(nn.Module):
             generator: Source of random noise.
             modulation: Where the styles are multiplied in, see `SynthesisLayer`: "activations" is
                 faster in optimisation, and equal up to rounding.
+            edits: Changes of layers; see `nn.synthesis_layers.LayerEdit`.
         """
         self.check_codes(ws)
         image = self.backbone.synthesis(
-            ws, noise_mode=noise_mode, generator=generator, modulation=modulation
+            ws, noise_mode=noise_mode, generator=generator, modulation=modulation, edits=edits
         )
         return image.contiguous().unflatten(1, (3, -1))
 
@@ -209,6 +212,7 @@ class TriPlaneGenerator(nn.Module):
         generator: torch.Generator | None = None,
         draws: Draws | None = None,
         modulation: Modulation | None = None,
+        edits: Edits | None = None,
     ) -> Rendering:
         """Render planes [1 or v, 3, c, h, w]; see `PlaneRenderer.render`."""
         return self._renderer.render(
@@ -220,6 +224,7 @@ class TriPlaneGenerator(nn.Module):
             generator=generator,
             draws=draws,
             modulation=modulation,
+            edits=edits,
         )
 
     def synthesis(
@@ -231,11 +236,18 @@ class TriPlaneGenerator(nn.Module):
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
         draws: Draws | None = None,
+        edits: Edits | None = None,
     ) -> Rendering:
         """Synthesize the planes of style codes and render them; see `planes` and `render`."""
-        planes = self.planes(ws, noise_mode=noise_mode, generator=generator)
+        planes = self.planes(ws, noise_mode=noise_mode, generator=generator, edits=edits)
         return self.render(
-            planes, ws, camera, render_size=render_size, generator=generator, draws=draws
+            planes,
+            ws,
+            camera,
+            render_size=render_size,
+            generator=generator,
+            draws=draws,
+            edits=edits,
         )
 
     def forward(self, z: Tensor, camera: Camera, label: Tensor | None = None) -> Rendering:

@@ -74,6 +74,9 @@ class BackboneConfig:
         use_noise: Whether convolutions have noise maps.
         modulation: Where styles are multiplied in.
         up_convolution: How maps are up-sampled.
+        gains: Factor of what the convolutions of each block give, from the first block; 1 for all
+            others. Published EG3D has none; PStyle-3D's released code has 2 up to 32 pixels, whose
+            residual blocks return twice their input.
     """
 
     plane_size: int = 256
@@ -86,10 +89,12 @@ class BackboneConfig:
     use_noise: bool = True
     modulation: Modulation | Literal["auto"] = "auto"
     up_convolution: UpConvolution = "two_step"
+    gains: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(
             self,
+            gains=(1e-3, 1e3),
             plane_size=(4, 1024),
             plane_channels=(1, 256),
             channel_base=(1, 2**20),

@@ -12,6 +12,7 @@ from triptych.errors import UserError
 from triptych.fields.triplane import TriPlaneDecoder, TriPlaneField
 from triptych.models.eg3d_config import EG3DConfig
 from triptych.nn.superresolution import SuperResolution
+from triptych.nn.synthesis_layers import Edits
 from triptych.ops.modulated_conv import Modulation
 from triptych.render.occupancy import OccupancyGrid
 from triptych.render.occupied_rays import render_rays_with_occupancy
@@ -52,6 +53,7 @@ class PlaneRenderer:
         generator: torch.Generator | None = None,
         draws: Draws | None = None,
         modulation: Modulation | None = None,
+        edits: Edits | None = None,
     ) -> Rendering:
         """Render planes: one portrait from v cameras, or v portraits from a camera each.
 
@@ -66,6 +68,7 @@ class PlaneRenderer:
             draws: The random numbers themselves, instead of a generator.
             modulation: Where the styles of the super-resolution head are multiplied in, see
                 `SynthesisLayer`.
+            edits: Changes of layers of that head; see `nn.synthesis_layers.LayerEdit`.
         """
         size = self.config.render_size if render_size is None else render_size
         views = len(camera)
@@ -91,6 +94,6 @@ class PlaneRenderer:
             return rendering
         codes = ws.expand(rendering.features.shape[0], -1, -1)
         image = self.superresolution(
-            rendering.features, codes, generator=generator, modulation=modulation
+            rendering.features, codes, generator=generator, modulation=modulation, edits=edits
         )
         return replace(rendering, image=image)

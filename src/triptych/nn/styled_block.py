@@ -10,7 +10,7 @@ from torch import Tensor
 
 from triptych.nn.styled_convolution import StyledConvolution
 from triptych.nn.synthesis_block import SynthesisBlock
-from triptych.nn.synthesis_layers import NoiseMode, SynthesisLayer, ToRGBLayer, styles_from
+from triptych.nn.synthesis_layers import NoiseMode, SynthesisLayer, ToRGBLayer
 from triptych.ops.upfirdn2d import upsample2d
 
 
@@ -31,8 +31,7 @@ class StyledToRGB:
     @classmethod
     def of(cls, layer: ToRGBLayer, w: Tensor, dtype: torch.dtype) -> StyledToRGB:
         """Multiply a style code [1, d] into a layer."""
-        styles = styles_from(layer.affine, w) * layer.weight_gain
-        weight = layer.weight[:, :, 0, 0] * styles
+        weight = layer.weight[:, :, 0, 0] * layer.styles(w)
         return cls(weight.to(dtype), layer.bias, layer.options.conv_clamp)
 
     def __call__(self, rows: Tensor) -> Tensor:

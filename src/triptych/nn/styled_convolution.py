@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from triptych.nn.synthesis_layers import SynthesisLayer, styles_from
+from triptych.nn.synthesis_layers import SynthesisLayer
 from triptych.ops.bias_act import ACTIVATION_GAIN
 from triptych.ops.parallel import in_parallel
 from triptych.ops.pixel_rows import convolve_rows, new_rows, rows_array, rows_between
@@ -68,14 +68,15 @@ class StyledConvolution:
             noise: Scaled noise [size, size], or None.
             dtype: Of the maps: float32 or bfloat16.
         """
-        noise = torch.zeros(1, 1) if noise is None else noise * _GAIN
+        gain = _GAIN * layer.gain
+        noise = torch.zeros(1, 1) if noise is None else noise * gain
         limit = layer.options.conv_clamp
         return cls(
-            _styled_kernels(layer, styles_from(layer.affine, w)[0], dtype),
+            _styled_kernels(layer, layer.styles(w)[0], dtype),
             _four_taps(layer.resample_filter) if layer.up else None,
-            (layer.bias * _GAIN).numpy(),
+            (layer.bias * gain).numpy(),
             noise.numpy(),
-            np.float32(_UNLIMITED if limit is None else limit),
+            np.float32(_UNLIMITED if limit is None else limit * layer.gain),
             layer.size,
         )
 
@@ -170,13 +171,14 @@ def _styled_kernels(
 
     taps = _PHASES if layer.up else _WHOLE
     weight, scale = layer.weight.flatten(2).numpy(), styles.numpy()
+    gain = np.float32(_GAIN * layer.gain)
     num_out, num_in, _ = weight.shape
     kernels = [new_rows(num_out, grid.size, num_in, dtype) for grid in taps]
     outputs = tuple(rows_array(kernel) for kernel in kernels)
     sources = tuple(grid.ravel() for grid in taps)
 
     def work(start: int, stop: int) -> None:
-        modulate_part(start, stop, weight, scale, np.float32(_GAIN), sources, outputs)
+        modulate_part(start, stop, weight, scale, gain, sources, outputs)
 
     _evenly(work, num_out)
     # In memory [o, kh, kw, i], which is what "channels last" means.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.nn.synthesis_block import SynthesisBlock
-from triptych.nn.synthesis_layers import LayerOptions, NoiseMode
+from triptych.nn.synthesis_layers import Edits, LayerOptions, NoiseMode
 from triptych.ops.modulated_conv import Modulation
 from triptych.ops.precision import at_least_float32
 from triptych.ops.resize import resize
@@ -51,6 +51,8 @@ class SuperResolutionConfig:
         noise_mode: Noise in the blocks; off in all official models.
         conv_clamp: Activation limit. Official ones have it because they were trained in half
             precision; it is part of the function, also in float32.
+        gain: Factor of what each convolution gives, after the clamp: 1 but for PStyle-3D's released
+            code, whose residual blocks return twice their input.
     """
 
     kind: SuperResolutionKind = "8XDC"
@@ -58,9 +60,10 @@ class SuperResolutionConfig:
     antialias: bool = True
     noise_mode: NoiseMode = "none"
     conv_clamp: float | None = 256.0
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
-        check_fields(self, widths=(1, 4096), conv_clamp=(1e-3, 1e6))
+        check_fields(self, widths=(1, 4096), conv_clamp=(1e-3, 1e6), gain=(1e-3, 1e3))
 
     @property
     def input_size(self) -> int:
@@ -118,11 +121,19 @@ class SuperResolution(nn.Module):
             first_size,
             image_channels=3,
             up=layout.first_block_upsamples,
+            gain=config.gain,
             options=options,
             rng=rng,
         )
         self.block1 = SynthesisBlock(
-            first, second, w_dim, 2 * first_size, image_channels=3, options=options, rng=rng
+            first,
+            second,
+            w_dim,
+            2 * first_size,
+            image_channels=3,
+            gain=config.gain,
+            options=options,
+            rng=rng,
         )
 
     def forward(
@@ -133,6 +144,7 @@ class SuperResolution(nn.Module):
         noise_mode: NoiseMode | None = None,
         generator: torch.Generator | None = None,
         modulation: Modulation | None = None,
+        edits: Edits | None = None,
     ) -> Tensor:
         """Return images [b, 3, image_size, image_size], nominally in [-1, 1].
 
@@ -142,6 +154,7 @@ class SuperResolution(nn.Module):
             noise_mode: Overrides the configured one.
             generator: Source of random noise.
             modulation: See `SynthesisLayer`.
+            edits: Changes of layers; see `synthesis_layers.LayerEdit`.
         """
         x = self.at_input_size(features)
         image: Tensor | None = x[:, :3]
@@ -149,7 +162,13 @@ class SuperResolution(nn.Module):
         mode = noise_mode or self.config.noise_mode
         for block in (self.block0, self.block1):
             x, image = block(
-                x, image, codes, noise_mode=mode, generator=generator, modulation=modulation
+                x,
+                image,
+                codes,
+                noise_mode=mode,
+                generator=generator,
+                modulation=modulation,
+                edits=edits,
             )
         assert image is not None
         return image

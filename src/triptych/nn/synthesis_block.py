@@ -7,7 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from triptych.nn.synthesis_layers import LayerOptions, NoiseMode, SynthesisLayer, ToRGBLayer
+from triptych.nn.synthesis_layers import (
+    Edits,
+    LayerOptions,
+    NoiseMode,
+    SynthesisLayer,
+    ToRGBLayer,
+)
 from triptych.ops.modulated_conv import Modulation
 from triptych.ops.precision import at_least_float32
 from triptych.ops.upfirdn2d import fir_kernel, upsample2d
@@ -29,6 +35,7 @@ class SynthesisBlock(nn.Module):
         is_last: This is the last block.
         up: Up-sample twice. False is EG3D's block without up-sampling, for super-resolution
             networks whose first block keeps the size.
+        gain: Factor of what each convolution gives; see `SynthesisLayer`.
         options: Shared by the network.
         rng: Source of the initial weights.
     """
@@ -46,6 +53,7 @@ class SynthesisBlock(nn.Module):
         architecture: Architecture = "skip",
         is_last: bool = False,
         up: bool = True,
+        gain: float = 1.0,
         options: LayerOptions,
         rng: torch.Generator,
     ) -> None:
@@ -60,10 +68,10 @@ class SynthesisBlock(nn.Module):
             self.const = nn.Parameter(torch.randn(num_out, size, size, generator=rng))
         else:
             self.conv0 = SynthesisLayer(
-                num_in, num_out, w_dim, size, up=up, options=options, rng=rng
+                num_in, num_out, w_dim, size, up=up, gain=gain, options=options, rng=rng
             )
         self.conv1 = SynthesisLayer(
-            num_out, num_out, w_dim, size, up=False, options=options, rng=rng
+            num_out, num_out, w_dim, size, up=False, gain=gain, options=options, rng=rng
         )
         if self.reads_image:
             self.torgb = ToRGBLayer(num_out, image_channels, w_dim, options=options, rng=rng)
@@ -77,6 +85,7 @@ class SynthesisBlock(nn.Module):
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
         modulation: Modulation | None = None,
+        edits: Edits | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Return activations [b, num_out, size, size] and the image so far (float32).
 
@@ -87,22 +96,31 @@ class SynthesisBlock(nn.Module):
             noise_mode: See `SynthesisLayer`.
             generator: Source of random noise.
             modulation: See `SynthesisLayer`.
+            edits: Changes of layers; see `synthesis_layers.LayerEdit`.
         """
         codes = iter(ws.unbind(dim=1))
+
+        def convolved(layer: SynthesisLayer, x: Tensor) -> Tensor:
+            return layer(
+                x,
+                next(codes),
+                noise_mode=noise_mode,
+                generator=generator,
+                modulation=modulation,
+                edits=edits,
+            )
+
         if self.is_first:
             x = self._constant(ws.shape[0])
         else:
             assert x is not None
-            x = self.conv0(
-                x, next(codes), noise_mode=noise_mode, generator=generator, modulation=modulation
-            )
-        x = self.conv1(
-            x, next(codes), noise_mode=noise_mode, generator=generator, modulation=modulation
-        )
+            x = convolved(self.conv0, x)
+        x = convolved(self.conv1, x)
         if image is not None and self.up:
             image = upsample2d(image, self.resample_filter)
         if self.reads_image:
-            shown = at_least_float32(self.torgb(x, next(codes), modulation=modulation))
+            shown = self.torgb(x, next(codes), modulation=modulation, edits=edits)
+            shown = at_least_float32(shown)
             image = shown if image is None else image + shown
         return x, image
 

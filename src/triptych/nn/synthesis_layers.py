@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +48,24 @@ class LayerOptions:
         return self.modulation
 
 
+@dataclass(frozen=True, eq=False)
+class LayerEdit:
+    """What is changed in one layer of a synthesis network, for one call of it.
+
+    Attributes:
+        scale: Factors [b or 1, i] of the layer's styles. A demodulated layer normalises with the
+            product.
+        after: Maps the layer's result [b, o, h, w] to what goes on; None leaves it.
+    """
+
+    scale: Tensor
+    after: Callable[[Tensor], Tensor] | None = None
+
+
+Edits = Mapping[nn.Module, LayerEdit]
+"""Edits by layer; layers that are not in it are left as they are."""
+
+
 class SynthesisLayer(nn.Module):
     """Styled 3x3 convolution, noise, bias, leaky ReLU.
 
@@ -56,6 +75,7 @@ class SynthesisLayer(nn.Module):
         w_dim: Width of the style code.
         size: Output height and width.
         up: Up-sample the map twice.
+        gain: Factor of the result, after the clamp.
         options: Shared by the network.
         rng: Source of the initial weights.
     """
@@ -71,12 +91,14 @@ class SynthesisLayer(nn.Module):
         size: int,
         *,
         up: bool,
+        gain: float = 1.0,
         options: LayerOptions,
         rng: torch.Generator,
     ) -> None:
         super().__init__()
         self.size = size
         self.up = up
+        self.gain = gain
         self.options = options
         self.register_buffer("resample_filter", fir_kernel(options.resample_filter))
         self.affine = FullyConnectedLayer(w_dim, num_in, bias=1.0, rng=rng)
@@ -94,6 +116,7 @@ class SynthesisLayer(nn.Module):
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
         modulation: Modulation | None = None,
+        edits: Edits | None = None,
     ) -> Tensor:
         """Return activations [b, num_out, size, size].
 
@@ -104,8 +127,12 @@ class SynthesisLayer(nn.Module):
             generator: Source of random noise.
             modulation: Where the styles are multiplied in; None takes the options' way. With
                 frozen weights, "activations" needs no gradient of any weight: half the backward.
+            edits: Changes of this layer, among others.
         """
-        styles = styles_from(self.affine, w)
+        edit = edits.get(self) if edits else None
+        styles = self.styles(w)
+        if edit is not None:
+            styles = styles * edit.scale
         modulation = self.options.modulation_when(self.training, modulation)
         # Scaled activations leave the demodulation to bias_act, which saves passes over them.
         demodulates_later = modulation == "activations"
@@ -118,7 +145,7 @@ class SynthesisLayer(nn.Module):
             modulation=modulation,
             up_convolution=self.options.up_convolution,
         )
-        return bias_act(
+        x = bias_act(
             x,
             self.bias,
             scale=demodulation(self.weight, styles) if demodulates_later else None,
@@ -126,6 +153,12 @@ class SynthesisLayer(nn.Module):
             activation="lrelu",
             clamp=self.options.conv_clamp,
         )
+        x = x if self.gain == 1 else x * self.gain
+        return x if edit is None or edit.after is None else edit.after(x)
+
+    def styles(self, w: Tensor) -> Tensor:
+        """Return the scales [b, num_in] that style codes [b, w_dim] give the input channels."""
+        return styles_from(self.affine, w)
 
     def noise(
         self, batch: int, mode: NoiseMode, generator: torch.Generator | None
@@ -168,16 +201,30 @@ class ToRGBLayer(nn.Module):
         self.weight = nn.Parameter(torch.randn(num_out, num_in, 1, 1, generator=rng))
         self.bias = nn.Parameter(torch.zeros(num_out))
 
-    def forward(self, x: Tensor, w: Tensor, *, modulation: Modulation | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        w: Tensor,
+        *,
+        modulation: Modulation | None = None,
+        edits: Edits | None = None,
+    ) -> Tensor:
         """Return image channels [b, num_out, h, w] from x [b, num_in, h, w] and w [b, w_dim]."""
+        edit = edits.get(self) if edits else None
+        styles = self.styles(w)
         x = modulated_conv2d(
             x,
             self.weight,
-            styles_from(self.affine, w) * self.weight_gain,
+            styles if edit is None else styles * edit.scale,
             demodulate=False,
             modulation=self.options.modulation_when(self.training, modulation),
         )
-        return bias_act(x, self.bias, clamp=self.options.conv_clamp)
+        x = bias_act(x, self.bias, clamp=self.options.conv_clamp)
+        return x if edit is None or edit.after is None else edit.after(x)
+
+    def styles(self, w: Tensor) -> Tensor:
+        """Return the scales [b, num_in] of style codes [b, w_dim], the weights' gain in them."""
+        return styles_from(self.affine, w) * self.weight_gain
 
 
 def styles_from(affine: FullyConnectedLayer, w: Tensor) -> Tensor:

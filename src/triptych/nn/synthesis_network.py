@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from triptych.errors import UserError
 from triptych.nn.synthesis_block import Architecture, SynthesisBlock
-from triptych.nn.synthesis_layers import LayerOptions, NoiseMode
+from triptych.nn.synthesis_layers import Edits, LayerOptions, NoiseMode
 from triptych.ops.modulated_conv import Modulation
 from triptych.ops.precision import at_least_float32
 
@@ -35,6 +35,7 @@ class SynthesisNetwork(nn.Module):
         channel_base: Channels times resolution.
         channel_max: Most channels of any block.
         architecture: "skip" or "orig"; see `SynthesisBlock`.
+        gains: Factor of each block's convolutions, from the first block; 1 for all others.
         options: Shared by all layers.
         rng: Source of the initial weights.
 
@@ -50,6 +51,7 @@ class SynthesisNetwork(nn.Module):
         channel_base: int,
         channel_max: int,
         architecture: Architecture,
+        gains: Sequence[float] = (),
         options: LayerOptions,
         rng: torch.Generator,
     ) -> None:
@@ -60,7 +62,7 @@ class SynthesisNetwork(nn.Module):
         self.sizes = [2**level for level in range(2, levels + 1)]
         self.num_ws = 0
         num_in = 0
-        for block_size in self.sizes:
+        for index, block_size in enumerate(self.sizes):
             num_out = channels_at(block_size, channel_base, channel_max)
             block = SynthesisBlock(
                 num_in,
@@ -70,6 +72,7 @@ class SynthesisNetwork(nn.Module):
                 image_channels=image_channels,
                 architecture=architecture,
                 is_last=block_size == size,
+                gain=gains[index] if index < len(gains) else 1.0,
                 options=options,
                 rng=rng,
             )
@@ -84,13 +87,20 @@ class SynthesisNetwork(nn.Module):
         noise_mode: NoiseMode = "const",
         generator: torch.Generator | None = None,
         modulation: Modulation | None = None,
+        edits: Edits | None = None,
     ) -> Tensor:
         """Return images [b, image_channels, size, size] from style codes [b, num_ws, w_dim]."""
         x: Tensor | None = None
         image: Tensor | None = None
         for block, codes in self.blocks_with_codes(at_least_float32(ws)):
             x, image = block(
-                x, image, codes, noise_mode=noise_mode, generator=generator, modulation=modulation
+                x,
+                image,
+                codes,
+                noise_mode=noise_mode,
+                generator=generator,
+                modulation=modulation,
+                edits=edits,
             )
         assert image is not None
         return image

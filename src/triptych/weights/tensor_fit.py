@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from triptych.errors import UserError
 SHOWN_IN_MESSAGE = 5
 Shapes = Mapping[str, Sequence[int]]
 Problem = Literal["missing", "unexpected", "misshapen"]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,18 @@ def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
     Args:
         build: Makes the network.
     """
-    with _ShapesOnly():
-        state = build().state_dict()
+    state = unallocated(build).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def unallocated(build: Callable[[], Network]) -> Network:
+    """Return a network whose tensors have shapes but no memory, to be assigned tensors.
+
+    Args:
+        build: Makes the network.
+    """
+    with _ShapesOnly():
+        return build()
 
 
 class _ShapesOnly(TorchFunctionMode):

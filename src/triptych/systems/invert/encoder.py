@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from triptych.camera import Camera
 from triptych.errors import UserError
+from triptych.nn.feature_pyramid import feature_pyramid
 from triptych.nn.fully_connected import FullyConnectedLayer
 from triptych.nn.ir_se import initialise_for_rectifiers, residual_body, stem
 from triptych.systems.invert.encoder_config import (
@@ -115,17 +115,8 @@ class PspEncoder(nn.Module):
 
         All have as many channels as the last group; their sides are s / 16, s / 8 and s / 4.
         """
-        current, ends = self.input_layer(seen), []
-        for unit in self.body:
-            current = unit(current)
-            ends.append(current)
-        first, second, third, fourth = self.config.units
-        fine = ends[first + second - 1]
-        middle = ends[first + second + third - 1]
-        coarse = ends[first + second + third + fourth - 1]
-        middle = merge_levels(coarse, self.latlayer1(middle))
-        fine = merge_levels(middle, self.latlayer2(fine))
-        return coarse, middle, fine
+        lateral = self.latlayer1, self.latlayer2
+        return feature_pyramid(self.input_layer(seen), self.body, self.config.units, lateral)
 
     def _seen(self, image: Tensor, reconstruction: Tensor | None) -> Tensor:
         size = self.config.image_size
@@ -210,11 +201,3 @@ class StyleHead(nn.Module):
             everywhere = everywhere.contiguous(memory_format=torch.channels_last)
             features = torch.cat([features, everywhere], dim=1)
         return self.linear(self.convs(features).flatten(1).to(self.linear.weight.dtype))
-
-
-def merge_levels(coarser: Tensor, finer: Tensor) -> Tensor:
-    """Upsample a coarser map [b, c, h, w] to a finer one and add the two; corners are aligned."""
-    upsampled = functional.interpolate(
-        coarser, size=finer.shape[-2:], mode="bilinear", align_corners=True
-    )
-    return upsampled + finer

@@ -16,7 +16,6 @@ from triptych.systems.invert.encoder import (
     RestyleConfig,
     StyleHead,
     avatar_config,
-    merge_levels,
     official_config,
 )
 
@@ -158,12 +157,6 @@ def test_a_head_knows_its_camera_by_a_code_at_every_position():
     assert [layer.kernel_size for layer in head.convs[::2]] == [(1, 1), (3, 3)] * 2
     assert head.convs[0].in_channels == 2 + 3
     assert head(torch.rand(2, 2, 4, 4), torch.rand(2, 25)).shape == (2, 5)
-
-
-def test_levels_are_merged_with_aligned_corners():
-    coarser = torch.tensor([[[[0.0, 3.0], [0.0, 3.0]]]])
-    merged = merge_levels(coarser, torch.ones(1, 1, 4, 4))
-    torch.testing.assert_close(merged[0, 0, 0], torch.tensor([1.0, 2.0, 3.0, 4.0]))
 
 
 @pytest.mark.parametrize(
