@@ -20,7 +20,8 @@ class Convert:
     EG3D: one of its own network pickles (.pkl), or what a project derived from it saved with torch
     (.pt, .pth: constructor arguments beside a table of tensors). 3DpSp: its encoder (3DpSp.pt).
     CNeRF: its generator (final_model.pt, and the files of its training). 3DPE: its encoder with the
-    renderer (3dpe.pt), and the two encoders of Live3D that it starts from.
+    renderer (3dpe.pt), and the two encoders of Live3D that it starts from. PStyle-3D: its generator
+    (model_G_style.pth) and its style encoder, a pickled module.
     The system is recognised by the tensors in the file.
     """
 

@@ -9,12 +9,21 @@ from triptych.errors import UserError
 from triptych.weights import (
     cnerf_importer,
     eg3d_importer,
+    pstyle_importer,
     threedpe_importer,
     threedpsp_importer,
 )
 from triptych.weights.converted import ConversionOptions, Converted, Importer
 from triptych.weights.foreign_checkpoint import read_checkpoint
-from triptych.weights.known_systems import CNERF, EG3D, LIVE3D, THREE_D_PE, THREE_D_PSP
+from triptych.weights.known_systems import (
+    CNERF,
+    EG3D,
+    LIVE3D,
+    PSTYLE,
+    PSTYLE_ENCODER,
+    THREE_D_PE,
+    THREE_D_PSP,
+)
 from triptych.weights.network_kinds import NETWORK_KINDS
 from triptych.weights.safetensors_file import FileHeader, save_tensors
 
@@ -24,6 +33,8 @@ IMPORTERS: dict[str, Importer] = {
     CNERF: cnerf_importer.convert,
     THREE_D_PE: threedpe_importer.convert,
     LIVE3D: threedpe_importer.convert,
+    PSTYLE: pstyle_importer.convert,
+    PSTYLE_ENCODER: pstyle_importer.convert_encoder,
 }
 """The importer of each system, by the name that `known_systems` gives it."""
 

@@ -10,6 +10,8 @@ THREE_D_PSP = "3DpSp"
 CNERF = "CNeRF"
 THREE_D_PE = "3DPE (portrait editing; an encoder with a reference branch)"
 LIVE3D = "Live3D, the one-shot encoder that 3DPE starts from"
+PSTYLE = "PStyle-3D (EG3D with style branches)"
+PSTYLE_ENCODER = "PStyle-3D's style encoder"
 
 _DIFFUSION = r"(model\.diffusion_model|cond_stage_model)\.|lora_unet_|unet\."
 _FIRST_CONVOLUTION = r"model\.diffusion_model\.input_blocks\.0\.0\.weight"
@@ -17,7 +19,7 @@ _DIFFUSERS_UNET = (r"down_blocks\.0\.", r"mid_block\.")
 
 _SIGNATURES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     (
-        "PStyle-3D (EG3D with style branches)",
+        PSTYLE,
         ((r"backbone\.synthesis\.b\d+\.(res\d|conv\d\.affine1\.)",),),
     ),
     ("Next3D", ((r"(texture|face|mouth)_backbone\.",),)),
@@ -37,9 +39,11 @@ _SIGNATURES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         ),
     ),
     (
-        "a pSp-style encoder (pSp, e4e, PStyle-3D's)",
-        ((r"(encoder\.)?input_layer\.0", r"(encoder\.)?styles\.0\.convs"),),
+        "a pSp-style encoder (pSp, e4e)",
+        ((r"(encoder\.)?input_layer\.1\.weight", r"(encoder\.)?styles\.0\.convs"),),
     ),
+    # without the normalisation tensors that the stems of pSp and e4e have
+    (PSTYLE_ENCODER, ((r"(encoder\.)?input_layer\.0", r"(encoder\.)?styles\.0\.convs"),)),
     ("an IR-SE face network (ArcFace)", ((r"input_layer\.0\.weight", r"body\.0\."),)),
     (
         CNERF,

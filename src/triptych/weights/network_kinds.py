@@ -49,6 +49,12 @@ NETWORK_KINDS: dict[str, NetworkKind] = {
         "triptych.systems.compose.generator", "RegionGenerator", "RegionGeneratorConfig"
     ),
     "encoder": NetworkKind("triptych.systems.invert.encoder", "PspEncoder", "PspConfig"),
+    "styled-generator": NetworkKind(
+        "triptych.systems.adapt.generator", "StyledGenerator", "StyledGeneratorConfig"
+    ),
+    "style-encoder": NetworkKind(
+        "triptych.systems.adapt.style_encoder", "StyleEncoder", "StyleEncoderConfig"
+    ),
     "portrait-encoder": NetworkKind(
         "triptych.systems.edit.network", "PortraitEncoder", "PortraitEncoderConfig"
     ),

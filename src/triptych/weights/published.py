@@ -20,6 +20,8 @@ THREE_D_PE_PAGE = "https://github.com/EzioBy/3dpe"
 THREE_D_PE_LICENCE = (
     "Apache License 2.0 of 3DPE, whose parts from EG3D, SegFormer and MAE are non-commercial"
 )
+PSTYLE_PAGE = "https://github.com/Alan0693/PStyle-3D"
+PSTYLE_LICENCE = "terms of PStyle-3D, which states none, and EG3D's (non-commercial)"
 LIVE3D_PAGE = "https://github.com/Dong142857/Live3DPortrait"
 LIVE3D_LICENCE = "terms of Live3DPortrait, which states none, and EG3D's (non-commercial)"
 

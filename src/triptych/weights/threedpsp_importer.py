@@ -7,7 +7,6 @@ published code are kept (see `systems.invert.encoder_config`).
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import torch
@@ -19,16 +18,14 @@ from triptych.weights.converted import ConversionOptions, Converted
 from triptych.weights.file_settings import Settings
 from triptych.weights.foreign_checkpoint import ForeignCheckpoint
 from triptych.weights.network_kinds import NETWORK_KINDS
+from triptych.weights.psp_sizes import groups_of, heads_of
 from triptych.weights.published import THREE_D_PSP_LICENCE, THREE_D_PSP_PAGE
 from triptych.weights.tensor_fit import check_fit, shapes_of
-from triptych.weights.tensor_sizes import Shapes, numbers_in, size_of
+from triptych.weights.tensor_sizes import Shapes, size_of
 from triptych.weights.untrusted.inert import InertObject
 from triptych.weights.untrusted.tensor_values import StoredTensor
 
-_BODY_WEIGHT = r"body\.(\d{1,2})\.res_layer\.3\.weight"
-_HEAD_WEIGHT = re.compile(r"styles\.(\d{1,2})\.convs\.(\d{1,2})\.weight")
 _LAYERS_PER_HALVING = 4
-_COARSE_REDUCTION = 16
 _MAX_STEPS = 50
 _REMARK = (
     "its weights were trained with a generator of EG3D, whose licence is non-commercial; "
@@ -102,21 +99,18 @@ def _settings_of(content: Any) -> Settings | None:
 
 def _config_of(shapes: Shapes, options: Settings) -> dict[str, Any]:
     """Read sizes off the tensors; the number of steps stands in the options."""
-    widths, units = _groups(shapes)
-    halvings = _halvings(shapes)
-    if not halvings or max(halvings) - min(halvings) > 2:
-        raise UserError("its style heads are not those of 3DpSp")
-    shallowest = min(halvings)
+    widths, units = groups_of(shapes)
+    image_size, heads = heads_of(shapes, _LAYERS_PER_HALVING)
     channels = size_of(shapes, "input_layer.0.weight", 1)
     camera = "styles.0.linear_camera.0.weight"
     return {
-        "image_size": _COARSE_REDUCTION * 2**shallowest,
+        "image_size": image_size,
         "image_channels": channels,
-        "widths": list(widths),
-        "units": list(units),
+        "widths": widths,
+        "units": units,
         "squeeze": "max",
         "head_width": size_of(shapes, "styles.0.convs.2.weight", 0),
-        "heads": [halvings.count(level) for level in range(shallowest, shallowest + 3)],
+        "heads": heads,
         "w_dim": size_of(shapes, "styles.0.linear.weight", 0),
         "camera_code": size_of(shapes, camera, 0) if camera in shapes else 0,
         "restyle": {
@@ -125,21 +119,3 @@ def _config_of(shapes: Shapes, options: Settings) -> dict[str, Any]:
             else 1
         },
     }
-
-
-def _groups(shapes: Shapes) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the widths of the groups of residual units, and how many units each has."""
-    numbers = numbers_in(shapes, _BODY_WEIGHT)
-    depths = [size_of(shapes, f"body.{number}.res_layer.3.weight", 0) for number in numbers]
-    widths = tuple(dict.fromkeys(depths))
-    return widths, tuple(depths.count(width) for width in widths)
-
-
-def _halvings(shapes: Shapes) -> list[int]:
-    """Return how often each style head halves its map, in order."""
-    layers: dict[int, int] = {}
-    for name in shapes:
-        if match := _HEAD_WEIGHT.fullmatch(name):
-            head, layer = int(match[1]), int(match[2])
-            layers[head] = max(layers.get(head, 0), layer)
-    return [(layers[head] + 2) // _LAYERS_PER_HALVING for head in sorted(layers)]

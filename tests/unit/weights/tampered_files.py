@@ -17,6 +17,7 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
+from pstyle_checkpoints import NARROW
 from torch import Tensor
 from toy_compose import tiny_region_generator
 from toy_edit import tiny_network
@@ -27,6 +28,7 @@ from triptych.nn.discriminator import DiscriminatorConfig, DualDiscriminator
 from triptych.nn.feature_network import AvatarFeatures, FeatureNetworkConfig
 from triptych.nn.head_pose_network import HeadPoseConfig, HeadPoseNetwork
 from triptych.portrait import Portrait
+from triptych.systems.adapt.generator import StyledGenerator, StyledGeneratorConfig
 from triptych.systems.compose.pipeline import ComposePipeline
 from triptych.systems.invert.encoder import PspConfig, PspEncoder
 from triptych.systems.stylize.image_to_triplane import ImageToTriplane, ImageToTriplaneConfig
@@ -72,6 +74,17 @@ def _discriminator() -> DualDiscriminator:
     return DualDiscriminator(DiscriminatorConfig(image_size=16, channel_base=64, channel_max=8))
 
 
+def _styled_generator() -> StyledGenerator:
+    smallest = dataclasses.replace(
+        NARROW,
+        image_size=16,
+        render_size=16,
+        backbone=dataclasses.replace(NARROW.backbone, plane_size=4),
+        superresolution=None,
+    )
+    return StyledGenerator(StyledGeneratorConfig.around(smallest, modres="residual"))
+
+
 _NETWORKS: dict[str, Callable[[], Any]] = {
     "generator": tiny_generator,
     "features": _features,
@@ -81,6 +94,7 @@ _NETWORKS: dict[str, Callable[[], Any]] = {
     "discriminator": _discriminator,
     "region-generator": tiny_region_generator,
     "portrait-encoder": tiny_network,
+    "styled-generator": _styled_generator,
 }
 _PORTRAITS: dict[str, Callable[[], Portrait]] = {
     "portrait": tiny_portrait,

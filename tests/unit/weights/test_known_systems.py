@@ -28,7 +28,7 @@ TABLES = {
     },
     "pstyle_state_dict.tsv": {
         "generator:G_ema": "PStyle-3D",
-        "style_encoder:pickled pSp": "a pSp-style encoder",
+        "style_encoder:pickled pSp": "PStyle-3D's style encoder",
     },
     "eg3d_state_dict.tsv": {"": "EG3D"},
 }
