@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from triptych.errors import UserError
+from triptych.ops.precision import at_least_float32
 from triptych.systems.edit.encoder_config import (
     IMAGE_MULTIPLE,
     TriplaneEncoderConfig,
@@ -72,7 +73,11 @@ class HighEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return high features of inputs [b, 5, h, w]: a quarter of their size, in Normal half."""
-        return self.net(image)
+        first, activation, second, *others = self.net
+        found = second(activation(first(image)).to(second.weight))
+        for layer in others:
+            found = layer(found)
+        return found
 
 
 class TriplaneEncoder(nn.Module):
@@ -124,7 +129,7 @@ class TriplaneEncoder(nn.Module):
                 f"photo: got {list(image.shape)}; expected [b, 3, h, w], h and w multiples of "
                 f"{IMAGE_MULTIPLE}"
             )
-        placed = with_coordinates(image, self.config.coordinates)
+        placed = with_coordinates(image.to(self.encoder.conv1.weight), self.config.coordinates)
         low = self.F_encoder(self.decoder(self.encoder(placed)[-1], dropout))
         high = self.EHigh_encoder(placed)
         queries = self.Ref_encoder.queries(high) if self.Ref_encoder is not None else None
@@ -160,9 +165,10 @@ class TriplaneEncoder(nn.Module):
                 raise UserError(
                     f"prompt tokens: got {list(tokens.shape)}; expected [b, k, {width}]"
                 )
-            high = self.Ref_encoder(photo.queries, tokens.expand(len(high), -1, -1))
+            tokens = tokens.to(photo.queries).expand(len(high), -1, -1)
+            high = self.Ref_encoder(photo.queries, tokens)
         planes = self.Final_encoder(high, photo.low)
-        return planes.contiguous().unflatten(1, (3, -1))
+        return at_least_float32(planes).contiguous().unflatten(1, (3, -1))
 
     def forward(self, image: Tensor, reference: Tensor | None = None) -> Tensor:
         """Return planes [b, 3, c, h, w] of photos, edited as references show."""

@@ -34,7 +34,7 @@ class ResidualTrunk(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return maps of inputs [b, 5, h, w] at a half, a quarter and an eighth of their size."""
-        half = functional.relu(self.conv1(image))
+        half = functional.relu(self.conv1(image)).to(next(self.layer1.parameters()).dtype)
         quarter = self.layer1(functional.max_pool2d(half, 3, stride=2, padding=1))
         return half, quarter, self.layer2(quarter)
 

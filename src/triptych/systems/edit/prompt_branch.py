@@ -92,7 +92,7 @@ class ReferenceEncoder(nn.Module):
             raise UserError(
                 f"reference: got {list(reference.shape)}; expected [b, 3, {size}, {size}]"
             )
-        patches = self.patch_embed(reference) + self.pos_embed[:, 1:]
+        patches = self.patch_embed(reference.to(self.cls_token)) + self.pos_embed[:, 1:]
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches), -1, -1)
         tokens = torch.cat([first, patches], dim=1)
         for block in self.blocks:
