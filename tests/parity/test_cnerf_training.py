@@ -19,13 +19,9 @@ from triptych.systems.compose.discriminators import (
     VolumeDiscriminator,
     mask_of,
 )
-from triptych.systems.compose.losses import (
-    fooling_loss,
-    gradient_penalties,
-    real_scores_loss,
-    view_loss,
-)
+from triptych.systems.compose.losses import view_loss
 from triptych.systems.compose.region_masks import region_masks
+from triptych.training.adversarial_losses import fooling_loss, gradient_penalties, real_scores_loss
 from triptych.weights.safetensors_file import fill_module
 
 PENALTY = 1e-6

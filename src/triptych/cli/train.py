@@ -27,7 +27,7 @@ class Train:
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Recipe: generator, features, classifier, editor-vae, editor, editor-pixels, i2t, landmarks,
-    composer, compose-volume, compose-decoder or psp."""
+    composer, compose-volume, compose-decoder, psp, live3d or edit."""
     minutes: MaybeFloat = None
     """Wall-clock budget; this or --steps is needed."""
     steps: MaybeInt = None

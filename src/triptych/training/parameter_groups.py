@@ -19,11 +19,13 @@ class ParameterGroup:
         parameters: They belong to no other group.
         rate_gain: Factor on the learning rate.
         betas: Moment decays; the loop's when None.
+        weight_decay: Decoupled weight decay; the loop's when None.
     """
 
     parameters: list[nn.Parameter]
     rate_gain: float = 1.0
     betas: tuple[float, float] | None = None
+    weight_decay: float | None = None
 
 
 def weights_and_biases(parameters: list[nn.Parameter], weight_gain: float) -> list[ParameterGroup]:
@@ -50,11 +52,12 @@ def optimiser_of(
             "params": group.parameters,
             "rate_gain": group.rate_gain,
             "betas": group.betas or betas,
+            "weight_decay": weight_decay if group.weight_decay is None else group.weight_decay,
         }
         for group in groups
     ]
     if kind == "ranger":
         return Ranger(settings, rate, betas=betas, weight_decay=weight_decay)
-    if weight_decay:
+    if any(setting["weight_decay"] for setting in settings):
         return torch.optim.AdamW(settings, rate, betas=betas, weight_decay=weight_decay, fused=True)
     return torch.optim.Adam(settings, rate, betas=betas, fused=True)

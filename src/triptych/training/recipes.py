@@ -26,6 +26,8 @@ RECIPES = {
     "compose-decoder": "triptych.systems.compose.training.stage_two",
     "composer": "triptych.systems.compose.training.supervised",
     "composer-decoder": "triptych.systems.compose.training.supervised_decoder",
+    "live3d": "triptych.systems.edit.training.stage_one",
+    "edit": "triptych.systems.edit.training.stage_two",
     "psp": "triptych.systems.invert.training.recipe",
 }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,33 +12,9 @@ SURFACE_STEEPNESS = 100.0
 INITIAL_RADIUS_SHARE = 0.5
 
 
-def real_scores_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the discriminator's logistic loss of scores [b, 1] of real and of made pictures."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
-def fooling_loss(fake: Tensor) -> Tensor:
-    """Return the generator's non-saturating loss of scores [b, 1] of made pictures."""
-    return F.softplus(-fake).mean()
-
-
 def view_loss(pred: Tensor, target: Tensor) -> Tensor:
     """Return the smooth L1 distance of azimuth and elevation [b, 2], radians."""
     return F.smooth_l1_loss(pred, target)
-
-
-def gradient_penalties(scores: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Return the mean over the batch of the squared gradient's norm, for each input.
-
-    Args:
-        scores: Scores [b, 1]; samples of a batch must not influence each other's but through the
-            batch's spread, as published.
-        inputs: Tensors [b, ...] that require gradients: pictures and masks.
-
-    Reference: Mescheder et al., Which training methods for GANs do actually converge? (2018), R1.
-    """
-    gradients = torch.autograd.grad(scores.sum(), list(inputs), create_graph=True)
-    return [gradient.square().flatten(1).sum(dim=1).mean() for gradient in gradients]
 
 
 def eikonal_gradient(field: RegionField, points: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from triptych.camera import Camera
 from triptych.render.rendering import Rendering
 from triptych.systems.compose.data.region_set import RegionSet
 from triptych.systems.compose.generator import RegionGenerator
-from triptych.systems.compose.losses import gradient_penalties
 from triptych.systems.compose.region_rays import draws_for
 from triptych.systems.compose.style_codes import MixDraws, mixed_codes, mixed_decoder_codes
+from triptych.training.adversarial_losses import gradient_penalties
 
 YAW_DEVIATION, PITCH_DEVIATION = 0.3, 0.15
 MIXING = 0.9

@@ -29,9 +29,7 @@ from triptych.systems.compose.generator_config import RegionGeneratorConfig, Reg
 from triptych.systems.compose.losses import (
     eikonal_gradient,
     eikonal_loss,
-    fooling_loss,
     minimal_surface_loss,
-    real_scores_loss,
     view_loss,
 )
 from triptych.systems.compose.region_field import RegionField
@@ -44,6 +42,7 @@ from triptych.systems.compose.training.adversarial import (
 )
 from triptych.systems.compose.training.chunks import Losses, check_chunks, in_chunks, learn_only
 from triptych.systems.compose.training.first_shape import PUBLISHED_STEPS, distance_to_sphere
+from triptych.training.adversarial_losses import fooling_loss, real_scores_loss
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.parameter_groups import ParameterGroup
 from triptych.training.sheets import save_sheet

@@ -21,11 +21,7 @@ from triptych.systems.compose.discriminators import (
 )
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.generator_config import RegionDecoderConfig
-from triptych.systems.compose.losses import (
-    fooling_loss,
-    path_length,
-    real_scores_loss,
-)
+from triptych.systems.compose.losses import path_length
 from triptych.systems.compose.training.adversarial import (
     Made,
     made_heads,
@@ -33,6 +29,7 @@ from triptych.systems.compose.training.adversarial import (
     weighted_r1,
 )
 from triptych.systems.compose.training.chunks import Losses, check_chunks, in_chunks
+from triptych.training.adversarial_losses import fooling_loss, real_scores_loss
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.parameter_groups import ParameterGroup
 from triptych.training.sheets import save_sheet

@@ -1,0 +1,1 @@
+"""The trainings of 3DPE and of the encoder that it starts from."""

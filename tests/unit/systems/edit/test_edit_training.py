@@ -1,0 +1,215 @@
+"""Both published training stages: who learns, what the presets change, that processes are one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from edit_pairs_folder import write_pairs
+from torch.nn import functional
+from toy_edit import TINY_LIVE3D, TINY_PROMPT, tiny_network
+from toy_portraits import tiny_generator
+
+from triptych.config import to_dict
+from triptych.errors import UserError
+from triptych.nn.discriminator import DiscriminatorConfig, DualDiscriminator
+from triptych.render.rendering import Rendering
+from triptych.systems.edit.data.edit_pairs import EditPairs
+from triptych.systems.edit.losses import DistillationWeights, live3d_weights, view_terms
+from triptych.systems.edit.training import stage_one, stage_two
+from triptych.systems.edit.training.adversary import adversarial_terms
+from triptych.systems.edit.training.cameras import CameraRange, random_camera
+from triptych.training.loop import LoopConfig, Progress, train
+from triptych.weights import save_module
+from triptych.weights.loading import load_network
+
+QUIET = {"threads": 1, "adaptive_threads": False, "warmup_steps": 1}
+SMALL = {"discriminator_base": 64, "discriminator_group": 1, "batch": 2, "networks": "embedded"}
+
+
+def loop_of(stage, steps: int) -> LoopConfig:
+    return LoopConfig(**{**vars(stage.LOOP), **QUIET, "steps": steps, "learning_rate": 1e-3})
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """The weights of a first stage of one step."""
+    folder = tmp_path_factory.mktemp("base")
+    save_module(folder / "generator.safetensors", tiny_generator(), dtype=None)
+    options = stage_one.Options(
+        str(folder / "generator.safetensors"), encoder=to_dict(TINY_LIVE3D), **SMALL
+    )
+    recipe = stage_one.build(options)
+    before = {name: t.clone() for name, t in recipe.network.state_dict().items()}
+    result = train(recipe, loop_of(stage_one, 1), folder / "run")
+    assert set(result.metrics) == {"psnr"}
+    changed = {
+        name for name, t in recipe.network.state_dict().items() if not torch.equal(t, before[name])
+    }
+    assert {name.split(".")[0] for name in changed} == {"encoder", "renderer"}
+    stage_one.export(recipe, result, folder / "live3d.safetensors")
+    return folder / "live3d.safetensors"
+
+
+@pytest.fixture(scope="module")
+def options(base, tmp_path_factory):
+    pairs = write_pairs(tmp_path_factory.mktemp("pairs"))
+    prompt = to_dict(TINY_PROMPT)
+    return stage_two.Options(str(pairs), str(base), prompt=prompt, adversarial_from=0, **SMALL)
+
+
+def test_the_second_stage_teaches_two_branches_and_the_discriminator(options, tmp_path):
+    recipe = stage_two.build(options)
+    before = {
+        f"{part}.{name}": tensor.clone()
+        for part, module in recipe.modules.items()
+        for name, tensor in module.state_dict().items()
+    }
+    result = train(recipe, loop_of(stage_two, 1), tmp_path / "run")
+    learned = {
+        name.rsplit(".", 1)[0].removeprefix("network.")
+        for part, module in recipe.modules.items()
+        for name, tensor in module.state_dict().items()
+        if not torch.equal(tensor, before[f"{part}.{name}"])
+        for name in (f"{part}.{name}",)
+    }
+    learned_by_network = {name for name in learned if not name.startswith("discriminator")}
+    allowed = ("encoder.Ref_encoder", "encoder.Final_encoder")
+    assert learned_by_network
+    assert all(name.startswith(allowed) for name in learned_by_network)
+    assert {part for part in allowed if any(n.startswith(part) for n in learned_by_network)} == set(
+        allowed
+    )
+    assert any(name.startswith("discriminator.b4") for name in learned)
+    stage_two.export(recipe, result, tmp_path / "edit.safetensors")
+    assert load_network(tmp_path / "edit.safetensors", "portrait-encoder").config.encoder.prompt
+    resumed = stage_two.build(options)
+    assert train(resumed, loop_of(stage_two, 1), tmp_path / "run").step == 2
+
+
+@pytest.mark.parametrize("stage", [stage_one, stage_two])
+def test_processes_that_share_a_batch_have_the_gradients_of_one(options, base, stage, tmp_path):
+    # Weights that were never trained: where student and teacher agree, the sign of an L1's gradient
+    # is a matter of rounding.
+    save_module(tmp_path / "new.safetensors", tiny_network(TINY_LIVE3D), dtype=None)
+    weights = DistillationWeights(perceptual=0, features=1)
+    options = replace(options, base=str(tmp_path / "new.safetensors"), weights=weights)
+    if stage is stage_one:
+        generator = str(base.parent / "generator.safetensors")
+        options = stage_one.Options(generator, start_from=options.base, weights=weights, **SMALL)
+    gradients = []
+    for num_processes in (1, 2):
+        total: dict[str, torch.Tensor] = {}
+        for process in range(num_processes):
+            recipe = stage.build(options)
+            rng = torch.Generator().manual_seed(3)
+            loss, _ = recipe.loss(Progress(0, 0.0, process, num_processes), rng)
+            loss.backward()
+            for part, module in recipe.modules.items():
+                for name, parameter in module.named_parameters():
+                    if parameter.grad is not None:
+                        gained = parameter.grad / num_processes
+                        key = f"{part}.{name}"
+                        total[key] = total[key] + gained if key in total else gained
+        gradients.append(total)
+    one, two = gradients
+    assert one.keys() == two.keys()
+    for name, gradient in one.items():
+        error = (two[name] - gradient).norm()
+        assert error <= 1e-4 * gradient.norm() + 1e-7, name
+
+
+def test_presets_differ_in_what_they_say(options):
+    losses = {}
+    for preset in ("published", "corrected"):
+        weights = DistillationWeights(perceptual=0)
+        recipe = stage_two.build(
+            replace(options, preset=preset, adversarial_from=5, weights=weights)
+        )
+        losses[preset] = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(1))[1]
+    assert losses["published"].keys() - losses["corrected"].keys() == {
+        "adversarial",
+        "discriminator",
+    }
+    assert losses["published"]["planes"] != losses["corrected"]["planes"]
+
+
+def test_a_base_with_a_prompt_branch_is_no_student(options, base):
+    with pytest.raises(UserError, match="has no prompt branch; it is a base"):
+        stage_two.build(replace(options, start_from=str(base)))
+
+
+def rendering(value: float) -> Rendering:
+    image = torch.full((2, 3, 16, 16), value)
+    return Rendering(image, image / 2, image.repeat(1, 2, 1, 1), image[:, :1], image[:, :1])
+
+
+def test_terms_of_a_view_by_hand():
+    weights = replace(live3d_weights(), identity=0.0)
+    terms = view_terms(
+        rendering(0.5), rendering(0.1), weights, lambda a, b: (a - b).abs().flatten(1).amax(1)
+    )
+    expected = {"colour": 0.6, "perceptual": 0.6, "depth": 0.4, "features": 0.4}
+    assert terms.keys() == expected.keys()
+    for name, value in expected.items():
+        assert float(terms[name]) == pytest.approx(value)
+    assert float(weights.total(terms)) == pytest.approx(0.6 + 0.8 * 0.6 + 0.4 + 0.4)
+    few = view_terms(
+        rendering(0.5), rendering(0.1), DistillationWeights(perceptual=0), lambda a, b: a
+    )
+    assert few.keys() == {"colour", "depth"}
+
+
+def test_adversarial_terms_reach_their_own_network():
+    discriminator = DualDiscriminator(
+        DiscriminatorConfig(16, channel_base=64, group_size=1, conv_clamp=None)
+    )
+    rng = torch.Generator().manual_seed(0)
+    made, real, asked = (torch.rand(2, 3, 16, 16, generator=rng) for _ in range(3))
+    made.requires_grad_(True)
+    camera = random_camera(CameraRange(), tiny_generator().config.view, rng)
+    camera = type(camera)(camera.cam2world.repeat(2, 1, 1), camera.intrinsics.repeat(2, 1, 1))
+    fooling, learning = adversarial_terms(discriminator, (made, asked), (real, asked), camera, 1.0)
+    scores = discriminator(made, asked, camera.label25()).detach()
+    assert float(fooling.detach()) == pytest.approx(float(functional.softplus(-scores).mean()))
+    fooling.backward(retain_graph=True)
+    assert all(p.grad is None for p in discriminator.parameters())
+    assert float(made.grad.abs().sum()) > 0
+    made.grad = None
+    learning.backward()
+    assert made.grad is None
+    assert any(p.grad is not None for p in discriminator.parameters())
+
+
+def test_cameras_stay_within_their_range():
+    reach, view = CameraRange(), tiny_generator().config.view
+    rng = torch.Generator().manual_seed(0)
+    cameras = [random_camera(reach, view, rng) for _ in range(50)]
+    yaws = torch.cat([camera.yaw for camera in cameras]).rad2deg()
+    assert 40 < float(yaws.max()) <= 49
+    assert -49 <= float(yaws.min()) < -40
+    centres = torch.cat([camera.intrinsics[:, :2, 2] for camera in cameras])
+    assert 0.09 < float((centres - 0.5).abs().max()) <= 0.1 + 1e-6
+    still = random_camera(CameraRange(0, 0, 0, 0), view, rng)
+    assert float(still.yaw) == pytest.approx(0, abs=1e-6)
+
+
+def test_pairs_are_read_and_references_are_others(tmp_path):
+    pairs = EditPairs(write_pairs(tmp_path / "set", size=16, styles=("jade", "old")))
+    assert [pairs.style(index) for index in range(len(pairs))] == [*("jade", "old") * 2, "jade"]
+    rng = torch.Generator().manual_seed(0)
+    own = pairs.edited(0)
+    drawn = [pairs.reference(0, rng, may_be_target=False) for _ in range(20)]
+    assert not any(torch.equal(own, reference) for reference in drawn)
+    drawn = [pairs.reference(0, rng, may_be_target=True) for _ in range(20)]
+    assert any(torch.equal(own, reference) for reference in drawn)
+    assert float(pairs.camera(2).yaw) == pytest.approx(0.1, abs=1e-5)
+    assert not torch.equal(pairs.photo(0), own)
+
+
+def test_folders_without_pairs_are_refused(tmp_path):
+    folder = write_pairs(tmp_path / "set", size=16)
+    (folder / "people_jade").rename(folder / "jade")
+    with pytest.raises(UserError, match="holds no pair: expected BUCKET/ID.png"):
+        EditPairs(folder)
