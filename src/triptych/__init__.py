@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from triptych.camera import Camera
     from triptych.errors import UserError
+    from triptych.models.style_strength import StyleStrength
     from triptych.portrait import Portrait, TriPlanePortrait, View
+    from triptych.portrait.style_pack import StylePack
     from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
     from triptych.systems.compose.region_portrait import RegionPortrait
     from triptych.systems.generate.pipeline import GeneratePipeline
@@ -33,6 +35,8 @@ _HOME_OF = {
     "Portrait": "triptych.portrait",
     "RegionChoice": "triptych.systems.compose.pipeline",
     "RegionPortrait": "triptych.systems.compose.region_portrait",
+    "StylePack": "triptych.portrait.style_pack",
+    "StyleStrength": "triptych.models.style_strength",
     "Stylized": "triptych.systems.stylize.pipeline",
     "StylizePipeline": "triptych.systems.stylize.pipeline",
     "TriPlanePortrait": "triptych.portrait",
@@ -51,6 +55,8 @@ __all__ = [
     "Portrait",
     "RegionChoice",
     "RegionPortrait",
+    "StylePack",
+    "StyleStrength",
     "StylizePipeline",
     "Stylized",
     "TriPlanePortrait",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.cli.options import DeviceName, MaybeInt, parse_seeds
+from triptych.cli.options import DeviceName, MaybeFloat, MaybeInt, MaybePath, parse_seeds
 from triptych.runs import console
 
 
@@ -31,6 +31,14 @@ class Generate:
     refine: bool = False
     """Fit each head to its avatar: sharp hair, ears and collars for half a minute per head; see
     docs/refinement.md. Only for generators of avatars."""
+    style: MaybePath = None
+    """A style pack from `triptych adapt`: all heads wear it."""
+    strength: float = 1.0
+    """How much of the style, 0 to 2; 0 leaves heads untouched."""
+    geometry: MaybeFloat = None
+    """How much of it in the shapes; the strength when not given."""
+    appearance: MaybeFloat = None
+    """How much of it on the surface; the strength when not given."""
     turntable: bool = False
     """Also write a video per head."""
     mesh: bool = False
@@ -42,6 +50,7 @@ class Generate:
     def run(self) -> None:
         """Do the work."""
         seeds = parse_seeds(self.seeds)
+        from triptych.models.style_strength import StyleStrength
         from triptych.runs.device import choose_device
         from triptych.systems.generate.job import GenerateJob
 
@@ -54,6 +63,8 @@ class Generate:
             self.mesh,
             choose_device(self.device),
             self.refine,
+            self.style,
+            StyleStrength.chosen(self.strength, self.geometry, self.appearance),
         )
         job.run(self.out, overwrite=self.overwrite)
         console.result(str(self.out))

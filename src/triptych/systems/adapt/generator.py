@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from triptych.errors import UserError
 from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
+from triptych.models.style_strength import FULL_STRENGTH, StyleStrength
+from triptych.models.styled_layers import StyledLayer, styled_layers
 from triptych.nn.fully_connected import FullyConnectedLayer
 from triptych.nn.synthesis_layers import Edits, LayerEdit, ToRGBLayer, styles_from
+from triptych.portrait.style_folding import fold_style, with_gains
 from triptych.systems.adapt.residual_block import ResidualBlock
-from triptych.systems.adapt.strength import FULL_STRENGTH, StyleStrength
-from triptych.systems.adapt.styled_layers import StyledLayer, styled_layers
-from triptych.weights.tensor_fit import unallocated
 
+_FIRST_OF_HEAD = "superresolution.block0"
 ModRes = Literal["double", "residual", "off"]
 RGBGain = Literal["twice", "once"]
 
@@ -142,10 +143,9 @@ class StyledGenerator(TriPlaneGenerator):
     def folded(self, w_style: Tensor, strength: StyleStrength = FULL_STRENGTH) -> TriPlaneGenerator:
         """Return a plain generator all of whose heads wear a style: the fast path of one style.
 
-        The factors of the styles are multiplied into the affine maps and doublings become gains of
-        blocks, so that synthesis, portraits and their fast paths need not know of styles. Weights
-        are shared with this generator where a style does not change them. At strength 0 every
-        number is that of the unstyled generator.
+        Doublings become gains of blocks, see `portrait.style_folding`: synthesis, portraits and
+        their fast paths need not know of styles. At strength 0 every number is that of the
+        unstyled generator.
 
         Args:
             w_style: Style code [1, num_ws, w_dim].
@@ -162,35 +162,18 @@ class StyledGenerator(TriPlaneGenerator):
                 "modres 'residual' has no folded form; use planes and render with edits"
             )
         self.check_codes(w_style)
-        state = {
-            name: tensor for name, tensor in self.state_dict().items() if ".affine1." not in name
-        }
-        for styled in styled_layers(self):
-            scale = self._scale(styled, w_style, strength)[0]
-            affine = styled.layer.affine
-            state[f"{styled.name}.affine.weight"] = affine.weight * scale[:, None]
-            state[f"{styled.name}.affine.bias"] = affine.bias * scale
-        config = self._folded_config(strength)
-        plain = unallocated(lambda: TriPlaneGenerator(config))
-        plain.load_state_dict(state, assign=True)
-        return plain.eval().requires_grad_(False)
-
-    def _folded_config(self, strength: StyleStrength) -> EG3DConfig:
+        places = list(styled_layers(self))
+        factors = {place.name: self._scale(place, w_style, strength)[0] for place in places}
         config = self.config.plain()
-        if self.config.modres == "off":
-            return config
-        by_block = {
-            styled.residual.rpartition(".")[0]: 1 + strength.of(styled.part)
-            for styled in styled_layers(self)
-            if styled.residual is not None
-        }
-        of_backbone = [gain for name, gain in by_block.items() if name.startswith("backbone")]
-        config = replace(config, backbone=replace(config.backbone, gains=tuple(of_backbone)))
-        head = config.superresolution
-        if head is None:
-            return config
-        gain = by_block["superresolution.block0"]
-        return replace(config, superresolution=replace(head, gain=gain))
+        if self.config.modres == "double":
+            by_block = {
+                place.residual.rpartition(".")[0]: 1 + strength.of(place.part)
+                for place in places
+                if place.residual is not None
+            }
+            of_backbone = [gain for name, gain in by_block.items() if name.startswith("backbone")]
+            config = with_gains(config, of_backbone, by_block.get(_FIRST_OF_HEAD, 1.0))
+        return fold_style(self, factors, config)
 
 
 def style_affine(styled: StyledLayer) -> FullyConnectedLayer:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from triptych.config import check_fields
-from triptych.systems.adapt.styled_layers import Part
+from triptych.models.styled_layers import Part
 
 LARGEST_STRENGTH = 2.0
 
@@ -33,6 +33,16 @@ class StyleStrength:
     def __post_init__(self) -> None:
         limits = (0.0, LARGEST_STRENGTH)
         check_fields(self, geometry=limits, appearance=limits)
+
+    @classmethod
+    def chosen(
+        cls, strength: float = 1.0, geometry: float | None = None, appearance: float | None = None
+    ) -> StyleStrength:
+        """Return one strength for both parts, unless a part has its own."""
+        return cls(
+            strength if geometry is None else geometry,
+            strength if appearance is None else appearance,
+        )
 
     def of(self, part: Part) -> float:
         """Return the strength of a part."""

@@ -1,0 +1,50 @@
+"""A style folded into a generator: the result is a plain generator all of whose heads wear it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
+from triptych.models.styled_layers import styled_layers
+from triptych.weights.tensor_fit import unallocated
+
+
+@torch.no_grad()
+def fold_style(
+    generator: TriPlaneGenerator, factors: Mapping[str, Tensor], config: EG3DConfig
+) -> TriPlaneGenerator:
+    """Return a plain generator whose layers' styles are multiplied by factors.
+
+    Styles are linear in a head's code, so the factors are multiplied into the affine maps. Weights
+    are shared with the generator where nothing changes; where a factor is 1, so is every number.
+
+    Args:
+        generator: Whose heads; what it has beside a plain generator is left out.
+        factors: Factors [i] of every styled layer's input channels, by the layer's name.
+        config: Of the result, which may have gains.
+    """
+    state = dict(generator.state_dict())
+    for place in styled_layers(generator):
+        affine, factor = place.layer.affine, factors[place.name]
+        state[f"{place.name}.affine.weight"] = affine.weight * factor[:, None]
+        state[f"{place.name}.affine.bias"] = affine.bias * factor
+    plain = unallocated(lambda: TriPlaneGenerator(config))
+    plain.load_state_dict({name: state[name] for name in plain.state_dict()}, assign=True)
+    return plain.eval().requires_grad_(False)
+
+
+def with_gains(config: EG3DConfig, of_backbone: Sequence[float], of_head: float) -> EG3DConfig:
+    """Return a configuration in which blocks multiply what their convolutions give.
+
+    Args:
+        config: The configuration.
+        of_backbone: Gains of the backbone's first blocks.
+        of_head: Gain of the super-resolution network, if there is one.
+    """
+    backbone = replace(config.backbone, gains=tuple(of_backbone))
+    head = config.superresolution and replace(config.superresolution, gain=of_head)
+    return replace(config, backbone=backbone, superresolution=head)

@@ -1,0 +1,229 @@
+"""A style as a file: factors of a generator's channels that re-style every head it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from triptych.arguments import checked
+from triptych.config import check_fields, from_dict, to_dict
+from triptych.errors import UserError, check_range, shown
+from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.style_strength import FULL_STRENGTH, StyleStrength
+from triptych.models.styled_layers import StyledLayer, styled_layers
+from triptych.nn.synthesis_layers import Edits, LayerEdit
+from triptych.portrait.style_folding import fold_style
+from triptych.weights.safetensors_file import (
+    FileHeader,
+    content_hash,
+    load_tensors,
+    save_tensors,
+)
+from triptych.weights.tensor_range import check_values
+
+_FACTORS, _PREVIEWS = "factors.", "previews"
+_LONGEST_NAME = 200
+_MOST_PREVIEWS, _LARGEST_PREVIEW = 64, 512
+
+
+@dataclass(frozen=True)
+class StyledModel:
+    """The generator that a style was learned on: its factors mean nothing to another one.
+
+    Attributes:
+        name: As in the registry, or of its file.
+        sha256: Hash of its file; empty where it came from none.
+    """
+
+    name: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for what in ("name", "sha256"):
+            text = getattr(self, what)
+            if len(text) > _LONGEST_NAME or not text.isprintable():
+                raise UserError(f"StyledModel.{what}: got {shown(text)}; expected a short text")
+
+
+@dataclass(frozen=True, eq=False)
+class StylePack:
+    """Factors s_d that a style multiplies into the styles of a generator's layers.
+
+    PStyle-3D computes them as affine1(w_style), one affine map per layer. For one style they are
+    one number per channel, which is all that a head needs: a few thousand numbers.
+
+    Attributes:
+        model: The generator that they belong to.
+        factors: Factors [i] of each styled layer's input channels, by the layer's name.
+        previews: Small pictures [n, h, w, 3] of heads in the style, uint8; n may be 0.
+        licence: Terms of the artworks, as their user states them.
+        provenance: How the style was made, as JSON values.
+    """
+
+    model: StyledModel
+    factors: Mapping[str, Tensor]
+    previews: Tensor = dataclass_field(
+        default_factory=lambda: torch.zeros(0, 1, 1, 3, dtype=torch.uint8)
+    )
+    licence: str = "not stated"
+    provenance: dict[str, Any] = dataclass_field(default_factory=dict)
+
+    @checked
+    def folded(
+        self,
+        generator: TriPlaneGenerator,
+        model: StyledModel,
+        strength: StyleStrength = FULL_STRENGTH,
+    ) -> TriPlaneGenerator:
+        """Return the generator all of whose heads wear the style; see `fold_style`.
+
+        Args:
+            generator: The generator that the style was learned on.
+            model: Its name and hash.
+            strength: How much of the style; at 0 heads are untouched, bit for bit.
+
+        Raises:
+            UserError: The style belongs to another generator.
+        """
+        factors = {
+            place.name: strength.blend(place.part, factor)
+            for place, factor in self._fitting(generator, model)
+        }
+        return fold_style(generator, factors, generator.config)
+
+    def edits(self, generator: TriPlaneGenerator, model: StyledModel) -> Edits:
+        """Return the style as edits of a generator's layers, with gradients; see `folded`."""
+        return {
+            place.layer: LayerEdit(factor[None])
+            for place, factor in self._fitting(generator, model)
+        }
+
+    def check_model(self, model: StyledModel) -> None:
+        """Raise UserError unless the style was made for a generator."""
+        if model.sha256 != self.model.sha256:
+            made_for, got = (
+                f"{shown(one.name)} ({one.sha256[:12] or 'from no file'})"
+                for one in (self.model, model)
+            )
+            raise UserError(
+                f"the style was made for the generator {made_for}: got {got}; use the one it was "
+                "made for, or make the style again"
+            )
+
+    def _fitting(
+        self, generator: TriPlaneGenerator, model: StyledModel
+    ) -> list[tuple[StyledLayer, Tensor]]:
+        self.check_model(model)
+        places = list(styled_layers(generator))
+        widths = {place.name: place.layer.affine.weight.shape[0] for place in places}
+        own = {name: len(factor) for name, factor in self.factors.items()}
+        if widths != own:
+            raise UserError(
+                f"the style has factors of {len(own)} layers, which are not those of the generator "
+                f"{shown(model.name)}; make the style again"
+            )
+        device = next(generator.parameters()).device
+        return [(place, self.factors[place.name].to(device)) for place in places]
+
+    def record(self) -> dict[str, Any]:
+        """Return what identifies the style, for the provenance of a portrait that wears it."""
+        return {
+            "factors_sha256": content_hash(self.factors),
+            "licence": self.licence,
+            "provenance": self.provenance,
+        }
+
+    @checked
+    def save(self, path: str | Path) -> None:
+        """Write the pack, atomically.
+
+        Raises:
+            UserError: The file cannot be written.
+        """
+        tensors = {f"{_FACTORS}{name}": factor for name, factor in self.factors.items()}
+        header = FileHeader(
+            class_name=type(self).__name__,
+            config=to_dict(self.model),
+            licence=self.licence,
+            provenance=self.provenance,
+        )
+        save_tensors(path, {**tensors, _PREVIEWS: self.previews}, header)
+
+    @classmethod
+    @checked
+    def load(cls, path: str | Path) -> StylePack:
+        """Read a pack.
+
+        Raises:
+            UserError: The file is absent, broken, damaged, or no style pack.
+        """
+        tensors, header = load_tensors(path, cls.__name__)
+        try:
+            model = from_dict(StyledModel, header.config)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        check_values(tensors, str(path))
+        previews = tensors.pop(_PREVIEWS, None)
+        if previews is None or not _are_pictures(previews):
+            raise UserError(f"{path}: its previews are no small pictures; get the file again")
+        wrong = [
+            name
+            for name, tensor in tensors.items()
+            if not name.startswith(_FACTORS) or tensor.ndim != 1 or tensor.dtype != torch.float32
+        ]
+        if wrong or not tensors:
+            raise UserError(
+                f"{path}: {shown(wrong[0]) if wrong else 'nothing'} is no factor of a layer; "
+                "expected one number per channel of each"
+            )
+        factors = {name.removeprefix(_FACTORS): tensor for name, tensor in tensors.items()}
+        return cls(model, factors, previews, header.licence, header.provenance)
+
+
+@checked
+def mixed(packs: Sequence[tuple[StylePack, float]]) -> StylePack:
+    """Mix styles: each moves every factor away from 1 by its weight.
+
+    Args:
+        packs: Styles of one generator with their weights, 0 to 2; weights that add up to 1 keep
+            the strength.
+
+    Raises:
+        UserError: There is none, a weight is out of range, or they belong to two generators.
+    """
+    if not packs:
+        raise UserError("styles to mix: got none; expected at least one")
+    first = packs[0][0]
+    for pack, weight in packs:
+        check_range("weight of a style", weight, 0.0, 2.0)
+        if pack.model.sha256 != first.model.sha256 or pack.factors.keys() != first.factors.keys():
+            raise UserError(
+                f"styles of two generators cannot be mixed: {shown(first.model.name)} and "
+                f"{shown(pack.model.name)}"
+            )
+    factors = {
+        name: 1
+        + sum((weight * (pack.factors[name] - 1) for pack, weight in packs), torch.zeros(()))
+        for name in first.factors
+    }
+    licences = "; ".join(dict.fromkeys(pack.licence for pack, _ in packs))
+    record = {"mixed": [{"weight": weight, **pack.provenance} for pack, weight in packs]}
+    return StylePack(first.model, factors, licence=licences, provenance=record)
+
+
+def _are_pictures(tensor: Tensor) -> bool:
+    sizes = tensor.shape
+    return (
+        tensor.ndim == 4
+        and tensor.dtype == torch.uint8
+        and sizes[0] <= _MOST_PREVIEWS
+        and sizes[3] == 3
+        and max(sizes[1:3]) <= _LARGEST_PREVIEW
+    )

@@ -1,0 +1,129 @@
+"""Style packs: strength, mixing, files, and the generator that they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from triptych.errors import UserError
+from triptych.models.style_strength import StyleStrength
+from triptych.models.styled_layers import styled_layers
+from triptych.portrait.style_pack import StyledModel, StylePack, mixed
+from triptych.weights.file_header import FileHeader
+from triptych.weights.safetensors_file import save_tensors
+
+MODEL = StyledModel("toy", "1" * 64)
+
+
+@pytest.fixture(scope="module")
+def pack(toy_generator):
+    return pack_of(toy_generator, seed=1)
+
+
+def pack_of(generator, seed) -> StylePack:
+    rng = torch.Generator().manual_seed(seed)
+    factors = {
+        place.name: 1 + 0.4 * torch.randn(place.layer.affine.weight.shape[0], generator=rng)
+        for place in styled_layers(generator)
+    }
+    pictures = torch.randint(0, 256, (2, 8, 8, 3), generator=rng).to(torch.uint8)
+    return StylePack(MODEL, factors, pictures, "public domain", {"artworks": [seed]})
+
+
+@pytest.fixture(scope="module")
+def ws(toy_generator):
+    return toy_generator.mapping(toy_generator.latent(3))
+
+
+def test_the_folded_generator_is_the_edited_one(toy_generator, pack, ws):
+    edited = toy_generator.planes(ws, edits=pack.edits(toy_generator, MODEL))
+    folded = pack.folded(toy_generator, MODEL).planes(ws)
+    assert (folded - edited).abs().max() < 1e-5 * edited.abs().max()
+    assert (edited - toy_generator.planes(ws)).abs().max() > 0.01 * edited.abs().max()
+
+
+def test_at_strength_zero_heads_are_untouched(toy_generator, pack, ws):
+    untouched = pack.folded(toy_generator, MODEL, StyleStrength(0.0, 0.0)).planes(ws)
+    assert torch.equal(untouched, toy_generator.planes(ws))
+    assert not torch.equal(
+        pack.folded(toy_generator, MODEL, StyleStrength(0.0, 1.0)).planes(ws), untouched
+    )
+
+
+def test_a_file_holds_everything(tmp_path, pack):
+    pack.save(tmp_path / "style.safetensors")
+    found = StylePack.load(tmp_path / "style.safetensors")
+    assert (found.model, found.licence) == (pack.model, "public domain")
+    assert found.provenance == pack.provenance
+    assert found.record() == pack.record()
+    assert torch.equal(found.previews, pack.previews)
+    assert found.factors.keys() == pack.factors.keys()
+    assert all(torch.equal(found.factors[name], factor) for name, factor in pack.factors.items())
+    assert (tmp_path / "style.safetensors").stat().st_size < 100_000
+
+
+def test_another_generator_is_refused_by_both_names(toy_generator, pack):
+    other = StyledModel("somebody else", "2" * 64)
+    with pytest.raises(UserError, match="generator 'toy' .1111.*: got 'somebody else' .2222"):
+        pack.folded(toy_generator, other)
+    missing = replace(pack, factors=dict(list(pack.factors.items())[1:]))
+    with pytest.raises(UserError, match="not those of the generator 'toy'"):
+        missing.folded(toy_generator, MODEL)
+
+
+def test_mixing_adds_what_each_style_changes(toy_generator, pack):
+    other = pack_of(toy_generator, seed=2)
+    both = mixed([(pack, 0.25), (other, 0.5)])
+    for name, factor in both.factors.items():
+        wanted = 1 + 0.25 * (pack.factors[name] - 1) + 0.5 * (other.factors[name] - 1)
+        assert (factor - wanted).abs().max() < 1e-6
+    assert both.licence == "public domain"
+    alone = mixed([(pack, 1.0), (other, 0.0)])
+    assert all((alone.factors[k] - f).abs().max() < 1e-6 for k, f in pack.factors.items())
+
+
+def test_what_cannot_be_mixed(toy_generator, pack):
+    with pytest.raises(UserError, match="got none"):
+        mixed([])
+    with pytest.raises(UserError, match="weight of a style: got 3"):
+        mixed([(pack, 3.0)])
+    foreign = replace(pack, model=StyledModel("other", "2" * 64))
+    with pytest.raises(UserError, match="'toy' and 'other'"):
+        mixed([(pack, 1.0), (foreign, 1.0)])
+
+
+HOSTILE = {
+    "no previews": (lambda t: t.pop("previews"), "previews are no small pictures"),
+    "huge previews": (
+        lambda t: t.update(previews=torch.zeros(1, 600, 1, 3, dtype=torch.uint8)),
+        "previews are no small pictures",
+    ),
+    "another tensor": (lambda t: t.update(extra=torch.zeros(1)), "'extra' is no factor"),
+    "a table": (lambda t: t.update({"factors.a": torch.zeros(2, 2)}), "'factors.a' is no factor"),
+    "not finite": (
+        lambda t: t.update({"factors.a": torch.tensor([float("nan")])}),
+        "finite numbers of ordinary size",
+    ),
+    "nothing": (lambda t: [t.pop(k) for k in list(t) if k != "previews"], "nothing is no factor"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_packs_are_refused(tmp_path, pack, name):
+    change, said = HOSTILE[name]
+    tensors = {f"factors.{key}": factor for key, factor in pack.factors.items()}
+    tensors["previews"] = pack.previews
+    change(tensors)
+    header = FileHeader("StylePack", {"name": "toy", "sha256": "1" * 64})
+    save_tensors(tmp_path / "x.safetensors", tensors, header)
+    with pytest.raises(UserError, match=said):
+        StylePack.load(tmp_path / "x.safetensors")
+
+
+def test_a_hostile_name_is_refused(tmp_path, pack):
+    header = FileHeader("StylePack", {"name": "a\nb", "sha256": ""})
+    save_tensors(tmp_path / "x.safetensors", {"previews": pack.previews}, header)
+    with pytest.raises(UserError, match=r"StyledModel\.name"):
+        StylePack.load(tmp_path / "x.safetensors")
