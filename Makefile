@@ -17,6 +17,8 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
 demo: $(VENV)/.installed
 	$(BIN)/triptych stylize "a bronze statue" --identity 7 --out demo/bronze --overwrite
+	$(BIN)/triptych export demo/bronze/portrait.safetensors --html demo/bronze/portrait.html --overwrite
+	@echo "open demo/bronze/portrait.html in a browser and turn the head"
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15

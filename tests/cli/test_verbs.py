@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 
 import imageio.v2 as imageio
 import numpy as np
@@ -138,6 +139,29 @@ def test_export_writes_mesh_and_video(run, portrait_file, tmp_path):
         assert reader.count_frames() == 3
 
 
+def test_a_page_is_written_and_opened(run, portrait_file, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "cache"))
+    exported = run("export", portrait_file, "--html", "a.html")
+    assert exported.code == 0, exported.err
+    assert opened == []
+    viewed = run("view", portrait_file)
+    assert viewed.code == 0, viewed.err
+    file = Path(viewed.out.strip())
+    assert file.parent == tmp_path / "cache" / "pages"
+    assert opened == [file.as_uri()]
+    assert file.read_text() == (tmp_path / "a.html").read_text()
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    alone = run("view", portrait_file, "--out", "b.html", "--title", "Me")
+    assert alone.code == 2
+    assert "no browser was found; open b.html" in alone.complaint
+    assert "<title>Me</title>" in (tmp_path / "b.html").read_text()
+    refused = run("view", portrait_file, "--out", "b.html")
+    assert refused.code == 2
+    assert "--overwrite" in refused.complaint
+
+
 @pytest.mark.parametrize(
     "words", ["export {portrait} --video a.mp4", "generate --out x --turntable"]
 )
@@ -180,7 +204,10 @@ MISTAKES = [
     ("render {foreign}", "zip archive"),
     ("render {model}", "holds a TriPlaneGenerator; expected a portrait"),
     ("render .", "cannot read"),
-    ("export {portrait}", "give --mesh FILE.glb or --video FILE.mp4"),
+    ("export {portrait}", "give --html FILE.html, --mesh FILE.glb or --video FILE.mp4"),
+    ("export {portrait} --html a.htm", "expected .html"),
+    ("view absent.safetensors", "cannot read absent.safetensors"),
+    ("view {portrait} --out a.txt", "expected .html"),
     ("export {portrait} --mesh a.stl", "expected .glb or .ply or .obj"),
     ("export {portrait} --video a.avi", "expected .mp4"),
     ("export {portrait} --mesh a.glb --resolution 5", "--resolution: got 5"),
@@ -218,6 +245,10 @@ def test_any_kind_of_portrait_is_rendered_and_exported(run, tmp_path):
     )  # fmt: skip
     assert exported.code == 0, exported.err
     assert trimesh.load(tmp_path / "a.glb", force="mesh").is_watertight
+    refused = run("export", "balls.safetensors", "--html", "b.html", "--mesh", "b.glb")
+    assert refused.code == 2
+    assert "a page renders tri-planes: got a TwoBallsPortrait" in refused.complaint
+    assert not (tmp_path / "b.glb").exists()
     refused = run("stylize", "a bronze statue", "--identity", "balls.safetensors", "--out", "x")
     assert refused.code == 2
     assert "holds a TwoBallsPortrait; expected a TriPlanePortrait" in refused.complaint

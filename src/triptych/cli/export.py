@@ -1,4 +1,4 @@
-"""`triptych export`: a portrait as a mesh and as a video."""
+"""`triptych export`: a portrait as a live page, as a mesh and as a video."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from triptych.runs import console
 
 @dataclass(frozen=True)
 class Export:
-    """Write a portrait as a coloured mesh, as a turntable video, or both."""
+    """Write a portrait as a live HTML page, as a coloured mesh or as a turntable video."""
 
     portrait: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PORTRAIT")]
     """A portrait.safetensors that stylize or generate wrote."""
+    html: MaybePath = None
+    """Page to write (.html): one file that renders the portrait live in any browser with WebGL2."""
     mesh: MaybePath = None
     """Mesh to write: .glb, .ply or .obj; y up, with vertex colours."""
     video: MaybePath = None
@@ -37,17 +39,22 @@ class Export:
 
     def run(self) -> None:
         """Do the work."""
-        if self.mesh is None and self.video is None:
-            raise UserError("nothing to export: give --mesh FILE.glb or --video FILE.mp4 or both")
+        if self.html is None and self.mesh is None and self.video is None:
+            raise UserError(
+                "nothing to export: give --html FILE.html, --mesh FILE.glb or --video FILE.mp4"
+            )
         check_range("--resolution", self.resolution, 16, 512)
         check_range("--frames", self.frames, 1, 10_000)
         if self.size is not None:
             check_range("--size", self.size, 16, 2048)
+        if self.html is not None:
+            check_output_file(self.html, (".html",), overwrite=self.overwrite)
         if self.mesh is not None:
             check_output_file(self.mesh, (".glb", ".ply", ".obj"), overwrite=self.overwrite)
         if self.video is not None:
             check_output_file(self.video, (".mp4",), overwrite=self.overwrite)
         from triptych.export.h264 import find_ffmpeg
+        from triptych.export.html.page import save_page
         from triptych.export.mesh import portrait_mesh, save_mesh
         from triptych.export.video import save_turntable
         from triptych.portrait import Portrait
@@ -56,6 +63,9 @@ class Export:
         if self.video is not None:
             find_ffmpeg()
         portrait = Portrait.load(self.portrait, choose_device(self.device))
+        if self.html is not None:
+            save_page(self.html, portrait)
+            console.result(str(self.html))
         if self.mesh is not None:
             save_mesh(self.mesh, portrait_mesh(portrait, resolution=self.resolution))
             console.result(str(self.mesh))

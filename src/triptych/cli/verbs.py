@@ -26,7 +26,10 @@ VERBS: dict[str, VerbEntry] = {
         "compose", "Compose", "seeds + regions -> 3D portraits whose parts can be swapped"
     ),
     "render": VerbEntry("render", "Render", "portrait + camera -> one picture"),
-    "export": VerbEntry("export", "Export", "portrait -> mesh (.glb .ply .obj) and video (.mp4)"),
+    "export": VerbEntry(
+        "export", "Export", "portrait -> live page (.html), mesh (.glb .ply .obj), video (.mp4)"
+    ),
+    "view": VerbEntry("view", "View", "open a portrait in the browser and turn it there"),
     "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
     "invert": VerbEntry("invert", "Invert", "photo -> 3D portrait, with video, mesh and pictures"),
     "lift": VerbEntry("lift", "Lift", "photo -> likeness in 3D, with video, mesh and pictures"),
