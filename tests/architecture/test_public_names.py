@@ -35,6 +35,8 @@ def test_public_names_are_the_documented_ones():
         "Portrait",
         "RegionChoice",
         "RegionPortrait",
+        "StylePack",
+        "StyleStrength",
         "StylizePipeline",
         "Stylized",
         "TriPlanePortrait",
