@@ -27,7 +27,8 @@ class Train:
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Recipe: generator, features, classifier, editor-vae, editor, editor-pixels, i2t, landmarks,
-    composer, compose-volume, compose-decoder, psp, live3d or edit."""
+    composer, compose-volume, compose-decoder, psp, live3d, edit, live3d-avatars or
+    edit-avatars."""
     minutes: MaybeFloat = None
     """Wall-clock budget; this or --steps is needed."""
     steps: MaybeInt = None

@@ -17,6 +17,8 @@ from triptych.editors.image_editor import EditorConfig, official_editor_config
 from triptych.errors import UserError, check_range, check_whole, shown
 from triptych.files import read_json, sha256_of
 from triptych.ops.precision import has_fast_bfloat16
+from triptych.weights.network_kinds import EDITOR
+from triptych.weights.registry import MODELS, find_present
 from triptych.weights.safetensors_layout import read_layout
 
 OFFICIAL_EDITOR = "timbrooks/instruct-pix2pix"
@@ -79,6 +81,27 @@ def load_editor_parts(
     except UserError:
         raise
     except Exception as error:  # whatever two large libraries raise over a broken or hostile file
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"the editor in {folder} cannot be loaded: {first_line}") from error
+
+
+def load_text_parts(name_or_folder: str | Path) -> tuple[Any, Any, EditorConfig]:
+    """Load tokenizer, text encoder and settings of an editor that is here, and nothing else.
+
+    Args:
+        name_or_folder: Name in the registry of models, or a folder.
+
+    Raises:
+        UserError: There is no such editor here, or its files are broken.
+    """
+    known = str(name_or_folder) in MODELS
+    folder = editor_folder(find_present(str(name_or_folder), EDITOR) if known else name_or_folder)
+    config = read_editor_config(folder)
+    _check_components(folder)
+    try:
+        with _quiet_transformers():
+            return *_load_text(folder), config
+    except Exception as error:  # whatever a large library raises over a broken or hostile file
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"the editor in {folder} cannot be loaded: {first_line}") from error
 
@@ -204,7 +227,6 @@ def _load(
     folder: Path, index: dict[str, Any], config: EditorConfig, unet_dtype: torch.dtype
 ) -> EditorParts:
     import diffusers
-    from transformers import CLIPTextModel, CLIPTokenizer
 
     def network(kind: Any, name: str, dtype: torch.dtype) -> Any:
         return kind.from_pretrained(
@@ -217,18 +239,28 @@ def _load(
             f"{folder}: the UNet reads {unet.config.in_channels} channels; an image editor's reads "
             f"{2 * unet.config.out_channels}, the noisy latent and the source"
         )
+    tokenizer, text_encoder = _load_text(folder)
     return EditorParts(
         unet=unet,
         vae=network(getattr(diffusers, index["vae"][1]), "vae", torch.float32),
-        text_encoder=CLIPTextModel.from_pretrained(
-            str(folder / "text_encoder"),
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-        ),
-        tokenizer=CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
         scheduler=diffusers.DDIMScheduler.from_pretrained(
             str(folder / "scheduler"), local_files_only=True
         ),
         config=config,
     )
+
+
+def _load_text(folder: Path) -> tuple[Any, Any]:
+    """Return tokenizer and text encoder."""
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    text_encoder = CLIPTextModel.from_pretrained(
+        str(folder / "text_encoder"),
+        local_files_only=True,
+        use_safetensors=True,
+        dtype=torch.float32,
+    )
+    tokenizer = CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
+    return tokenizer, text_encoder.eval()

@@ -24,7 +24,8 @@ from triptych.editors.noised_start import (
     start_latents,
 )
 from triptych.editors.prompt import check_language, decorated, prompt_notes
-from triptych.errors import UserError, check_type, shown
+from triptych.editors.prompt_encoder import PromptEncoder
+from triptych.errors import UserError, check_type
 from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.progress import CountProgress
@@ -65,7 +66,7 @@ class InstructPix2PixEditor:
         self.config, self.name = config, name
         self.precision: Precision = precision
         self.views_per_batch = views_per_batch
-        self._embedded_texts: dict[str, Tensor] = {}
+        self.prompts = PromptEncoder(tokenizer, self.text_encoder, config)
 
     @classmethod
     def from_pretrained(
@@ -120,11 +121,10 @@ class InstructPix2PixEditor:
             device: Where to.
             dtype: Of the UNet; None keeps it. The other parts stay float32.
         """
-        for part in (self.unet, self.vae, self.text_encoder):
+        for part in (self.unet, self.vae, self.prompts):
             part.to(device)
         if dtype is not None:
             self.unet.to(dtype)
-        self._embedded_texts.clear()
         return self
 
     def check(self, request: EditRequest) -> None:
@@ -231,26 +231,8 @@ class InstructPix2PixEditor:
         """Return the states of the prompt and of the negative prompt."""
         config = self.config.for_request(request)
         prompt = decorated(request.prompt, config.prompt_template)
-        with_text = self._embed("prompt with its decoration", prompt)
-        return with_text, self._embed("negative prompt", config.negative_prompt)
-
-    @torch.no_grad()
-    def _embed(self, name: str, text: str) -> Tensor:
-        """Return the text encoder's states [1,tokens,width]; each text is encoded once."""
-        if text not in self._embedded_texts:
-            limit = self.config.max_prompt_tokens
-            tokens = self.tokenizer(text, verbose=False).input_ids
-            if len(tokens) > limit:
-                raise UserError(
-                    f"the {name} is too long: {len(tokens)} tokens ({shown(text)}); "
-                    f"expected at most {limit}; shorten it"
-                )
-            padded = self.tokenizer(
-                text, padding="max_length", max_length=limit, return_tensors="pt"
-            )
-            states = self.text_encoder(padded.input_ids.to(self.device)).last_hidden_state
-            self._embedded_texts[text] = states.float()
-        return self._embedded_texts[text]
+        with_text = self.prompts.states(prompt)
+        return with_text, self.prompts.states(config.negative_prompt, "negative prompt")
 
     def _schedule(self, config: EditorConfig) -> tuple[Any, list[int]]:
         """Return a scheduler and the timesteps to run."""

@@ -28,6 +28,8 @@ RECIPES = {
     "composer-decoder": "triptych.systems.compose.training.supervised_decoder",
     "live3d": "triptych.systems.edit.training.stage_one",
     "edit": "triptych.systems.edit.training.stage_two",
+    "live3d-avatars": "triptych.systems.edit.training.avatar_base",
+    "edit-avatars": "triptych.systems.edit.training.avatar_edit",
     "psp": "triptych.systems.invert.training.recipe",
 }
 

@@ -52,6 +52,10 @@ class PhotoFeatures:
     queries: Tensor | None
 
 
+_SMALL = 0.1
+"""Of the last convolution of an encoder that starts from the mean plane."""
+
+
 class HighEncoder(nn.Module):
     """The high branch: convolutions that see little around a pixel."""
 
@@ -94,6 +98,9 @@ class TriplaneEncoder(nn.Module):
         al., Real-Time Radiance Fields for Single-Image Portrait View Synthesis (2023).
     """
 
+    plane_mean: Tensor
+    plane_std: Tensor
+
     def __init__(
         self, config: TriplaneEncoderConfig, *, rng: torch.Generator | None = None
     ) -> None:
@@ -107,7 +114,22 @@ class TriplaneEncoder(nn.Module):
         self.Ref_encoder: PromptBranch | None = None
         if config.prompt is not None:
             self.Ref_encoder = PromptBranch(config.prompt, config.high_widths[-1])
+        if config.whitened:
+            channels, size = config.plane_channels, config.plane_size
+            self.register_buffer("plane_mean", torch.zeros(3, channels, size, size))
+            self.register_buffer("plane_std", torch.ones(3, channels, 1, 1))
         initialise(self, rng or torch.Generator().manual_seed(0))
+
+    @torch.no_grad()
+    def set_plane_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Store a generator's mean plane [3, c, h, w] and spread [3, c, 1, 1].
+
+        A new encoder predicts the mean plane from then on.
+        """
+        self.plane_mean.copy_(mean)
+        self.plane_std.copy_(std)
+        *_, last_weight, _ = self.Final_encoder.output_net.parameters()
+        last_weight.mul_(_SMALL)
 
     def photo_features(
         self, image: Tensor, *, dropout: torch.Generator | None = None
@@ -168,7 +190,10 @@ class TriplaneEncoder(nn.Module):
             tokens = tokens.to(photo.queries).expand(len(high), -1, -1)
             high = self.Ref_encoder(photo.queries, tokens)
         planes = self.Final_encoder(high, photo.low)
-        return at_least_float32(planes).contiguous().unflatten(1, (3, -1))
+        planes = at_least_float32(planes).contiguous().unflatten(1, (3, -1))
+        if not self.config.whitened:
+            return planes
+        return torch.addcmul(self.plane_mean.float(), self.plane_std.float(), planes)
 
     def forward(self, image: Tensor, reference: Tensor | None = None) -> Tensor:
         """Return planes [b, 3, c, h, w] of photos, edited as references show."""

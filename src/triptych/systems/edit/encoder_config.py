@@ -95,6 +95,8 @@ class TriplaneEncoderConfig:
         output_widths: Widths of its last convolutions, before the one that makes the planes: four
             in LT, three in Normal.
         plane_channels: Channels of each of the three planes.
+        whitened: Whether planes are predicted in units of a generator's mean plane and spread,
+            which are buffers then. Published networks predict the planes themselves.
         mlp_ratio: Hidden width of perceptrons outside the prompt branch, in widths.
         prompt: The prompt branch; None is Live3D: a photo becomes planes as it is.
     """
@@ -116,6 +118,7 @@ class TriplaneEncoderConfig:
     final_heads: int = 2
     output_widths: tuple[int, ...] = (256, 128, 128, 96)
     plane_channels: int = 32
+    whitened: bool = False
     mlp_ratio: int = 2
     prompt: PromptBranchConfig | None = PromptBranchConfig()
 
@@ -187,4 +190,39 @@ def live3d_encoder() -> TriplaneEncoderConfig:
         fusion_widths=(256, 128),
         output_widths=(256, 128, 128),
         prompt=None,
+    )
+
+
+def avatar_encoder(plane_size: int = 128, plane_channels: int = 16) -> TriplaneEncoderConfig:
+    """Return the small encoder of photos of avatars, without a prompt branch."""
+    return TriplaneEncoderConfig(
+        image_size=2 * plane_size,
+        coordinates="unit",
+        trunk_widths=(24, 48),
+        trunk_blocks=(2, 2),
+        pyramid_width=64,
+        pyramid_rates=(3, 6, 9),
+        low_width=192,
+        low_outputs=(48, 48),
+        high_widths=(24, 48, 48, 48),
+        fusion_widths=(48,),
+        final_width=192,
+        final_heads=2,
+        output_widths=(48, 40, 32, 32),
+        plane_channels=plane_channels,
+        whitened=True,
+        prompt=None,
+    )
+
+
+def avatar_prompt() -> PromptBranchConfig:
+    """Return the prompt branch of avatars: references of 128 pixels as 64 patches."""
+    return PromptBranchConfig(
+        image_size=128,
+        antialias=True,
+        width=192,
+        depth=4,
+        heads=4,
+        mlp_ratio=2,
+        query_channels=24,
     )

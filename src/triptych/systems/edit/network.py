@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from triptych.camera import Camera, focal_from_fov_deg
+from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.fields.triplane import TriPlaneDecoder
 from triptych.models.eg3d_config import EG3DConfig, ViewConfig
@@ -23,6 +24,22 @@ from triptych.systems.edit.encoder_config import TriplaneEncoderConfig
 
 PUBLISHED_FOV_DEG = 18.837
 """Diagonal field of view of all published cameras."""
+
+
+@dataclass(frozen=True)
+class TextPromptConfig:
+    """How words become prompt tokens, in the place of a reference's.
+
+    Attributes:
+        encoder: Editor whose text encoder reads them: a name of `triptych models`, or a folder.
+        width: Width of its states.
+    """
+
+    encoder: str = "avatar-editor"
+    width: int = 128
+
+    def __post_init__(self) -> None:
+        check_fields(self, width=(1, 8192))
 
 
 def published_rendering() -> EG3DConfig:
@@ -41,10 +58,12 @@ class PortraitEncoderConfig:
         encoder: From a photo, and a prompt where it has one, to planes.
         rendering: Planes, decoder, rays, super-resolution and cameras; what it says of latents and
             of the backbone's widths is not used.
+        text: How words become prompt tokens; None where only references do, as published.
     """
 
     encoder: TriplaneEncoderConfig = TriplaneEncoderConfig()
     rendering: EG3DConfig = published_rendering()
+    text: TextPromptConfig | None = None
 
     def __post_init__(self) -> None:
         made, read = self.encoder, self.rendering.backbone
@@ -54,6 +73,8 @@ class PortraitEncoderConfig:
                 f"{made.plane_size} pixels; expected {read.plane_channels} and {read.plane_size}, "
                 "which the renderer reads"
             )
+        if self.text is not None and made.prompt is None:
+            raise UserError("an encoder without a prompt branch takes no text; set text to null")
 
 
 class StyleFreeRenderer(nn.Module):
@@ -77,6 +98,13 @@ class StyleFreeRenderer(nn.Module):
             )
 
 
+class TextProjection(nn.Sequential):
+    """States of a text encoder to prompt tokens."""
+
+    def __init__(self, num_in: int, width: int) -> None:
+        super().__init__(nn.LayerNorm(num_in), nn.Linear(num_in, width))
+
+
 class PortraitEncoder(nn.Module):
     """Photos and prompts to planes, planes to pictures and portraits.
 
@@ -93,6 +121,23 @@ class PortraitEncoder(nn.Module):
         self.config = config
         self.encoder = TriplaneEncoder(config.encoder, rng=rng)
         self.renderer = StyleFreeRenderer(config.rendering, rng)
+        self.text: TextProjection | None = None
+        if config.text is not None and config.encoder.prompt is not None:
+            self.text = TextProjection(config.text.width, config.encoder.prompt.width)
+
+    def text_tokens(self, states: Tensor) -> Tensor:
+        """Return prompt tokens [b, k, d] of a text encoder's states [b, k, width].
+
+        Raises:
+            UserError: The network was not trained with words, or the states have another width.
+        """
+        if self.text is None or self.config.text is None:
+            raise UserError("this network takes no words; give a reference picture instead")
+        if states.ndim != 3 or states.shape[2] != self.config.text.width:
+            raise UserError(
+                f"text states: got {list(states.shape)}; expected [b, k, {self.config.text.width}]"
+            )
+        return self.text(states)
 
     @property
     def plane_renderer(self) -> PlaneRenderer:

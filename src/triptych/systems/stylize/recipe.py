@@ -33,6 +33,7 @@ from triptych.systems.stylize.image_to_triplane import (
     official_config,
 )
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.plane_statistics import plane_statistics
 from triptych.training.sheets import save_sheet
 from triptych.training.trained_weights import save_trained
 
@@ -40,8 +41,6 @@ LOOP = LoopConfig(learning_rate=1e-3, betas=(0.9, 0.99), ema_decay=0.998)
 
 _FIRST_TRAINING_SEED = 100_000
 _FIRST_TEST_SEED = 9_000
-_HEADS_FOR_STATISTICS = 256
-_HEADS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class ImageToTriplaneRecipe:
         )
         if options.start_from is None:
             network = ImageToTriplane(_network_config(self.generator, options))
-            network.set_plane_statistics(*_plane_statistics(self.generator))
+            network.set_plane_statistics(*plane_statistics(self.generator))
         else:
             network = load_image_to_triplane(options.start_from).requires_grad_(True)
         self.network = channels_last(network.to(options.device)).train()
@@ -234,20 +233,3 @@ def _network_config(generator: TriPlaneGenerator, options: Options) -> ImageToTr
     if options.vector_code:
         config = replace(config, code_pooling="vector")
     return replace(config, modulation=options.modulation)
-
-
-@torch.no_grad()
-def _plane_statistics(generator: TriPlaneGenerator) -> tuple[Tensor, Tensor]:
-    """Return the mean plane [3, c, h, w] and the spread about it per channel [3, c, 1, 1]."""
-    total: Tensor | float = 0.0
-    total_of_squares: Tensor | float = 0.0
-    seeds = range(_FIRST_TRAINING_SEED, _FIRST_TRAINING_SEED + _HEADS_FOR_STATISTICS)
-    latents = torch.cat([generator.latent(seed) for seed in seeds])
-    for part in latents.split(_HEADS_AT_ONCE):
-        with half_precision_where_fast(part.device):
-            planes = generator.planes(generator.mapping(part)).double()
-        total, total_of_squares = total + planes.sum(0), total_of_squares + planes.square().sum(0)
-    mean = torch.as_tensor(total) / _HEADS_FOR_STATISTICS
-    variance = torch.as_tensor(total_of_squares) / _HEADS_FOR_STATISTICS - mean.square()
-    spread = variance.mean((2, 3), keepdim=True).clamp(min=1e-8).sqrt()
-    return mean.float(), spread.float()
