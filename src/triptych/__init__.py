@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from triptych.portrait.style_pack import StylePack
     from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
     from triptych.systems.compose.region_portrait import RegionPortrait
+    from triptych.systems.edit.pipeline import Edited, EditPipeline
     from triptych.systems.generate.pipeline import GeneratePipeline
     from triptych.systems.invert.pipeline import Inverted, InvertPipeline
     from triptych.systems.lift.likeness import Lifted
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "Camera": "triptych.camera",
     "ComposePipeline": "triptych.systems.compose.pipeline",
+    "Edited": "triptych.systems.edit.pipeline",
+    "EditPipeline": "triptych.systems.edit.pipeline",
     "GeneratePipeline": "triptych.systems.generate.pipeline",
     "Inverted": "triptych.systems.invert.pipeline",
     "InvertPipeline": "triptych.systems.invert.pipeline",
@@ -47,6 +50,8 @@ _HOME_OF = {
 __all__ = [
     "Camera",
     "ComposePipeline",
+    "EditPipeline",
+    "Edited",
     "GeneratePipeline",
     "InvertPipeline",
     "Inverted",

@@ -27,6 +27,8 @@ def test_public_names_are_the_documented_ones():
     assert set(triptych.__all__) == {
         "Camera",
         "ComposePipeline",
+        "EditPipeline",
+        "Edited",
         "GeneratePipeline",
         "InvertPipeline",
         "Inverted",

@@ -19,8 +19,8 @@ def fast_encoder(
     """Return an encoder that computes nearly the same, without gradients.
 
     Where the processor multiplies bfloat16 in hardware, weights are kept and computed in it. The
-    two convolutions that see rows and columns stay in float32: bfloat16 cannot tell row 510 from
-    row 511.
+    two convolutions that see rows and columns stay in float32, since bfloat16 cannot tell row 510
+    from row 511, and so do a generator's plane statistics.
 
     Args:
         encoder: The exact one.
@@ -35,6 +35,8 @@ def fast_encoder(
         stem.float()
     for stem, exact in zip(_stems(fast), _stems(encoder), strict=True):
         stem.load_state_dict(exact.state_dict())  # not rounded on the way
+    if encoder.config.whitened:
+        fast.plane_mean, fast.plane_std = encoder.plane_mean.clone(), encoder.plane_std.clone()
     return channels_last(fast)
 
 

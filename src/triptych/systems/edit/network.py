@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from triptych.camera import Camera, focal_from_fov_deg
 from triptych.config import check_fields
-from triptych.errors import UserError
+from triptych.errors import UserError, shown
 from triptych.fields.triplane import TriPlaneDecoder
 from triptych.models.eg3d_config import EG3DConfig, ViewConfig
 from triptych.models.plane_rendering import PlaneRenderer
@@ -22,6 +23,7 @@ from triptych.render.rendering import Rendering
 from triptych.systems.edit.encoder import TriplaneEncoder
 from triptych.systems.edit.encoder_config import TriplaneEncoderConfig
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 PUBLISHED_FOV_DEG = 18.837
 """Diagonal field of view of all published cameras."""
 
@@ -31,7 +33,7 @@ class TextPromptConfig:
     """How words become prompt tokens, in the place of a reference's.
 
     Attributes:
-        encoder: Editor whose text encoder reads them: a name of `triptych models`, or a folder.
+        encoder: Editor whose text encoder reads them: a name of `triptych models`.
         width: Width of its states.
     """
 
@@ -40,6 +42,11 @@ class TextPromptConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, width=(1, 8192))
+        if not _NAME.fullmatch(self.encoder):
+            raise UserError(
+                f"TextPromptConfig.encoder: got {shown(self.encoder)}; expected the name of an "
+                "editor of `triptych models`"
+            )
 
 
 def published_rendering() -> EG3DConfig:
