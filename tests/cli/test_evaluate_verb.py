@@ -8,7 +8,7 @@ import pytest
 
 from triptych.cli.main import main
 
-PROTOCOLS = ("prior", "editor", "stylize", "ablation", "inversion")
+PROTOCOLS = ("prior", "editor", "stylize", "ablation", "inversion", "lift")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -32,6 +32,9 @@ def test_an_earlier_report_is_not_overwritten(
         (["inversion", "--heads", "1"], "--heads: got 1"),
         (["inversion", "--steps", "0"], "steps: got 0"),
         (["inversion", "--set", "mirrored=1"], "mirror"),
+        (["lift", "--count", "0"], "nothing to lift"),
+        (["lift", "--yaws-deg", "50"], "--yaws-deg: got 50"),
+        (["lift", "--likenesses", "nobody.safetensors"], "there is no file nobody"),
     ],
 )
 def test_mistakes_are_named_before_any_work(

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from triptych.cli.evaluate_inversion import Inversion
+from triptych.cli.evaluate_lift import LiftLikeness
 from triptych.cli.options import (
     DeviceName,
     MaybeFloat,
@@ -267,6 +268,7 @@ class Evaluate:
         | Annotated[Ablation, tyro.conf.subcommand("ablation")]
         | Annotated[Compose, tyro.conf.subcommand("compose")]
         | Annotated[Inversion, tyro.conf.subcommand("inversion")]
+        | Annotated[LiftLikeness, tyro.conf.subcommand("lift")]
     ]
 
     def run(self) -> None:

@@ -74,7 +74,7 @@ def test_the_prior_is_measured_there(device, networks):
         networks.identity,
         PriorSettings(count=2, views=2),
     )
-    assert findings.pictures[0].device == torch.device("cpu")
+    assert {image.device for image in findings.rows[0]} == {torch.device("cpu")}
     assert findings.report.summary["heads"] == 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor
 from triptych.avatars.sets.true_heads import AvatarHeads, TrueHeads, unseen_cameras
 from triptych.camera import Camera
 from triptych.errors import UserError, check_whole
-from triptych.export.sheets import save_image_rows
 from triptych.metrics.image_metrics import iou, psnr
 from triptych.metrics.metric_networks import load_style_networks
 from triptych.metrics.perceptual import PerceptualDistance
@@ -20,9 +19,9 @@ from triptych.metrics.reprojection import PosedViews, view_consistency_error
 from triptych.portrait import View
 from triptych.progress import Step, no_progress
 from triptych.render.rays import camera_rays
-from triptych.runs import console
+from triptych.runs.evaluation import Findings, evaluate_heads
 from triptych.runs.record import model_record
-from triptych.runs.report_file import CPU, Cell, Report, Table, mean, publish, report_folder
+from triptych.runs.report_file import CPU, Cell, Report, Table, mean
 from triptych.seeds import check_seeds_from
 from triptych.systems.compose.locality import mask_of_regions, swap_locality, widened
 from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
@@ -61,20 +60,6 @@ class ComposeSettings:
         check_seeds_from("first_seed", self.first_seed, self.count + 1)
 
 
-@dataclass
-class ComposeFindings:
-    """The report and what its sheet shows.
-
-    Attributes:
-        report: Figures.
-        pictures: For each pictured head a row of pictures [3, h, h]: true ones where they are
-            known, composed ones, their regions, and the head with each region from the next seed.
-    """
-
-    report: Report
-    pictures: list[list[Tensor]] = field(default_factory=list)
-
-
 def evaluate_compose(
     model: str,
     settings: ComposeSettings,
@@ -100,21 +85,19 @@ def evaluate_compose(
     Raises:
         UserError: The model or the asset pack is missing, or the folder holds such a report.
     """
-    with report_folder(out, "compose", overwrite=overwrite):
+
+    def measure(step: Step) -> Findings:
         pipeline = ComposePipeline.from_pretrained(model, device=device)
         networks = load_style_networks(device)
         heads: TrueHeads | None = None
         if pipeline.generator.config.latent_kind == "attributes":
             heads = AvatarHeads(pack, device=device)
         models = {model: model_record(model, "region-generator")["sha256"], **networks.hashes}
-        with console.progress("heads", settings.count) as step:
-            findings = measure_compose(
-                pipeline, heads, networks.distance, settings, models=models, step=step
-            )
-        first = settings.first_seed
-        labels = [f"seed {first + index}" for index in range(len(findings.pictures))]
-        save_image_rows(out / "compose.png", findings.pictures, labels)
-        publish(findings.report, out, device)
+        return measure_compose(
+            pipeline, heads, networks.distance, settings, models=models, step=step
+        )
+
+    evaluate_heads("compose", settings.count, measure, out, device=device, overwrite=overwrite)
 
 
 @torch.no_grad()
@@ -126,8 +109,11 @@ def measure_compose(
     *,
     models: dict[str, str] | None = None,
     step: Step = no_progress,
-) -> ComposeFindings:
+) -> Findings:
     """Measure a pipeline.
+
+    On the sheet, each pictured head has a row: true pictures where they are known, composed ones,
+    their regions, and the head with each region from the next seed.
 
     Args:
         pipeline: Makes the heads.
@@ -148,7 +134,8 @@ def measure_compose(
         if index < settings.pictured:
             pictures.append(row)
         step()
-    return ComposeFindings(measured.report(settings, models or {}), pictures)
+    labels = [f"seed {settings.first_seed + index}" for index in range(len(pictures))]
+    return Findings(measured.report(settings, models or {}), pictures, labels)
 
 
 class _Measured:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from triptych.avatars.sets.true_heads import AvatarHeads, TrueHeads, TrueViews, unseen_cameras
 from triptych.errors import UserError
-from triptych.export.sheets import save_image_rows
 from triptych.metrics.detail import DETAIL_MEASURES, DETAIL_SIZE, detail_figures
 from triptych.metrics.identity import IdentityFeatures, identity_similarity
 from triptych.metrics.image_metrics import iou, masked_psnr, psnr
@@ -20,18 +18,10 @@ from triptych.metrics.perceptual import PerceptualDistance
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.portrait import TriPlanePortrait, View
 from triptych.progress import Step, no_progress
-from triptych.runs import console
 from triptych.runs.detail_table import DETAIL_NOTE, DETAIL_TABLE, detail_table
+from triptych.runs.evaluation import Findings, evaluate_heads
 from triptych.runs.record import model_record
-from triptych.runs.report_file import (
-    CPU,
-    Cell,
-    Report,
-    Table,
-    mean,
-    publish,
-    report_folder,
-)
+from triptych.runs.report_file import CPU, Cell, Report, Table, mean
 from triptych.seeds import check_seeds_from
 from triptych.training.fitted_heads import FittedHeads
 from triptych.weights import load_generator
@@ -106,46 +96,21 @@ def evaluate_prior(
     Raises:
         UserError: The model or the asset pack is missing, or the folder holds such a report.
     """
-    with report_folder(out, "prior", overwrite=overwrite):
+
+    def measure(step: Step) -> Findings:
         networks, heads = load_style_networks(device), AvatarHeads(pack, device=device)
-        generator = load_generator(model, device)
-        fitted = FittedHeads(heads) if settings.refine else None
-        with console.progress("heads", settings.count) as step:
-            findings = measure_prior(
-                generator,
-                heads,
-                networks.distance,
-                networks.identity,
-                settings,
-                fitted=fitted,
-                models={model: model_record(model, "generator")["sha256"], **networks.hashes},
-                step=step,
-            )
-        save_prior_sheet(out / "prior.png", findings.pictures, settings.first_seed)
-        publish(findings.report, out, device)
+        return measure_prior(
+            load_generator(model, device),
+            heads,
+            networks.distance,
+            networks.identity,
+            settings,
+            fitted=FittedHeads(heads) if settings.refine else None,
+            models={model: model_record(model, "generator")["sha256"], **networks.hashes},
+            step=step,
+        )
 
-
-def save_prior_sheet(path: Path, pairs: Sequence[Tensor], first_seed: int) -> None:
-    """Save heads [2, v, 3, h, h]: in each row the renders, then the generator's images."""
-    labels = [
-        f"seed {first_seed + index}: {len(pair[0])} renders, then the generator's pictures"
-        for index, pair in enumerate(pairs)
-    ]
-    save_image_rows(path, [[*pair[0], *pair[1]] for pair in pairs], labels)
-
-
-@dataclass
-class PriorFindings:
-    """The report and what its sheet shows.
-
-    Attributes:
-        report: Figures.
-        pictures: For each pictured head its renders and, in the same order, the generator's
-            pictures, [2, v, 3, h, h].
-    """
-
-    report: Report
-    pictures: list[Tensor] = field(default_factory=list)
+    evaluate_heads("prior", settings.count, measure, out, device=device, overwrite=overwrite)
 
 
 @torch.no_grad()
@@ -159,7 +124,7 @@ def measure_prior(
     fitted: FittedHeads | None = None,
     models: dict[str, str] | None = None,
     step: Step = no_progress,
-) -> PriorFindings:
+) -> Findings:
     """Compare a generator with the true renders of unseen heads.
 
     Args:
@@ -175,7 +140,7 @@ def measure_prior(
     figures: dict[str, list[float]] = {}
     detail: dict[str, list[float]] = {name: [] for name in DETAIL_MEASURES}
     by_region: dict[str, list[float]] = {name: [] for name in REGION_NAMES}
-    pictures: list[Tensor] = []
+    pictures: list[list[Tensor]] = []
     for index in range(settings.count):
         seed = settings.first_seed + index
         camera = unseen_cameras(seed, settings.views, settings.yaw_range, settings.pitch_range)
@@ -197,9 +162,14 @@ def measure_prior(
         for name, values in detail_figures(shown, sharp.image, sharp.regions, distance).items():
             detail[name].extend(values.tolist())
         if index < settings.pictured:
-            pictures.append(torch.stack([true.image, pred.image]).cpu())
+            pictures.append([*true.image.cpu(), *pred.image.cpu()])
         step()
-    return PriorFindings(_report(figures, by_region, detail, settings, models or {}), pictures)
+    labels = [
+        f"seed {settings.first_seed + index}: {settings.views} renders, then the prior's pictures"
+        for index in range(len(pictures))
+    ]
+    report = _report(figures, by_region, detail, settings, models or {})
+    return Findings(report, pictures, labels)
 
 
 def portrait_of(

@@ -66,11 +66,13 @@ def fit_portrait(
     avatar, photo = shape.avatar, colours.photo
     device = avatar.planes.device
     rng = torch.Generator().manual_seed(settings.seed)
+    surface = surface_points(colours, np.random.default_rng(settings.seed)).to(device)
+    seen = photo_points(colours).to(device)
     targets = FitTargets(
         shape.solid,
         DensityTarget(shape.solid.density, shape.solid.box_size, device),
-        surface_points(colours, np.random.default_rng(settings.seed)).to(device),
-        photo_points(colours).to(device),
+        surface,
+        seen if len(seen.points) else surface,  # a person too thin to have an inside
     )
     levels = PlaneLevels(avatar, settings)
     step = count_steps(progress, SPACE, settings.space.steps)

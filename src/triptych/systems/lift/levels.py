@@ -15,8 +15,9 @@ from triptych.camera import Camera
 from triptych.fields.triplane import TriPlaneField
 from triptych.portrait import TriPlanePortrait
 from triptych.systems.lift.settings import LiftSettings
+from triptych.training.damping import damped_epsilon
 
-_BETAS, _EPSILON = (0.9, 0.99), 1e-8
+_BETAS = (0.9, 0.99)
 _FIRST_MEAN = 10  # steps after which the running mean forgets as slowly as is set
 
 
@@ -93,7 +94,9 @@ class PlaneLevels:
         """
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = factor * rate
-            group["eps"] = self._damping(group["params"][0])
+            group["eps"] = damped_epsilon(
+                self._optimiser, group["params"][0], self._settings.damping
+            )
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
@@ -104,19 +107,6 @@ class PlaneLevels:
             keep = min(self._settings.keep, self._steps / (_FIRST_MEAN - 1 + self._steps))
             for mean, tensor in zip(self._mean, self._learning, strict=True):
                 mean.lerp_(tensor, 1 - keep)
-
-    def _damping(self, tensor: Tensor) -> float:
-        """Return Adam's epsilon: a share of the root mean square of a tensor's gradients so far.
-
-        Adam goes a whole step wherever there is any gradient. Places that few points see, or on
-        whose value those points disagree, would be noise.
-        """
-        state = self._optimiser.state.get(tensor)
-        if not state or not self._settings.damping:
-            return _EPSILON
-        unbiased = 1 - _BETAS[1] ** float(state["step"])
-        mean_square = float(state["exp_avg_sq"].mean()) / unbiased
-        return self._settings.damping * math.sqrt(mean_square) + _EPSILON
 
     @torch.no_grad()
     def end(self) -> None:

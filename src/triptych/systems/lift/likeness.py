@@ -48,6 +48,7 @@ class Lifted:
 
     Attributes:
         portrait: The likeness; its default camera is the photo's.
+        avatar: The avatar that it was made of.
         confidence: Where it was seen in the photo.
         report: Settings, camera, figures and times, as JSON values.
         image: The aligned photo [1, 3, s, s] in [-1, 1], or its edit where there is one.
@@ -56,6 +57,7 @@ class Lifted:
     """
 
     portrait: TriPlanePortrait
+    avatar: TriPlanePortrait
     confidence: ConfidenceMap
     report: dict[str, Any]
     image: Tensor

@@ -62,7 +62,8 @@ class Photograph:
         if landmarks is None:
             raise UserError(
                 "no landmarks are found on the face; expected a face that is in view from brow to "
-                "chin and not covered; use another photo"
+                "chin and not covered; use another photo, or triptych invert, which makes an "
+                "avatar of paintings too"
             )
         inside = np.ones(pixels.shape[:2], bool) if inside is None else inside
         person = person_of(foreground[0, 0].detach().cpu().double().numpy())
@@ -93,3 +94,8 @@ class Photograph:
     def image(self) -> Tensor:
         """The picture [1, 3, s, s] in [-1, 1]."""
         return torch.from_numpy(self.colours * 2 - 1).float().permute(2, 0, 1)[None]
+
+    def person_over(self, background: float) -> Tensor:
+        """Return its person over a plain background of that value [1, 3, s, s] in [-1, 1]."""
+        person = torch.from_numpy(self.person)[None, None].float()
+        return self.image * person + background * (1 - person)

@@ -257,7 +257,7 @@ class LiftPipeline:
         with clock("measure"):
             foreground = self.matting.head(image.to(device))
             photo = Photograph.measured(image, camera, foreground, self.landmarks, inside)
-            person = _over_plain(photo, self.generator.config.rendering.background).to(device)
+            person = photo.person_over(self.generator.config.rendering.background).to(device)
         painted = photo
         if style_picture is not None:
             request["style_picture"] = content_hash({"pixels": style_picture})
@@ -269,7 +269,15 @@ class LiftPipeline:
             avatar = kept("avatar", lambda: self._avatar(photo, person, settings, progress))
             avatar = avatar.to(device)
         with clock("shape"), _one_step(progress, SHAPE):
-            shape = shape_of(photo, person, avatar, self.landmarks, self.network, settings.grid)
+            shape = shape_of(
+                photo,
+                person,
+                avatar,
+                self.landmarks,
+                self.network,
+                settings.grid,
+                warp=settings.warp,
+            )
         with clock("colours"), _one_step(progress, COLOURS):
             colours = colours_of(shape, painted, person, self.network)
         with clock("fit"):
@@ -293,7 +301,8 @@ class LiftPipeline:
         }
         provenance = provenance_of("lift", **request)
         portrait = dataclasses.replace(portrait, provenance=provenance)
-        return Lifted(portrait, ConfidenceMap(colours), report, painted.image, None, notes)
+        confidence = ConfidenceMap(colours)
+        return Lifted(portrait, avatar, confidence, report, painted.image, None, notes)
 
     def _avatar(
         self, photo: Photograph, person: Tensor, settings: LiftSettings, progress: Progress
@@ -351,11 +360,6 @@ def _same_size(edited: Photo, photo: Photo) -> Photo:
             "the photo's size if it is"
         )
     return edited
-
-
-def _over_plain(photo: Photograph, background: float) -> Tensor:
-    person = torch.from_numpy(photo.person)[None, None].float()
-    return photo.image * person + background * (1 - person)
 
 
 def _area(image: Tensor, size: int) -> Tensor:

@@ -112,6 +112,8 @@ class LiftSettings:
         tune_decoder: Fit the decoder too; frozen, it stays the generator's, and portraits of one
             generator share it.
         decoder_rate: Adam's rate of it.
+        warp: Warp the avatar to the photo's landmarks and outline; off, it is only carved and
+            filled to the outline.
         grid: Densities along each side of the box while the shape is made.
         image_size: Side of the portrait's pictures unless another one is asked for.
         space: The fit in space.
@@ -127,6 +129,7 @@ class LiftSettings:
     keep: float = 0.93
     tune_decoder: bool = False
     decoder_rate: float = 1e-2
+    warp: bool = True
     grid: int = 160
     image_size: int = 256
     space: SpaceSettings = SpaceSettings()

@@ -18,7 +18,7 @@ from triptych.systems.lift.pinhole import FloatArray
 from triptych.systems.lift.regions import region_picture
 from triptych.systems.lift.silhouette import Mask, with_crown
 from triptych.systems.lift.solid import Solid, fitted_to_outline, surface_level, warped_density
-from triptych.systems.lift.warp import WarpToAvatar, filled_front, warp_to_avatar
+from triptych.systems.lift.warp import WarpToAvatar, filled_front, no_warp, warp_to_avatar
 
 LEAST_OVERLAP = 0.85
 """Intersection over union of warped avatar and person below which the person's outline is left."""
@@ -56,6 +56,8 @@ def shape_of(
     finder: LandmarkFinder,
     network: AvatarFeatures,
     resolution: int,
+    *,
+    warp: bool = True,
 ) -> Shape:
     """Warp an avatar to a photo's landmarks and outline.
 
@@ -66,6 +68,7 @@ def shape_of(
         finder: Finds the same landmarks in photo and render.
         network: Reads regions.
         resolution: Densities along each side of the box.
+        warp: Off: carve and fill the avatar as it is.
 
     Raises:
         UserError: No landmarks are found on the avatar.
@@ -97,16 +100,18 @@ def shape_of(
     level = surface_level(avatar)
 
     def solid_of(outline: tuple[FloatArray, FloatArray], known: Mask) -> tuple[Solid, WarpToAvatar]:
-        warp = warp_to_avatar(pinhole, photo.landmarks, landmarks, outline, front)
-        density = warped_density(avatar, warp, resolution)
-        return fitted_to_outline(density, level, avatar.box_size, pinhole, person, known), warp
+        way = no_warp(pinhole, front)
+        if warp:
+            way = warp_to_avatar(pinhole, photo.landmarks, landmarks, outline, front)
+        density = warped_density(avatar, way, resolution)
+        return fitted_to_outline(density, level, avatar.box_size, pinhole, person, known), way
 
-    solid, warp = solid_of((match.target, match.source), known)
-    if solid.overlap >= LEAST_OVERLAP:
-        return Shape(solid, warp, avatar, match, solid.overlap, outline_fits=True)
+    solid, way = solid_of((match.target, match.source), known)
+    if solid.overlap >= LEAST_OVERLAP or not warp:
+        return Shape(solid, way, avatar, match, solid.overlap, outline_fits=True)
     overlap, nothing = solid.overlap, np.empty((0, 2))
-    solid, warp = solid_of((nothing, nothing), np.zeros_like(known))
-    return Shape(solid, warp, avatar, match, overlap, outline_fits=False)
+    solid, way = solid_of((nothing, nothing), np.zeros_like(known))
+    return Shape(solid, way, avatar, match, overlap, outline_fits=False)
 
 
 def _regions(network: AvatarFeatures, image: Tensor) -> FloatArray:

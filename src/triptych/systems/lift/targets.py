@@ -22,6 +22,8 @@ _BACK_COUNTS = 0.35  # triangles that face away from the front, of their area
 _TURNED_AWAY = -0.3
 _LARGEST = 40.0  # raw densities beyond it count as this
 _INNERMOST = 4.0  # pixels of 512 inside the outline from which pixels of the photo count
+_MARGIN_OF_COLOURS = 0.02  # from black and white, where the decoder's sigmoid is flat: planes would
+# differ there without a difference in colour, and show it as blotches once the head is stylised
 _FRONT_YAW, _FRONT_PITCH, _SIDE_PITCH = 42.0, (-18.0, 20.0), (-12.0, 15.0)  # degrees
 
 
@@ -156,7 +158,7 @@ def view_targets(
     around = functional.max_pool2d(alphas[:, None], 9, 1, 4)[:, 0].flatten(1) > 0
     return ViewTargets(
         cameras,
-        torch.from_numpy(np.stack(images)).float().flatten(1, 2) * 2 - 1,
+        _within_reach(torch.from_numpy(np.stack(images)).float()).flatten(1, 2) * 2 - 1,
         alphas.flatten(1),
         torch.from_numpy(np.stack([distance for *_, distance in drawn])).float().flatten(1),
         tuple(pixels.nonzero()[:, 0] for pixels in around),
@@ -218,4 +220,8 @@ def _point_targets(points: FloatArray, inwards: FloatArray, colours: FloatArray)
         torch.from_numpy(np.ascontiguousarray(array)).float()
         for array in (points, inwards, colours)
     )
-    return PointTargets(place, direction, colour * 2 - 1)
+    return PointTargets(place, direction, _within_reach(colour) * 2 - 1)
+
+
+def _within_reach(colours: Tensor) -> Tensor:
+    return colours.clamp(_MARGIN_OF_COLOURS, 1 - _MARGIN_OF_COLOURS)

@@ -90,6 +90,11 @@ def warp_to_avatar(
     return WarpToAvatar(pinhole, moves.reshape(_NODES, _NODES, 2), depths, front)
 
 
+def no_warp(pinhole: Pinhole, front: FloatArray) -> WarpToAvatar:
+    """Return the warp that leaves all points where they are; see `warp_to_avatar`."""
+    return WarpToAvatar(pinhole, np.zeros((_NODES, _NODES, 2)), np.zeros((_NODES, _NODES)), front)
+
+
 def filled_front(depth: FloatArray, alpha: FloatArray) -> FloatArray:
     """Return the depth of a head's front [s, s]; beside the head, that of its nearest pixel."""
     unseen = ~((alpha > 0.9) & np.isfinite(depth))

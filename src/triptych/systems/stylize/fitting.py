@@ -6,22 +6,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from triptych.errors import UserError, shown
-from triptych.fields.base import Field
 from triptych.fields.triplane import TriPlaneField
 from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import resize_bilinear
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import Progress
 from triptych.render.empty_space import EmptySpace
+from triptych.systems.stylize.density_roughness import density_roughness, points_in_box
 from triptych.systems.stylize.rendered_batch import RenderedBatch, SurfaceMemory, ViewRenderer
 from triptych.systems.stylize.settings import StylizeSettings
 from triptych.systems.stylize.views import EditedViews
+from triptych.training.damping import damped_epsilon
 from triptych.training.schedules import frozen_copy, update_average, warmup_cosine
 from triptych.weights.safetensors_file import FileHeader, load_tensors, save_tensors
 
@@ -31,7 +32,6 @@ _HELD_OUT_AT_ONCE = 4
 _LOWEST_RATE = 0.1
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
-Perturbation = Literal["relative", "additive"]
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Fitting:
         self.parameters = [p for p in source.parameters() if p.requires_grad]
         # Adam's moments are written as floats: torch refuses (0, 0.99).
         self.optimiser = torch.optim.Adam(
-            self.parameters, lr=settings.learning_rate, betas=settings.betas
+            self._groups(), lr=settings.learning_rate, betas=settings.betas
         )
         self.renderer = ViewRenderer(portrait, views, settings)
         self.surface = SurfaceMemory(views.originals.depth, views.originals.alpha)
@@ -179,6 +179,8 @@ class Fitting:
     def advance(self) -> None:
         """Do one step, and validate when it is time."""
         self._set_rate()
+        if self.settings.use_i2t == "levels" and self.step % self.settings.evaluate_every == 0:
+            self._find_loose_parts()
         self.optimiser.zero_grad(set_to_none=True)
         self._add_gradients()
         nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip)
@@ -212,6 +214,12 @@ class Fitting:
             return torch.zeros_like(planes)
         return planes - self._answer(self.averaged, self.views.originals.images[:1])
 
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return what Adam has one rate and one epsilon for: levels are damped one by one."""
+        if self.settings.use_i2t == "levels":
+            return [{"params": [level]} for level in self.parameters]
+        return [{"params": self.parameters}]
+
     def _set_rate(self) -> None:
         settings = self.settings
         rate = settings.learning_rate * warmup_cosine(
@@ -222,6 +230,8 @@ class Fitting:
         )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+            if settings.use_i2t == "levels":
+                group["eps"] = damped_epsilon(self.optimiser, group["params"][0], settings.damping)
 
     def _add_gradients(self) -> None:
         """Differentiate L_total = rec_weight * L_rec + density_weight * L_dr (Eq. 7).
@@ -279,6 +289,12 @@ class Fitting:
         head, margin = self.portrait, settings.background_margin * pixel
         return EmptySpace.round_head(head.occupancy, head.config.rendering, margin)
 
+    @torch.no_grad()
+    def _find_loose_parts(self) -> None:
+        """Look for specks, which levels can make beside a head and a network hardly does."""
+        if self.empty_space is not None and self.step > 0:
+            self.empty_space.find_loose(self._field(self._planes(self.source)))
+
     def _field(self, planes: Tensor) -> TriPlaneField:
         return replace(self.portrait.field, planes=planes)
 
@@ -316,6 +332,8 @@ class Fitting:
         }
         if self.best is not None:
             tensors["best"] = self.best
+        if self.empty_space is not None and len(self.empty_space.loose):
+            tensors["loose"] = self.empty_space.loose
         save_tensors(path, tensors, FileHeader("StylizeFitting", {"step": self.step}))
 
     def restore(self, path: Path) -> None:
@@ -340,36 +358,9 @@ class Fitting:
             ValidationMetrics(int(row[0]), *map(float, row[1:])) for row in tensors["curve"]
         ]
         self.best = tensors.get("best")
+        if self.empty_space is not None and "loose" in tensors:
+            self.empty_space.loose = tensors["loose"].to(self.empty_space.places)
         self.step = int(header.config["step"])
-
-
-def density_roughness(
-    field: Field, points: Tensor, delta: Tensor, perturbation: Perturbation = "relative"
-) -> Tensor:
-    """Return how much the raw density changes when points move a little.
-
-    Args:
-        field: Field to query.
-        points: World points [b, n, 3].
-        delta: Small draws [b, n, 3].
-        perturbation: "relative": x moves by delta * x (the paper); "additive": by delta (EG3D).
-
-    Returns:
-        Mean absolute change, a scalar.
-
-    Reference:
-        FF3D, Eq. 6: L_dr = | sigma(x) - sigma(x + delta * x) |_1.
-    """
-    moved = points + (delta * points if perturbation == "relative" else delta)
-    # One query for both sets: the planes are then read once.
-    both = field.query(torch.cat([points, moved], 1)).geometry.float()
-    here, there = both.chunk(2, dim=1)
-    return (here - there).abs().mean()
-
-
-def points_in_box(count: int, box_size: float, generator: torch.Generator) -> Tensor:
-    """Draw points [1, count, 3] evenly from the cube of a field."""
-    return (torch.rand(1, count, 3, generator=generator) - 0.5) * box_size
 
 
 def _checks_since_best(curve: list[ValidationMetrics]) -> int:

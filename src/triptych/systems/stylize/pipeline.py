@@ -194,11 +194,12 @@ class StylizePipeline:
         """
         edit = prompt if isinstance(prompt, EditRequest) else EditRequest(prompt, seed)
         settings = preset(quality) if settings is None else settings
-        settings, progress = self._possible(settings), progress or no_progress
+        progress = progress or no_progress
         self.editor.check(edit)
         started, seconds = time.monotonic(), dict[str, float]()
         original = self.subject(identity)
         self._check_planes(original)
+        settings = self._possible(settings, original)
         request = self._request(edit, identity, settings)
         with work_folder(work_dir) as folder:
             resume = claim(folder, request)
@@ -272,7 +273,12 @@ class StylizePipeline:
             tensors, header = load_tensors(finished, "FittedPlanes")
             return tensors["planes"], header.config
         source = trainable_plane_source(
-            settings.use_i2t, self.image_to_triplane, self.generator, original.ws, seed
+            settings.use_i2t,
+            self.image_to_triplane,
+            self.generator,
+            original.ws,
+            seed,
+            original.planes,
         )
         result = fit(
             source,
@@ -305,9 +311,13 @@ class StylizePipeline:
         ws = self.generator.mapping(self.generator.latent(identity))
         return TriPlanePortrait.from_generator(self.generator, ws, provenance=provenance)
 
-    def _possible(self, settings: StylizeSettings) -> StylizeSettings:
-        if self.image_to_triplane is None:
+    def _possible(self, settings: StylizeSettings, head: TriPlanePortrait) -> StylizeSettings:
+        """Return the settings with a source of planes that there is for a head."""
+        network, side = self.image_to_triplane, head.planes.shape[-1]
+        if network is None:
             return dataclasses.replace(settings, use_i2t="none")
+        if settings.use_i2t == "full" and side > network.config.plane_size:
+            return settings.with_levels()
         return settings
 
     def _check_planes(self, portrait: TriPlanePortrait) -> None:

@@ -12,7 +12,7 @@ from triptych.config import check_fields, from_dict, to_dict
 from triptych.errors import UserError, check_choice
 
 Quality = Literal["draft", "standard", "high"]
-PlaneSource = Literal["full", "vector", "no_pretraining", "none"]
+PlaneSource = Literal["full", "vector", "no_pretraining", "none", "levels"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class StylizeSettings:
         image_size: Side of the views in pixels; the head's own size when None.
         use_i2t: "full": the paper's network; "vector": its code averaged over positions;
             "no_pretraining": fresh weights; "none": the frozen generator with two trainable
-            modulation layers. The last three are the paper's ablation (Table 2).
+            modulation layers. These three are the paper's ablation (Table 2). "levels": ours, the
+            planes themselves at several sizes, see `plane_source.PlaneLevels`; heads whose planes
+            are finer than the network's (`triptych lift`) take it for "full".
         steps: Largest number of optimiser steps; not stated in the paper.
         batch_views: Views per step; not stated in the paper.
         learning_rate: Adam's rate after warm-up; the paper's is 2e-3 with equalised layers.
@@ -61,6 +63,8 @@ class StylizeSettings:
         patience: Validations without improvement after which the fitting stops.
         warmup_steps: Steps of linear warm-up.
         gradient_clip: Largest gradient norm.
+        damping: Adam's epsilon with "levels", in root mean squares of each level's gradients:
+            places that few rays meet, or on which they disagree, would be noise without it.
         ema_decay: Decay of the weight average that makes the result.
         anchor: "head": the difference between the unedited head's planes, which are known, and
             those of the untuned source is added to every answer of "full", "vector" and "none", so
@@ -107,6 +111,7 @@ class StylizeSettings:
     patience: int = 6
     warmup_steps: int = 20
     gradient_clip: float = 1.0
+    damping: float = 1.0
     ema_decay: float = 0.995
     anchor: Literal["head", "none"] = "head"
     plain_background: bool = True
@@ -145,6 +150,7 @@ class StylizeSettings:
             num_spread=(1, 1000),
             num_guided=(0, 1000),
             guided_deviation=(0, 10),
+            damping=(0, 100),
             ema_decay=(0, 1),
             evaluate_every=(1, 1_000_000),
             patience=(1, 1_000_000),
@@ -156,6 +162,10 @@ class StylizeSettings:
     def num_views(self) -> int:
         """Views to edit: the grid and the exact front."""
         return self.num_yaw * self.num_pitch + 1
+
+    def with_levels(self) -> StylizeSettings:
+        """Return settings for levels instead of a network: half the steps are enough."""
+        return dataclasses.replace(self, use_i2t="levels", steps=max(1, self.steps // 2))
 
     def for_finer_rays(self, factor: int) -> StylizeSettings:
         """Return settings for a head with more rays along a side than the prior has.

@@ -98,7 +98,7 @@ def test_figures_of_heads_that_are_the_truth(pipeline):
     assert set(swapped) <= set(AVATAR_ORDER[1:])
     assert dict(tables["One region alone"].rows)["true"] < 0.5
     # truth, head, regions, and a swap of each of eight regions
-    assert [picture.shape for picture in findings.pictures[0]] == [(3, SIZE, SIZE)] * 11
+    assert [picture.shape for picture in findings.rows[0]] == [(3, SIZE, SIZE)] * 11
 
 
 def test_models_of_normal_latents_are_measured_without_truth():

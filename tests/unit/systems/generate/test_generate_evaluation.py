@@ -98,7 +98,9 @@ def test_figures_of_known_differences() -> None:
     detail = {row[0]: row[1:] for row in findings.report.tables["Detail at 256 pixels"].rows}
     assert detail["hair"][0] == pytest.approx(0.5)
     assert detail["ears"] == (None, None)
-    assert [tuple(picture.shape) for picture in findings.pictures] == [(2, 2, 3, SIZE, SIZE)] * 2
+    assert [[tuple(picture.shape) for picture in row] for row in findings.rows] == [
+        [(3, SIZE, SIZE)] * 4
+    ] * 2
 
 
 def test_cameras_start_in_front_and_depend_on_the_seed_only() -> None:

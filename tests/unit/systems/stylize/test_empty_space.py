@@ -76,6 +76,32 @@ def test_matter_can_be_descended(empty_space):
     assert empty_space.occupied(lower, points) < before
 
 
+class BallAndSpeck:
+    """A ball of raw density, and a small one beside it."""
+
+    def __init__(self, box_size, limit):
+        self.box_size, self._limit = box_size, limit
+
+    def geometry(self, points):
+        speck = torch.tensor([0.4, 0.1, -0.2])
+        within = (points.norm(dim=-1) < 0.2) | ((points - speck).norm(dim=-1) < 0.02)
+        return self._limit + torch.where(within, 1.0, -1.0)[..., None]
+
+
+def test_half_the_draws_are_round_what_hangs_loose(ball):
+    space = EmptySpace(ball.occupancy, ball.config.rendering, MARGIN)
+    before = space.draw(100, torch.Generator().manual_seed(0))
+    space.find_loose(BallAndSpeck(ball.box_size, space.limit))
+    assert len(space.loose) > 4
+    speck = torch.tensor([0.4, 0.1, -0.2])
+    assert (space.loose - speck).norm(dim=1).max() < 0.02
+    points = space.draw(100, torch.Generator().manual_seed(0))
+    assert points.shape == (1, 100, 3)
+    assert ((points[0] - speck).norm(dim=1) < 0.07).sum() >= 50
+    space.loose = space.loose[:0]
+    assert torch.equal(space.draw(100, torch.Generator().manual_seed(0)), before)
+
+
 @pytest.mark.parametrize("changes", [{"empty_weight": 0.0}, {"background_margin": None}])
 def test_published_fitting_has_no_such_term(changes, pipeline, editor, settings, tmp_path):
     settings = dataclasses.replace(settings, **changes)

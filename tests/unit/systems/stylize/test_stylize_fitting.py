@@ -16,7 +16,11 @@ from triptych.ops.resize import resize_bilinear
 from triptych.portrait import TriPlanePortrait
 from triptych.progress import no_progress
 from triptych.systems.stylize.fitting import Fitting, fit, split_views
-from triptych.systems.stylize.plane_source import ModulatedGenerator, trainable_plane_source
+from triptych.systems.stylize.plane_source import (
+    ModulatedGenerator,
+    PlaneLevels,
+    trainable_plane_source,
+)
 from triptych.systems.stylize.rendered_batch import SurfaceMemory, ViewRenderer
 from triptych.systems.stylize.views import EditedViews, edit_views, render_originals
 from triptych.weights.safetensors_file import FileHeader, save_tensors
@@ -123,6 +127,22 @@ def test_modulated_generator_starts_as_the_generator(head, pipeline):
     torch.testing.assert_close(source(torch.zeros(1, 3, 32, 32)), head.planes)
     names = {name for name, _ in source.named_parameters()}
     assert names == {"style_scale", "style_shift", "plane_scale", "plane_shift"}
+
+
+def test_levels_add_up_to_planes_of_the_heads_size():
+    levels = PlaneLevels(torch.zeros(1, 3, 2, 16, 16))
+    assert [tuple(level.shape) for level in levels.levels] == [
+        (3, 2, side, side) for side in (2, 4, 8, 16)
+    ]
+    image = torch.zeros(1, 3, 32, 32)
+    assert not levels(image).any(), "the fitting starts at the head itself"
+    with torch.no_grad():
+        levels.levels[0].fill_(1e-3)
+        levels.levels[3][0, 0, 5, 6] = 1e-3
+    planes = levels(image)
+    assert planes.shape == (1, 3, 2, 16, 16)
+    torch.testing.assert_close(planes[0, 1, 1], torch.full((16, 16), 2.4))
+    assert planes[0, 0, 0, 5, 6].item() == pytest.approx(3.2)
 
 
 def test_fresh_network_has_neither_weights_nor_statistics_of_the_prior(head, pipeline):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from triptych.fields.base import FieldSample
-from triptych.systems.stylize.fitting import density_roughness, points_in_box
+from triptych.systems.stylize.density_roughness import density_roughness, points_in_box
 
 
 @dataclass(frozen=True)

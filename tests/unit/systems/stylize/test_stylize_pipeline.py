@@ -151,7 +151,7 @@ def test_portrait_of_another_prior_is_refused(pipeline, settings):
 
 def test_head_with_finer_planes_keeps_their_size_and_moves_towards_the_edits(pipeline, settings):
     head = resized_head(pipeline.subject(3), 64)
-    settings = dataclasses.replace(settings, num_yaw=2, num_pitch=3, steps=20)
+    settings = dataclasses.replace(settings, num_yaw=2, num_pitch=3, steps=40)
     result = pipeline("blue", identity=head, settings=settings)
     assert result.portrait.planes.shape == (1, 3, 4, 64, 64)
     assert result.portrait.image_size == result.views.images.shape[-1] == 64

@@ -65,3 +65,8 @@ def test_lengths_in_pixels_grow_with_the_rays_of_a_finer_head():
     assert sized.for_finer_rays(2) is sized
     unbounded = dataclasses.replace(settings, background_margin=None)
     assert unbounded.for_finer_rays(2).background_margin is None
+
+
+def test_levels_take_half_the_steps():
+    levels = StylizeSettings(steps=61).with_levels()
+    assert (levels.use_i2t, levels.steps) == ("levels", 30)

@@ -1,0 +1,1 @@
+"""Likenesses measured: with and without a known answer."""
