@@ -13,7 +13,6 @@ from torch import Tensor
 from triptych.avatars.sets.shards import ORIGINAL, ShardSet
 from triptych.config import check_fields
 from triptych.metrics.image_metrics import psnr
-from triptych.ops.placement import channels_last
 from triptych.systems.edit.encoder_config import avatar_encoder
 from triptych.systems.edit.network import PortraitEncoder, PortraitEncoderConfig
 from triptych.systems.edit.training.avatar_recipe import (
@@ -98,7 +97,7 @@ class AvatarBaseRecipe:
             network = self._new_network()
         else:
             network = load_network(options.start_from, "portrait-encoder")
-        self.network = channels_last(network.to(options.device)).requires_grad_(False)
+        self.network = network.to(options.device).requires_grad_(False)
         self.network.encoder.requires_grad_(True)
         self.modules: Modules = {"network": self.network}
         plan = patch_plan(options.batch, options.views, options.patch, options.face_share)

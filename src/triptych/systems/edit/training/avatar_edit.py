@@ -19,7 +19,6 @@ from triptych.avatars.styles.phrases import sample_phrase
 from triptych.config import check_fields
 from triptych.editors.prompt_encoder import PromptEncoder
 from triptych.metrics.image_metrics import psnr
-from triptych.ops.placement import channels_last
 from triptych.systems.edit.encoder_config import avatar_prompt
 from triptych.systems.edit.network import (
     PortraitEncoder,
@@ -127,7 +126,7 @@ class AvatarEditRecipe:
             network = with_prompts(base, options.text_encoder, self.words.width)
         else:
             network = load_network(options.start_from, "portrait-encoder")
-        self.network = channels_last(network.to(options.device)).requires_grad_(False)
+        self.network = network.to(options.device).requires_grad_(False)
         for part in self._learning():
             part.requires_grad_(True)
         self.modules: Modules = {"network": self.network}
