@@ -70,7 +70,12 @@ def test_every_imported_package_is_declared():
     core = project.partition("dependencies = [")[2].partition("]\n")[0]
     needed = third_party_imports()
     assert {"torch", "numba", "safetensors", "platformdirs"} <= set(needed)
-    sold_as = {"PIL": "pillow", "imageio_ffmpeg": "imageio-ffmpeg", "skimage": "scikit-image"}
+    sold_as = {
+        "PIL": "pillow",
+        "fast_simplification": "fast-simplification",
+        "imageio_ffmpeg": "imageio-ffmpeg",
+        "skimage": "scikit-image",
+    }
     missing = {
         name: file.relative_to(SOURCE).as_posix()
         for name, file in needed.items()

@@ -134,6 +134,9 @@ def test_export_writes_mesh_and_video(run, portrait_file, tmp_path):
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     assert outcome.out == "a.ply\na.mp4\n"
+    plain = ("--resolution", "32", "--texture", "0")
+    assert run("export", portrait_file, "--mesh", "a.glb", *plain).code == 0
+    assert trimesh.load(tmp_path / "a.glb", force="mesh").is_watertight
     assert trimesh.load(tmp_path / "a.ply", force="mesh").is_watertight
     with imageio.get_reader(tmp_path / "a.mp4") as reader:
         assert reader.count_frames() == 3
@@ -211,6 +214,7 @@ MISTAKES = [
     ("export {portrait} --mesh a.stl", "expected .glb or .ply or .obj"),
     ("export {portrait} --video a.avi", "expected .mp4"),
     ("export {portrait} --mesh a.glb --resolution 5", "--resolution: got 5"),
+    ("export {portrait} --mesh a.glb --texture 5", "--texture: got 5"),
     ("export {portrait} --video a.mp4 --frames 0", "--frames: got 0"),
     ("export {portrait} --video a.mp4 --size 1", "--size: got 1"),
     ("generate --out {model} --model {model}", "is a file"),
@@ -241,10 +245,11 @@ def test_any_kind_of_portrait_is_rendered_and_exported(run, tmp_path):
     assert "exact path" in rendered.err
     exported = run(
         "export", "balls.safetensors", "--mesh", "a.glb", "--video", "a.mp4",
-        "--resolution", "32", "--frames", "2", "--size", "32",
+        "--resolution", "32", "--frames", "2", "--size", "32", "--texture", "64",
     )  # fmt: skip
     assert exported.code == 0, exported.err
-    assert trimesh.load(tmp_path / "a.glb", force="mesh").is_watertight
+    textured = trimesh.load(tmp_path / "a.glb", force="mesh")
+    assert textured.visual.material.baseColorTexture.size == (64, 64)
     refused = run("export", "balls.safetensors", "--html", "b.html", "--mesh", "b.glb")
     assert refused.code == 2
     assert "a page renders tri-planes: got a TwoBallsPortrait" in refused.complaint

@@ -23,11 +23,13 @@ class Export:
     html: MaybePath = None
     """Page to write (.html): one file that renders the portrait live in any browser with WebGL2."""
     mesh: MaybePath = None
-    """Mesh to write: .glb, .ply or .obj; y up, with vertex colours."""
+    """Mesh to write, y up: .glb with a texture, or .ply or .obj with vertex colours."""
     video: MaybePath = None
     """Video to write (.mp4): the head turns from side to side."""
     resolution: int = 160
     """Samples along each side of the mesh's grid, 16 to 512; time grows with its cube."""
+    texture: int = 1024
+    """Side of a .glb mesh's texture, 64 to 4096; 0 writes vertex colours and all triangles."""
     frames: int = 60
     """Frames of the video, 1 to 10000, at 30 per second."""
     size: MaybeInt = None
@@ -45,6 +47,8 @@ class Export:
             )
         check_range("--resolution", self.resolution, 16, 512)
         check_range("--frames", self.frames, 1, 10_000)
+        if self.texture:
+            check_range("--texture", self.texture, 64, 4096)
         if self.size is not None:
             check_range("--size", self.size, 16, 2048)
         if self.html is not None:
@@ -56,6 +60,7 @@ class Export:
         from triptych.export.h264 import find_ffmpeg
         from triptych.export.html.page import save_page
         from triptych.export.mesh import portrait_mesh, save_mesh
+        from triptych.export.texture import save_textured_mesh, textured_mesh
         from triptych.export.video import save_turntable
         from triptych.portrait import Portrait
         from triptych.runs.device import choose_device
@@ -67,7 +72,13 @@ class Export:
             save_page(self.html, portrait)
             console.result(str(self.html))
         if self.mesh is not None:
-            save_mesh(self.mesh, portrait_mesh(portrait, resolution=self.resolution))
+            if self.texture and self.mesh.suffix.lower() == ".glb":
+                mesh = textured_mesh(
+                    portrait, resolution=self.resolution, texture_size=self.texture
+                )
+                save_textured_mesh(self.mesh, mesh)
+            else:
+                save_mesh(self.mesh, portrait_mesh(portrait, resolution=self.resolution))
             console.result(str(self.mesh))
         if self.video is not None:
             with console.progress("video frames", self.frames) as step:

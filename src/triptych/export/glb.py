@@ -1,11 +1,13 @@
-"""Binary glTF 2.0 files of one vertex-coloured mesh, in one node or in several.
+"""Binary glTF 2.0 files of one coloured or textured mesh, in one node or in several.
 
-Written here because colours in glTF are linear light: eight bits of it, which is what mesh
-libraries write, would show steps in dark hair.
+Written here because vertex colours in glTF are linear light: eight bits of it, which is what mesh
+libraries write, would show steps in dark hair. A file has vertex colours or a texture, never both:
+the standard multiplies the two.
 """
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import struct
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from triptych.arguments import checked
 from triptych.files import atomic_write
@@ -25,8 +28,7 @@ _VERTEX_DATA, _INDEX_DATA = 34962, 34963
 _MAGIC, _VERSION = 0x46546C67, 2
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 
-_ATTRIBUTES = {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2}
-_UNLIT = {
+_UNLIT: dict[str, Any] = {
     "name": "as rendered",
     "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0},
     "extensions": {"KHR_materials_unlit": {}},
@@ -44,7 +46,7 @@ def save_glb(
     *,
     nodes: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a mesh whose colours are shown as they are, without lighting.
+    """Write a mesh whose vertex colours are shown as they are, without lighting.
 
     Args:
         path: File to be.
@@ -56,33 +58,100 @@ def save_glb(
         nodes: Triangles of each node by its name, which share the vertices; one node of all by
             default.
     """
-    nodes = nodes or {"portrait": triangles}
     linear = np.ones((len(vertices), 4))
     linear[:, :3] = linear_from_srgb(np.clip(colours, 0.0, 1.0))
-    parts = (
-        _Part(vertices.astype("<f4"), "VEC3", bounded=True),
-        _Part(normals.astype("<f4"), "VEC3"),
-        _Part(linear.astype("<f4"), "VEC4"),
-        *(_Part(some.astype("<u4").reshape(-1), "SCALAR") for some in nodes.values()),
-    )
-    document = {
+    attributes = {
+        "POSITION": _Part(vertices.astype("<f4"), "VEC3", bounded=True),
+        "NORMAL": _Part(normals.astype("<f4"), "VEC3"),
+        "COLOR_0": _Part(linear.astype("<f4"), "VEC4"),
+    }
+    _save(path, attributes, nodes or {"portrait": triangles}, extras)
+
+
+@checked
+def save_textured_glb(
+    path: str | Path,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    normals: np.ndarray,
+    uv: np.ndarray,
+    texture: np.ndarray,
+    *,
+    nodes: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a mesh whose texture is shown as it is, without lighting; the PNG is in the file.
+
+    Args:
+        path: File to be.
+        vertices: See `save_glb`.
+        triangles: See `save_glb`.
+        normals: See `save_glb`.
+        uv: float [v, 2] in [0, 1], u to the right, v down.
+        texture: sRGB uint8 [s, s, 3].
+        nodes: See `save_glb`.
+    """
+    attributes = {
+        "POSITION": _Part(vertices.astype("<f4"), "VEC3", bounded=True),
+        "NORMAL": _Part(normals.astype("<f4"), "VEC3"),
+        "TEXCOORD_0": _Part(uv.astype("<f4"), "VEC2"),
+    }
+    _save(path, attributes, nodes or {"portrait": triangles}, None, texture)
+
+
+def _save(
+    path: str | Path,
+    attributes: Mapping[str, _Part],
+    nodes: Mapping[str, np.ndarray],
+    extras: dict[str, Any] | None,
+    texture: np.ndarray | None = None,
+) -> None:
+    indices = [_Part(some.astype("<u4").reshape(-1), "SCALAR") for some in nodes.values()]
+    parts = [*attributes.values(), *indices]
+    places = {name: place for place, name in enumerate(attributes)}
+    document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "triptych", "extras": extras or {}},
         "extensionsUsed": ["KHR_materials_unlit"],
         "scene": 0,
         "scenes": [{"nodes": list(range(len(nodes)))}],
         "nodes": [{"mesh": index, "name": name} for index, name in enumerate(nodes)],
         "meshes": [
-            {"name": name, "primitives": [_primitive(len(_ATTRIBUTES) + index)]}
+            {
+                "name": name,
+                "primitives": [
+                    {"attributes": places, "indices": len(attributes) + index, "material": 0}
+                ],
+            }
             for index, name in enumerate(nodes)
         ],
         "materials": [_UNLIT],
         **_buffers(parts),
     }
-    _write(path, document, [part.array for part in parts])
+    chunks = [part.array.tobytes() for part in parts]
+    if texture is not None:
+        chunks.append(_png(texture))
+        _add_texture(document, len(chunks[-1]))
+    _write(path, document, chunks)
 
 
-def _primitive(indices: int) -> dict[str, Any]:
-    return {"attributes": _ATTRIBUTES, "indices": indices, "material": 0}
+def _add_texture(document: dict[str, Any], length: int) -> None:
+    """Let a document's material show the PNG of that length that follows its arrays."""
+    (buffer,) = document["buffers"]
+    view = {"buffer": 0, "byteOffset": buffer["byteLength"], "byteLength": length}
+    document["bufferViews"].append(view)
+    buffer["byteLength"] += length
+    index = len(document["bufferViews"]) - 1
+    surface = {**_UNLIT["pbrMetallicRoughness"], "baseColorTexture": {"index": 0}}
+    document["materials"] = [{**_UNLIT, "pbrMetallicRoughness": surface}]
+    document["textures"] = [{"source": 0, "sampler": 0}]
+    document["samplers"] = [{"magFilter": 9729, "minFilter": 9729}]  # linear, without mip maps
+    document["images"] = [{"bufferView": index, "mimeType": "image/png"}]
+
+
+def _png(texture: np.ndarray) -> bytes:
+    """Return a PNG filled up to a multiple of four bytes."""
+    file = io.BytesIO()
+    Image.fromarray(texture).save(file, "PNG")
+    return file.getvalue() + bytes(-file.tell() % 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +193,14 @@ def _buffers(parts: Sequence[_Part]) -> dict[str, Any]:
     }
 
 
-def _write(path: str | Path, document: dict[str, Any], arrays: Sequence[np.ndarray]) -> None:
+def _write(path: str | Path, document: dict[str, Any], chunks: Sequence[bytes]) -> None:
     """Write both chunks behind the header, atomically."""
     text = json.dumps(document).encode()
     text += b" " * (-len(text) % 4)
-    size = sum(array.nbytes for array in arrays)
+    size = sum(map(len, chunks))
     with atomic_write(path) as stream:
         stream.write(struct.pack("<3I", _MAGIC, _VERSION, 12 + 8 + len(text) + 8 + size))
         stream.write(struct.pack("<2I", len(text), _JSON_CHUNK) + text)
         stream.write(struct.pack("<2I", size, _BINARY_CHUNK))
-        for array in arrays:
-            stream.write(array.tobytes())
+        for chunk in chunks:
+            stream.write(chunk)

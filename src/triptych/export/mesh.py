@@ -58,20 +58,28 @@ def portrait_mesh(
     Raises:
         UserError: The resolution is out of range, or the portrait has no surface.
     """
+    vertices, triangles = portrait_surface(portrait, resolution, level)
+    normals = vertex_normals(vertices, triangles)
+    colours = portrait.colours(torch.from_numpy(vertices), torch.from_numpy(normals))
+    pixels = ((colours + 1) / 2).clamp(0, 1).cpu().numpy()
+    regions = region_triangles(portrait, vertices, triangles)
+    return Mesh(vertices, triangles, normals, pixels, regions)
+
+
+def portrait_surface(
+    portrait: Portrait, resolution: int, level: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return vertices float32 [v, 3] and triangles int32 [t, 3]; see `portrait_mesh`."""
     check_whole("mesh resolution", resolution, 16, 512)
     if level is not None:
         check_range("mesh level", level, -_LARGEST_LEVEL, _LARGEST_LEVEL)
     density = portrait.geometry_grid(resolution).cpu().numpy()
     if level is None:
         level = portrait.surface_level()
-    vertices, triangles = closed_surface(density, level, portrait.box_size)
-    normals = vertex_normals(vertices, triangles)
-    colours = portrait.colours(torch.from_numpy(vertices), torch.from_numpy(normals))
-    pixels = ((colours + 1) / 2).clamp(0, 1).cpu().numpy()
-    return Mesh(vertices, triangles, normals, pixels, _by_region(portrait, vertices, triangles))
+    return closed_surface(density, level, portrait.box_size)
 
 
-def _by_region(
+def region_triangles(
     portrait: Portrait, vertices: np.ndarray, triangles: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the triangles of each region: the one with the largest share at their corners."""
