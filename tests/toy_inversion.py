@@ -11,9 +11,9 @@ from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.photos.aligner import PhotoAligner
 from triptych.systems.invert.encoder import PspConfig, PspEncoder, RestyleConfig
-from triptych.systems.invert.head_views import ViewSettings
 from triptych.systems.invert.pipeline import InvertPipeline
 from triptych.systems.invert.settings import CodeSettings, InvertSettings, TuningSettings
+from triptych.training.head_views import ViewSettings
 
 SIZE = 32
 CAMERA = look_at_camera(0.25, 0.1)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from triptych.models.style_strength import StyleStrength
     from triptych.portrait import Portrait, TriPlanePortrait, View
     from triptych.portrait.style_pack import StylePack
+    from triptych.systems.adapt.pipeline import AdaptPipeline
     from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
     from triptych.systems.compose.region_portrait import RegionPortrait
     from triptych.systems.edit.pipeline import Edited, EditPipeline
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME_OF = {
+    "AdaptPipeline": "triptych.systems.adapt.pipeline",
     "Camera": "triptych.camera",
     "ComposePipeline": "triptych.systems.compose.pipeline",
     "Edited": "triptych.systems.edit.pipeline",
@@ -48,6 +50,7 @@ _HOME_OF = {
 }
 
 __all__ = [
+    "AdaptPipeline",
     "Camera",
     "ComposePipeline",
     "EditPipeline",

@@ -32,6 +32,7 @@ VERBS: dict[str, VerbEntry] = {
     "view": VerbEntry("view", "View", "open a portrait in the browser and turn it there"),
     "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
     "invert": VerbEntry("invert", "Invert", "photo -> 3D portrait, with video, mesh and pictures"),
+    "adapt": VerbEntry("adapt", "Adapt", "a few artworks -> a style pack that all heads wear"),
     "lift": VerbEntry("lift", "Lift", "photo -> likeness in 3D, with video, mesh and pictures"),
     "models": VerbEntry(
         "models", "Models", "list embedded and official models with licences and sizes"

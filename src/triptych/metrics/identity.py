@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ _FACE_ROWS = (35 / 256, 223 / 256)
 _FACE_COLUMNS = (32 / 256, 220 / 256)
 
 
+@runtime_checkable
 class IdentityFeatures(Protocol):
     """Embeds images of whole heads; the cosine of two embeddings measures identity similarity."""
 

@@ -55,11 +55,17 @@ class LayerEdit:
     Attributes:
         scale: Factors [b or 1, i] of the layer's styles. A demodulated layer normalises with the
             product.
+        shift: Added to the layer's bias [o]; None for nothing.
         after: Maps the layer's result [b, o, h, w] to what goes on; None leaves it.
     """
 
     scale: Tensor
+    shift: Tensor | None = None
     after: Callable[[Tensor], Tensor] | None = None
+
+    def bias(self, own: Tensor) -> Tensor:
+        """Return a layer's bias [o] with the shift."""
+        return own if self.shift is None else own + self.shift
 
 
 Edits = Mapping[nn.Module, LayerEdit]
@@ -147,7 +153,7 @@ class SynthesisLayer(nn.Module):
         )
         x = bias_act(
             x,
-            self.bias,
+            self.bias if edit is None else edit.bias(self.bias),
             scale=demodulation(self.weight, styles) if demodulates_later else None,
             noise=self.noise(x.shape[0], noise_mode, generator),
             activation="lrelu",
@@ -219,7 +225,8 @@ class ToRGBLayer(nn.Module):
             demodulate=False,
             modulation=self.options.modulation_when(self.training, modulation),
         )
-        x = bias_act(x, self.bias, clamp=self.options.conv_clamp)
+        bias = self.bias if edit is None else edit.bias(self.bias)
+        x = bias_act(x, bias, clamp=self.options.conv_clamp)
         return x if edit is None or edit.after is None else edit.after(x)
 
     def styles(self, w: Tensor) -> Tensor:

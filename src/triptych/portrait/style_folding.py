@@ -15,23 +15,30 @@ from triptych.weights.tensor_fit import unallocated
 
 @torch.no_grad()
 def fold_style(
-    generator: TriPlaneGenerator, factors: Mapping[str, Tensor], config: EG3DConfig
+    generator: TriPlaneGenerator,
+    factors: Mapping[str, Tensor],
+    config: EG3DConfig,
+    shifts: Mapping[str, Tensor] | None = None,
 ) -> TriPlaneGenerator:
     """Return a plain generator whose layers' styles are multiplied by factors.
 
     Styles are linear in a head's code, so the factors are multiplied into the affine maps. Weights
-    are shared with the generator where nothing changes; where a factor is 1, so is every number.
+    are shared with the generator where nothing changes. Where a factor is 1 and a shift 0, numbers
+    are the same.
 
     Args:
         generator: Whose heads; what it has beside a plain generator is left out.
         factors: Factors [i] of every styled layer's input channels, by the layer's name.
         config: Of the result, which may have gains.
+        shifts: Numbers [o] added to the biases of some layers, by the layer's name.
     """
     state = dict(generator.state_dict())
     for place in styled_layers(generator):
         affine, factor = place.layer.affine, factors[place.name]
         state[f"{place.name}.affine.weight"] = affine.weight * factor[:, None]
         state[f"{place.name}.affine.bias"] = affine.bias * factor
+        if shifts and place.name in shifts:
+            state[f"{place.name}.bias"] = place.layer.bias + shifts[place.name]
     plain = unallocated(lambda: TriPlaneGenerator(config))
     plain.load_state_dict({name: state[name] for name in plain.state_dict()}, assign=True)
     return plain.eval().requires_grad_(False)

@@ -27,7 +27,7 @@ from triptych.weights.safetensors_file import (
 )
 from triptych.weights.tensor_range import check_values
 
-_FACTORS, _PREVIEWS = "factors.", "previews"
+_FACTORS, _SHIFTS, _PREVIEWS = "factors.", "shifts.", "previews"
 _LONGEST_NAME = 200
 _MOST_PREVIEWS, _LARGEST_PREVIEW = 64, 512
 
@@ -57,11 +57,13 @@ class StylePack:
     """Factors s_d that a style multiplies into the styles of a generator's layers.
 
     PStyle-3D computes them as affine1(w_style), one affine map per layer. For one style they are
-    one number per channel, which is all that a head needs: a few thousand numbers.
+    one number per channel, which is all that a head needs: a few thousand numbers. Shifts of the
+    layers' biases are ours: they hold what a style has whatever the head is like, such as a colour.
 
     Attributes:
         model: The generator that they belong to.
         factors: Factors [i] of each styled layer's input channels, by the layer's name.
+        shifts: Shifts [o] of layers' biases, by the layer's name; layers may be missing.
         previews: Small pictures [n, h, w, 3] of heads in the style, uint8; n may be 0.
         licence: Terms of the artworks, as their user states them.
         provenance: How the style was made, as JSON values.
@@ -69,6 +71,7 @@ class StylePack:
 
     model: StyledModel
     factors: Mapping[str, Tensor]
+    shifts: Mapping[str, Tensor] = dataclass_field(default_factory=dict)
     previews: Tensor = dataclass_field(
         default_factory=lambda: torch.zeros(0, 1, 1, 3, dtype=torch.uint8)
     )
@@ -92,17 +95,18 @@ class StylePack:
         Raises:
             UserError: The style belongs to another generator.
         """
-        factors = {
-            place.name: strength.blend(place.part, factor)
-            for place, factor in self._fitting(generator, model)
-        }
-        return fold_style(generator, factors, generator.config)
+        factors, shifts = {}, {}
+        for place, factor, shift in self._fitting(generator, model):
+            factors[place.name] = strength.blend(place.part, factor)
+            if shift is not None:
+                shifts[place.name] = strength.of(place.part) * shift
+        return fold_style(generator, factors, generator.config, shifts)
 
     def edits(self, generator: TriPlaneGenerator, model: StyledModel) -> Edits:
         """Return the style as edits of a generator's layers, with gradients; see `folded`."""
         return {
-            place.layer: LayerEdit(factor[None])
-            for place, factor in self._fitting(generator, model)
+            place.layer: LayerEdit(factor[None], shift)
+            for place, factor, shift in self._fitting(generator, model)
         }
 
     def check_model(self, model: StyledModel) -> None:
@@ -119,23 +123,28 @@ class StylePack:
 
     def _fitting(
         self, generator: TriPlaneGenerator, model: StyledModel
-    ) -> list[tuple[StyledLayer, Tensor]]:
+    ) -> list[tuple[StyledLayer, Tensor, Tensor | None]]:
         self.check_model(model)
         places = list(styled_layers(generator))
         widths = {place.name: place.layer.affine.weight.shape[0] for place in places}
+        outputs = {place.name: place.layer.bias.shape[0] for place in places}
         own = {name: len(factor) for name, factor in self.factors.items()}
-        if widths != own:
+        shifted = {name: len(shift) for name, shift in self.shifts.items()}
+        if widths != own or not shifted.items() <= outputs.items():
             raise UserError(
                 f"the style has factors of {len(own)} layers, which are not those of the generator "
                 f"{shown(model.name)}; make the style again"
             )
         device = next(generator.parameters()).device
-        return [(place, self.factors[place.name].to(device)) for place in places]
+        shifts = {name: shift.to(device) for name, shift in self.shifts.items()}
+        return [
+            (place, self.factors[place.name].to(device), shifts.get(place.name)) for place in places
+        ]
 
     def record(self) -> dict[str, Any]:
         """Return what identifies the style, for the provenance of a portrait that wears it."""
         return {
-            "factors_sha256": content_hash(self.factors),
+            "sha256": content_hash(self._numbers()),
             "licence": self.licence,
             "provenance": self.provenance,
         }
@@ -147,14 +156,17 @@ class StylePack:
         Raises:
             UserError: The file cannot be written.
         """
-        tensors = {f"{_FACTORS}{name}": factor for name, factor in self.factors.items()}
         header = FileHeader(
             class_name=type(self).__name__,
             config=to_dict(self.model),
             licence=self.licence,
             provenance=self.provenance,
         )
-        save_tensors(path, {**tensors, _PREVIEWS: self.previews}, header)
+        save_tensors(path, {**self._numbers(), _PREVIEWS: self.previews}, header)
+
+    def _numbers(self) -> dict[str, Tensor]:
+        factors = {f"{_FACTORS}{name}": factor for name, factor in self.factors.items()}
+        return factors | {f"{_SHIFTS}{name}": shift for name, shift in self.shifts.items()}
 
     @classmethod
     @checked
@@ -176,20 +188,25 @@ class StylePack:
         wrong = [
             name
             for name, tensor in tensors.items()
-            if not name.startswith(_FACTORS) or tensor.ndim != 1 or tensor.dtype != torch.float32
+            if not name.startswith((_FACTORS, _SHIFTS))
+            or tensor.ndim != 1
+            or tensor.dtype != torch.float32
         ]
         if wrong or not tensors:
             raise UserError(
-                f"{path}: {shown(wrong[0]) if wrong else 'nothing'} is no factor of a layer; "
-                "expected one number per channel of each"
+                f"{path}: {shown(wrong[0]) if wrong else 'nothing'} is no factor or shift of a "
+                "layer; expected one number per channel of each"
             )
-        factors = {name.removeprefix(_FACTORS): tensor for name, tensor in tensors.items()}
-        return cls(model, factors, previews, header.licence, header.provenance)
+        factors, shifts = (
+            {name.removeprefix(kind): t for name, t in tensors.items() if name.startswith(kind)}
+            for kind in (_FACTORS, _SHIFTS)
+        )
+        return cls(model, factors, shifts, previews, header.licence, header.provenance)
 
 
 @checked
 def mixed(packs: Sequence[tuple[StylePack, float]]) -> StylePack:
-    """Mix styles: each moves every factor away from 1 by its weight.
+    """Mix styles: each moves every factor away from 1, and every bias, by its weight.
 
     Args:
         packs: Styles of one generator with their weights, 0 to 2; weights that add up to 1 keep
@@ -213,9 +230,13 @@ def mixed(packs: Sequence[tuple[StylePack, float]]) -> StylePack:
         + sum((weight * (pack.factors[name] - 1) for pack, weight in packs), torch.zeros(()))
         for name in first.factors
     }
+    shifts: dict[str, Tensor] = {}
+    for pack, weight in packs:
+        for name, shift in pack.shifts.items():
+            shifts[name] = weight * shift + shifts.get(name, torch.zeros(()))
     licences = "; ".join(dict.fromkeys(pack.licence for pack, _ in packs))
     record = {"mixed": [{"weight": weight, **pack.provenance} for pack, weight in packs]}
-    return StylePack(first.model, factors, licence=licences, provenance=record)
+    return StylePack(first.model, factors, shifts, licence=licences, provenance=record)
 
 
 def _are_pictures(tensor: Tensor) -> bool:

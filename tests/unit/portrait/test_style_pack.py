@@ -28,8 +28,12 @@ def pack_of(generator, seed) -> StylePack:
         place.name: 1 + 0.4 * torch.randn(place.layer.affine.weight.shape[0], generator=rng)
         for place in styled_layers(generator)
     }
+    shifts = {
+        place.name: 0.1 * torch.randn(place.layer.bias.shape[0], generator=rng)
+        for place in styled_layers(generator)
+    }
     pictures = torch.randint(0, 256, (2, 8, 8, 3), generator=rng).to(torch.uint8)
-    return StylePack(MODEL, factors, pictures, "public domain", {"artworks": [seed]})
+    return StylePack(MODEL, factors, shifts, pictures, "public domain", {"artworks": [seed]})
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +65,8 @@ def test_a_file_holds_everything(tmp_path, pack):
     assert torch.equal(found.previews, pack.previews)
     assert found.factors.keys() == pack.factors.keys()
     assert all(torch.equal(found.factors[name], factor) for name, factor in pack.factors.items())
+    assert found.shifts.keys() == pack.shifts.keys()
+    assert all(torch.equal(found.shifts[name], shift) for name, shift in pack.shifts.items())
     assert (tmp_path / "style.safetensors").stat().st_size < 100_000
 
 
@@ -69,8 +75,10 @@ def test_another_generator_is_refused_by_both_names(toy_generator, pack):
     with pytest.raises(UserError, match="generator 'toy' .1111.*: got 'somebody else' .2222"):
         pack.folded(toy_generator, other)
     missing = replace(pack, factors=dict(list(pack.factors.items())[1:]))
-    with pytest.raises(UserError, match="not those of the generator 'toy'"):
-        missing.folded(toy_generator, MODEL)
+    longer = replace(pack, shifts={name: torch.zeros(99) for name in pack.shifts})
+    for wrong in (missing, longer):
+        with pytest.raises(UserError, match="not those of the generator 'toy'"):
+            wrong.folded(toy_generator, MODEL)
 
 
 def test_mixing_adds_what_each_style_changes(toy_generator, pack):
@@ -79,6 +87,9 @@ def test_mixing_adds_what_each_style_changes(toy_generator, pack):
     for name, factor in both.factors.items():
         wanted = 1 + 0.25 * (pack.factors[name] - 1) + 0.5 * (other.factors[name] - 1)
         assert (factor - wanted).abs().max() < 1e-6
+    for name, shift in both.shifts.items():
+        wanted = 0.25 * pack.shifts[name] + 0.5 * other.shifts[name]
+        assert (shift - wanted).abs().max() < 1e-6
     assert both.licence == "public domain"
     alone = mixed([(pack, 1.0), (other, 0.0)])
     assert all((alone.factors[k] - f).abs().max() < 1e-6 for k, f in pack.factors.items())

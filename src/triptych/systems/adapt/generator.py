@@ -111,7 +111,8 @@ class StyledGenerator(TriPlaneGenerator):
         self.check_codes(w_style)
         return {
             styled.layer: LayerEdit(
-                self._scale(styled, w_style, strength), self._after(styled, w_style, strength)
+                self._scale(styled, w_style, strength),
+                after=self._after(styled, w_style, strength),
             )
             for styled in styled_layers(self)
         }

@@ -10,8 +10,8 @@ from typing import Literal, get_args
 from triptych.config import check_fields
 from triptych.errors import check_choice
 from triptych.seeds import check_seed
-from triptych.systems.invert.head_views import ViewSettings
 from triptych.systems.invert.losses import InversionWeights
+from triptych.training.head_views import ViewSettings
 
 Refinement = Literal["none", "w", "w+", "pti"]
 Schedule = Literal["short", "published"]

@@ -11,9 +11,9 @@ from triptych.avatars.sets.shards import ShardPlan, random_cameras, write_shard
 from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.systems.invert.encoder import PspConfig, PspEncoder, RestyleConfig
-from triptych.systems.invert.head_views import ViewSettings
 from triptych.systems.invert.training.recipe import Options
 from triptych.systems.invert.training.setup import latent_statistics, normal_latents
+from triptych.training.head_views import ViewSettings
 from triptych.weights import save_module
 
 SIZE = 32

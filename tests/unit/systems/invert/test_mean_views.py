@@ -10,9 +10,9 @@ from psp_training import encoder_config
 
 from triptych.camera import frontal_camera, look_at_camera
 from triptych.systems.invert.encoder import PspEncoder
-from triptych.systems.invert.head_views import HeadViews, ViewSettings
 from triptych.systems.invert.restyle import GeneratorSynthesis, mean_picture
 from triptych.systems.invert.training.slots import MeanViews
+from triptych.training.head_views import HeadViews, ViewSettings
 
 
 def views_of(generator, **changes):

@@ -13,9 +13,9 @@ from torch.nn import functional
 from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.systems.invert.head_views import HeadViews
 from triptych.systems.invert.settings import InvertSettings
 from triptych.systems.invert.target import InversionTarget
+from triptych.training.head_views import HeadViews
 
 Render = Callable[[Camera], Tensor]
 """Shows a head from a camera: an image [1, 3, s, s] in [-1, 1], differentiable in the camera."""

@@ -8,9 +8,9 @@ from torch import Tensor
 from triptych.metrics.metric_networks import MetricNetworks
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.precision import half_precision_where_fast
-from triptych.systems.invert.head_views import HeadViews, ViewSettings
 from triptych.systems.invert.losses import InversionWeights, inversion_loss
 from triptych.systems.invert.target import InversionTarget
+from triptych.training.head_views import HeadViews, ViewSettings
 
 
 class InversionObjective:

@@ -22,7 +22,6 @@ from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.placement import channels_last
 from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import fit_size
-from triptych.systems.invert.head_views import HeadViews, ViewDraw
 from triptych.systems.invert.losses import inversion_loss
 from triptych.systems.invert.training.setup import (
     Options,
@@ -34,6 +33,7 @@ from triptych.systems.invert.training.shared_batch_norm import share_batch_stati
 from triptych.systems.invert.training.slots import MeanViews, RestyleSlots, SlotBatch, stacked
 from triptych.systems.invert.training.targets import Target
 from triptych.systems.invert.training.validation import check_inversion, inversion_rows
+from triptych.training.head_views import HeadViews, ViewDraw
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.sheets import save_sheet
 from triptych.training.trained_weights import save_trained

@@ -21,7 +21,6 @@ from triptych.systems.invert.encoder import (
     avatar_config,
     official_config,
 )
-from triptych.systems.invert.head_views import ViewSettings
 from triptych.systems.invert.loading import load_encoder
 from triptych.systems.invert.losses import InversionWeights
 from triptych.systems.invert.training.targets import (
@@ -33,6 +32,7 @@ from triptych.systems.invert.training.targets import (
     Target,
     TargetSource,
 )
+from triptych.training.head_views import ViewSettings
 
 
 @dataclass(frozen=True)

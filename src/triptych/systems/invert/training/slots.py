@@ -17,9 +17,9 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.ops.resize import fit_size
 from triptych.systems.invert.encoder import PspEncoder
-from triptych.systems.invert.head_views import HeadViews
 from triptych.systems.invert.restyle import GeneratorSynthesis, mean_picture
 from triptych.systems.invert.training.targets import Target
+from triptych.training.head_views import HeadViews
 
 
 @dataclass(frozen=True)

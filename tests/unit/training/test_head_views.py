@@ -8,7 +8,7 @@ from toy_portraits import tiny_generator, tiny_superresolved_config
 
 from triptych.camera import look_at_camera
 from triptych.ops.resize import fit_size
-from triptych.systems.invert.head_views import HeadViews, ViewSettings
+from triptych.training.head_views import HeadViews, ViewSettings
 
 CAMERA = look_at_camera(torch.tensor([0.2, -0.3]), 0.1)
 SETTINGS = ViewSettings(patch=8, strides=(1, 2), whole_size=16, coarse=32, fine=32)

@@ -11,6 +11,7 @@ from triptych.camera import Camera
 from triptych.config import check_fields
 from triptych.errors import UserError
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.nn.synthesis_layers import Edits
 from triptych.ops.placement import device_of
 from triptych.ops.precision import half_precision_where_fast
 from triptych.ops.resize import fit_size
@@ -145,10 +146,36 @@ class HeadViews:
             true: Pictures [b, 3, s, s], s the generator's image size.
             draw: What to render.
         """
-        if not self.has_parts:
-            rendering = self.generator.render(planes, ws, camera, modulation="activations")
-            return ViewPair(rendering.image, true)
-        return ViewPair(self._rendered(planes, camera, draw), self.cut(true, draw), draw.whole)
+        pred = self.rendered(planes, ws, camera, draw)
+        return ViewPair(pred, self.cut(true, draw), draw.whole)
+
+    def rendered(
+        self,
+        planes: Tensor,
+        ws: Tensor,
+        camera: Camera,
+        draw: ViewDraw,
+        *,
+        edits: Edits | None = None,
+    ) -> Tensor:
+        """Render the drawn patches [b, 3, p, p] of b heads; see `pair`.
+
+        Args:
+            planes: Planes [b, 3, c, h, w].
+            ws: Their style codes [b, k, d].
+            camera: b cameras.
+            draw: What to render.
+            edits: Of the super-resolution head's layers; see `nn.synthesis_layers.LayerEdit`.
+        """
+        if self.has_parts:
+            return self._rendered(planes, camera, draw)
+        rendering = self.generator.render(planes, ws, camera, modulation="activations", edits=edits)
+        return rendering.image
+
+    @property
+    def whole_side(self) -> int:
+        """Side of whole heads in pixels."""
+        return min(self.settings.whole_size, self.size) if self.has_parts else self.size
 
     def cut(self, values: Tensor, draw: ViewDraw) -> Tensor:
         """Cut the drawn patch [b, c, p, p] out of values [b, c, s, s] of whole pictures."""
