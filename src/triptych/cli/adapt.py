@@ -21,8 +21,8 @@ class Adapt:
     """Learn a style from 1 to 50 artworks: a style pack that all heads of a generator wear.
 
     The pack is one small file; a sheet of artworks and heads in the style lies beside it under the
-    same name. Wear it with `triptych generate --style OUT.safetensors`. Pictures with a face are
-    aligned, others are taken whole; broken ones are named and left out.
+    same name. `triptych generate` takes the pack as its style. Pictures with a face are aligned,
+    others are taken whole; broken ones are named and left out.
     """
 
     pictures: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PICTURES")]
