@@ -25,6 +25,7 @@ def test_modules_import_and_their_public_names_resolve():
 
 def test_public_names_are_the_documented_ones():
     assert set(triptych.__all__) == {
+        "AdaptPipeline",
         "Camera",
         "ComposePipeline",
         "EditPipeline",
