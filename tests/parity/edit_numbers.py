@@ -54,7 +54,8 @@ class SmallEdit:
 
     @property
     def encoder_config(self) -> TriplaneEncoderConfig:
-        sizes, used = self.sizes, 2
+        sizes = self.sizes
+        used = int(sizes["resnet"]["used_up_to"].removeprefix("layer"))
         low, final, mae, prompt = sizes["F"], sizes["final"], sizes["mae"], sizes["ref"]
         *outputs, planes = final["output_net"]
         return TriplaneEncoderConfig(
