@@ -60,6 +60,7 @@ def test_statistics_of_equal_pictures_are_equal():
     assert statistics.distance(StyleStatistics.measured({"a": picture + 1})) > 0.5
 
 
+@pytest.mark.slow
 def test_a_style_reaches_unseen_heads(pipeline):
     artworks = artworks_of((0.9, -0.9, -0.9))
     pack = pipeline(artworks, licence="mine", settings=QUICK)
