@@ -70,7 +70,7 @@ def test_every_verb_opens_the_portrait(run, portrait_file, tmp_path):
     pictures = ("--depth", "--normals", "--size", SIZE)
     shown = run("render", portrait_file, "--out", "front.png", *pictures)
     assert shown.code == 0, shown.err
-    small = ("--resolution", 24, "--frames", 2, "--size", 32)
+    small = ("--resolution", 24, "--texture", 64, "--frames", 2, "--size", 32)
     exported = run("export", portrait_file, "--mesh", "a.glb", "--video", "a.mp4", *small)
     assert exported.code == 0, exported.err
     made = {"front.png", "front-depth.png", "front-normals.png", "a.glb", "a.mp4"}

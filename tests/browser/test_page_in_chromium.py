@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 )
 SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SIDE = 48
-WIDE = (640, 120)
+WIDE = (600, 90)
 PATIENCE_MS = 60_000
 
 
@@ -150,9 +150,9 @@ def test_pointer_wheel_and_buttons_move_the_camera(show, ball):
     first = shown.view()
     assert first == (0.0, 0.0, 1.0)
     mouse = shown.page.mouse
-    mouse.move(320, 30)
+    mouse.move(300, 20)
     mouse.down()
-    mouse.move(300, 40, steps=4)
+    mouse.move(280, 30, steps=4)
     mouse.up()
     dragged = shown.turned(first)
     assert dragged == pytest.approx((0.16, 0.08, 1.0))
@@ -187,9 +187,9 @@ def test_without_webgl_the_pointer_runs_through_pictures(engine, ball, tmp_path)
     def place() -> float:
         return shown.page.eval_on_selector("#strip img", "e => e.getBoundingClientRect().left")
 
-    shown.page.mouse.move(264, 100)
+    shown.page.mouse.move(258, 75)
     left = place()
-    shown.page.mouse.move(376, 100)
+    shown.page.mouse.move(342, 75)
     right = place()
     assert left - right == pytest.approx(10 * WIDE[1], abs=2)
     browser.close()

@@ -61,6 +61,7 @@ def test_warm_up_learns_the_known_codes_without_rendering_patches(options, monke
     assert mean_of(history[-5:], "latent") < 0.8 * mean_of(history[:5], "latent")
 
 
+@pytest.mark.slow
 def test_steps_through_the_generator_lower_every_term(options):
     weights = InversionWeights(l2=20.0, second_l2=20.0, perceptual=0.0, second_perceptual=0.0)
     few = replace(options, own_share=0.0, latent=1.0, weights=weights, identity_every=0)
