@@ -21,6 +21,7 @@ from triptych.ops.resize import resize
 from triptych.ops.upfirdn2d import downsample2d, fir_kernel, upsample2d
 
 TAG = "public-1"
+pytestmark = pytest.mark.slow  # half a minute; every part is compared at small size by default
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from toy_portraits import tiny_config
 
 from triptych.render.renderer import RenderedRays
 from triptych.training import generator as recipe_module
@@ -16,7 +17,11 @@ from triptych.training.loop import LoopConfig, Progress, train
 
 
 @pytest.fixture
-def recipe(made_up_shards):
+def recipe(made_up_shards, monkeypatch):
+    """The recipe with a generator of toy size."""
+    monkeypatch.setattr(
+        recipe_module, "avatar_config", lambda z_dim: replace(tiny_config(), z_dim=z_dim)
+    )
     train_set = made_up_shards(100_000, ["original"], heads=3, views=3, size=64)
     test_set = made_up_shards(0, ["original"], heads=2, views=3, size=64)
     options = Options(str(train_set), str(test_set), batch_heads=2, batch_views=2, patch=8)
