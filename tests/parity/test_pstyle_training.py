@@ -21,13 +21,13 @@ from triptych.systems.adapt.losses import (
     density_loss,
     discriminator_loss,
     face_crop,
-    fooling_loss,
     gradient_penalty,
     identity_loss,
     style_losses,
 )
 from triptych.systems.adapt.normalised_vgg import TAPS, NormalisedVGG
 from triptych.systems.adapt.style_encoder import StyleEncoder, StyleEncoderConfig
+from triptych.training.adversarial_losses import fooling_loss
 from triptych.weights.eg3d_settings import discriminator_config
 from triptych.weights.safetensors_file import fill_module
 

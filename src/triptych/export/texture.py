@@ -78,15 +78,16 @@ def textured_mesh(
     surface = decimated(*portrait_surface(portrait, resolution), triangles)
     mesh = unwrapped(*surface, texture_size)
     covered, weights = rasterise_uv(mesh.uv, mesh.triangles, texture_size)
-    corners = mesh.triangles[covered[covered >= 0]]
-    own = weights[covered >= 0][..., None]
+    inside = covered >= 0
+    corners = mesh.triangles[covered[inside]]
+    own = weights[inside][..., None]
     points = torch.from_numpy((mesh.vertices[corners] * own).sum(1).astype(np.float32))
     normals = torch.from_numpy((mesh.normals[corners] * own).sum(1).astype(np.float32))
     size = min(portrait.picture_size, texture_size)
     colours = surface_texels(portrait, points, F.normalize(normals, dim=1), size)
     texture = np.zeros((texture_size, texture_size, 3), np.float32)
-    texture[covered >= 0] = ((colours + 1) / 2).clamp(0, 1).numpy()
-    pixels = (carried_outwards(texture, covered >= 0, _PADDING) * 255).round().astype(np.uint8)
+    texture[inside] = ((colours + 1) / 2).clamp(0, 1).numpy()
+    pixels = (carried_outwards(texture, inside, _PADDING) * 255).round().astype(np.uint8)
     regions = region_triangles(portrait, mesh.vertices, mesh.triangles)
     return replace(mesh, texture=pixels, regions=regions)
 
@@ -200,12 +201,12 @@ def carried_outwards(texture: np.ndarray, known: np.ndarray, texels: int) -> np.
         known: Which texels are known [s, s].
         texels: How far.
     """
-    values, told = torch.from_numpy(texture).permute(2, 0, 1)[None], torch.from_numpy(known)
-    told = told[None, None].float()
-    values = values * told
+    values, filled = torch.from_numpy(texture).permute(2, 0, 1)[None], torch.from_numpy(known)
+    filled = filled[None, None].float()
+    values = values * filled
     for _ in range(texels):
-        about = F.avg_pool2d(told, 3, 1, 1)
+        about = F.avg_pool2d(filled, 3, 1, 1)
         mean = F.avg_pool2d(values, 3, 1, 1) / about.clamp_min(1e-9)
-        values = torch.where(told > 0, values, mean * (about > 0))
-        told = torch.maximum(told, (about > 0).float())
+        values = torch.where(filled > 0, values, mean * (about > 0))
+        filled = torch.maximum(filled, (about > 0).float())
     return values[0].permute(1, 2, 0).numpy()

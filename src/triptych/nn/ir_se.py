@@ -20,7 +20,17 @@ Squeeze = Literal["mean", "max"]
 
 IR_SE50_WIDTHS = (64, 128, 256, 512)
 IR_SE50_UNITS = (3, 4, 14, 3)
+_GROUPS = 4
 _WIDEST_BLOCK = 16  # channels that oneDNN processes at once, on any processor
+
+
+def check_groups(widths: Sequence[int], units: Sequence[int]) -> None:
+    """Raise UserError unless widths and units are of four groups each."""
+    if len(widths) != _GROUPS or len(units) != _GROUPS:
+        raise UserError(
+            f"widths and units: got {len(widths)} and {len(units)} groups; "
+            f"expected {_GROUPS} of each"
+        )
 
 
 class SqueezeExcite(nn.Module):

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from triptych.framing import FaceFraming
 from triptych.nn.feature_network import WHOLE_HEAD_SIZE, AvatarFeatures
 from triptych.ops.colour import to_uint8
 from triptych.ops.resize import fit_size, resize
+from triptych.photos.aligner import Detector
+from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.photo import is_on_plain_background
 
 _BACKGROUND = 0
@@ -49,6 +52,12 @@ class HeadMatting:
         from triptych.weights import load_features
 
         return cls(load_features(name_or_path), background, person)
+
+    @classmethod
+    def for_framing(cls, framing: FaceFraming, detector: Detector) -> HeadMatting:
+        """Use the embedded network, and mediapipe's for people where the detector allows it."""
+        person = None if detector == "avatar" else person_in
+        return cls.from_pretrained(framing.fill, person=person)
 
     def to(self, device: torch.device | str) -> HeadMatting:
         """Move the network to a device and return self; mediapipe's stays on the CPU."""

@@ -28,7 +28,7 @@ from triptych.portrait import Portrait, TriPlanePortrait
 
 STRIP_YAWS = tuple(math.radians(degrees) for degrees in range(-50, 51, 10))
 _STRIP_SIZE, _STRIP_QUALITY = 160, 70
-_PROGRAMS = ("orbit.js", "renderer.js", "painter.js", "controls.js", "strip.js", "main.js")
+_PROGRAMS = ("orbit.js", "renderer.js", "scheduler.js", "controls.js", "strip.js", "main.js")
 _MOST_FACTS, _LONGEST_FACT = 60, 200
 _NO_UPSAMPLING = (
     "rays with the first three features as the colour; the super-resolution network is left out"

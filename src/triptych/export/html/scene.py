@@ -88,8 +88,6 @@ def _settings(portrait: TriPlanePortrait, groups: int, grid_size: int) -> dict[s
         "radius": view.radius,
         "target": list(view.target),
         "focal": view.focal,
-        "imageSize": portrait.picture_size,
-        "upsampledElsewhere": portrait.superresolution is not None,
     }
 
 

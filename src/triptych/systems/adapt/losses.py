@@ -55,11 +55,6 @@ class StyleLossWeights:
         return torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
 
 
-def fooling_loss(scores: Tensor) -> Tensor:
-    """Return the generator's non-saturating loss [] of scores [b, 1] of made pictures."""
-    return F.softplus(-scores).mean()
-
-
 def content_loss(features: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> Tensor:
     """Return the mean squared difference [] of relu4_1 features, which keep places."""
     return F.mse_loss(features["relu4_1"], reference["relu4_1"])

@@ -18,7 +18,6 @@ from triptych.models.eg3d import TriPlaneGenerator
 from triptych.ops.colour import to_uint8
 from triptych.ops.placement import move
 from triptych.photos.aligner import Detector, PhotoAligner
-from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
@@ -85,10 +84,7 @@ class AdaptPipeline:
         name = "avatar-generator" if model == "avatar" else model
         generator = load_generator(name)
         framing = generator.config.photo_framing()
-        matting = None
-        if framing.upright:
-            person = None if detector == "avatar" else person_in
-            matting = HeadMatting.from_pretrained(framing.fill, person=person)
+        matting = HeadMatting.for_framing(framing, detector) if framing.upright else None
         pipeline = cls(
             generator,
             load_features(FEATURES).requires_grad_(False),

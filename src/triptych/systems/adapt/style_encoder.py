@@ -15,12 +15,12 @@ from triptych.nn.fully_connected import FullyConnectedLayer
 from triptych.nn.ir_se import (
     IR_SE50_UNITS,
     IR_SE50_WIDTHS,
+    check_groups,
     initialise_for_rectifiers,
     residual_body,
 )
 from triptych.nn.public_weights import load_public_tensors
 
-_GROUPS = 4
 _STEM_SLOPE = 0.2
 _HEAD_SLOPE = 0.01
 
@@ -56,11 +56,7 @@ class StyleEncoderConfig:
             heads=(0, 64),
             w_dim=(1, 4096),
         )
-        if len(self.widths) != _GROUPS or len(self.units) != _GROUPS:
-            raise UserError(
-                f"widths and units: got {len(self.widths)} and {len(self.units)} groups; "
-                f"expected {_GROUPS} of each"
-            )
+        check_groups(self.widths, self.units)
         if self.image_size & (self.image_size - 1):
             raise UserError(f"image_size: got {self.image_size}; expected a power of two from 32")
         if sum(self.heads) < 1:

@@ -20,7 +20,6 @@ from triptych.ops.placement import device_of, move
 from triptych.ops.precision import RenderPath
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import Detector, PhotoAligner
-from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import Portrait, TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
@@ -111,10 +110,7 @@ class EditPipeline:
         """
         network = load_network(model, "portrait-encoder")
         framing = network.config.rendering.photo_framing()
-        matting = None
-        if framing.upright:
-            person = None if detector == "avatar" else person_in
-            matting = HeadMatting.from_pretrained(framing.fill, person=person)
+        matting = HeadMatting.for_framing(framing, detector) if framing.upright else None
         text = network.config.text
         sha256 = read_header(weight_file(model, "portrait-encoder")).sha256
         pipeline = cls(

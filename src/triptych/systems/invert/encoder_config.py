@@ -8,10 +8,9 @@ from typing import Literal
 from triptych.camera import FOCAL, focal_from_fov_deg
 from triptych.config import check_fields
 from triptych.errors import UserError
-from triptych.nn.ir_se import IR_SE50_UNITS, IR_SE50_WIDTHS, Squeeze
+from triptych.nn.ir_se import IR_SE50_UNITS, IR_SE50_WIDTHS, Squeeze, check_groups
 
 PUBLISHED_MEAN_FOCAL = focal_from_fov_deg(18.837)
-_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,7 @@ class PspConfig:
             linear_rate=(1e-6, 1e6),
             camera_code=(0, 4096),
         )
-        if len(self.widths) != _GROUPS or len(self.units) != _GROUPS:
-            raise UserError(
-                f"widths and units: got {len(self.widths)} and {len(self.units)} groups; "
-                f"expected {_GROUPS} of each"
-            )
+        check_groups(self.widths, self.units)
         if self.image_size < 32 or self.image_size & (self.image_size - 1):
             raise UserError(f"image_size: got {self.image_size}; expected a power of two from 32")
         if self.image_channels not in (3, 6):

@@ -22,7 +22,6 @@ from triptych.ops.placement import device_of, move
 from triptych.ops.precision import RenderPath, check_network_dtype
 from triptych.photos.aligned_photo import AlignedPhoto
 from triptych.photos.aligner import Detector, PhotoAligner
-from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
@@ -138,7 +137,7 @@ class InvertPipeline:
             load_encoder(encoder),
             find_metric_networks(),
             PhotoAligner(framing, detector=detector, size=CROP_SIZE),
-            matting=_matting(framing.fill, detector) if framing.upright else None,
+            matting=HeadMatting.for_framing(framing, detector) if framing.upright else None,
             name=str(model),
             hashes=hashes,
         )
@@ -321,13 +320,6 @@ class InvertPipeline:
         progress(CAMERA, 1, 1)
         seconds = time.monotonic() - started
         return target, dataclasses.replace(step, name="camera", seconds=seconds), refined.turn
-
-
-def _matting(background: float, detector: Detector) -> HeadMatting:
-    """Return the matting of a model's background, with mediapipe's where that may be used."""
-    return HeadMatting.from_pretrained(
-        background, person=None if detector == "avatar" else person_in
-    )
 
 
 def _step_to_keep(stages: list[InversionStage], settings: InvertSettings) -> InversionStage:

@@ -24,7 +24,6 @@ from triptych.ops.placement import device_of, move
 from triptych.ops.precision import check_network_dtype
 from triptych.photos.aligned_photo import check_aligned, frame_face
 from triptych.photos.aligner import Detector, PhotoAligner, UnusableFace
-from triptych.photos.detectors.person_mask import person_in
 from triptych.photos.matting import HeadMatting
 from triptych.photos.photo import Photo, as_photo
 from triptych.portrait import TriPlanePortrait
@@ -114,9 +113,7 @@ class LiftPipeline:
             generator,
             load_features(),
             PhotoAligner(framing, detector=detector, size=CROP_SIZE),
-            HeadMatting.from_pretrained(
-                framing.fill, person=None if detector == "avatar" else person_in
-            ),
+            HeadMatting.for_framing(framing, detector),
             landmarks=find_landmarks(detector),
             name=str(model),
             hashes=hashes,

@@ -2,8 +2,8 @@
 const TURN_PER_PIXEL = 0.008, TURN_PER_KEY = 0.1, SWING = [0.61, 0.1], SWING_MS = 8000;
 
 class Controls {
-  constructor(canvas, camera, painter) {
-    Object.assign(this, { canvas, camera, painter });
+  constructor(canvas, camera, scheduler) {
+    Object.assign(this, { canvas, camera, scheduler });
     this.pointers = new Map();
     this.turntable = null;
     this.listen();
@@ -62,7 +62,7 @@ class Controls {
 
   act(change) {
     change();
-    this.painter.change();
+    this.scheduler.change();
   }
 
   toggleTurntable() {
@@ -71,7 +71,7 @@ class Controls {
     const step = (now) => {
       const phase = (2 * Math.PI * Math.max(0, now - began)) / SWING_MS;
       Object.assign(this.camera, { yaw: SWING[0] * Math.sin(phase), pitch: SWING[1] * Math.sin(2 * phase) });
-      this.painter.change();
+      this.scheduler.change();
       this.turntable = requestAnimationFrame(step);
     };
     this.turntable = requestAnimationFrame(step);

@@ -60,20 +60,20 @@ function showPortrait() {
   const scene = content.scene, camera = new OrbitCamera(scene);
   const renderer = new Renderer(page.canvas, scene, arrays, part("shader").textContent);
   let wanted = false;  // a picture to be saved once the view rests
-  const painter = new Painter(renderer, camera, [0, 1, 2].map(() => scene.background), () => {
+  const scheduler = new FrameScheduler(renderer, camera, [0, 1, 2].map(() => scene.background), () => {
     page.canvas.dataset.view = `${camera.yaw} ${camera.pitch} ${camera.zoom}`;
     part("said").textContent = camera.words();
     if (wanted) save(renderer);
     wanted = false;
   });
-  const controls = new Controls(page.canvas, camera, painter);
+  const controls = new Controls(page.canvas, camera, scheduler);
   const colour = part("background");
   colour.value = hexColour(scene.background);
   document.body.style.background = colour.value;
   colour.addEventListener("input", () => {
     document.body.style.background = colour.value;
-    painter.background = channels(colour.value);
-    painter.change();
+    scheduler.background = channels(colour.value);
+    scheduler.change();
   });
   part("reset").addEventListener("click", () => {
     controls.stopTurntable();
@@ -83,14 +83,14 @@ function showPortrait() {
   part("turntable").addEventListener("click", () => controls.toggleTurntable());
   part("save").addEventListener("click", () => {
     controls.stopTurntable();
-    if (painter.resting) save(renderer);
+    if (scheduler.resting) save(renderer);
     else wanted = true;
   });
   part("full").addEventListener("click", () => {
     if (document.fullscreenElement) document.exitFullscreen();
     else document.documentElement.requestFullscreen();
   });
-  new ResizeObserver(() => fitCanvas() && painter.change()).observe(page.canvas);
+  new ResizeObserver(() => fitCanvas() && scheduler.change()).observe(page.canvas);
   page.canvas.addEventListener("webglcontextlost", () => fallBack("the graphics processor was lost; reload the page"));
 }
 

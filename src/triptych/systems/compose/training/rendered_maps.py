@@ -47,7 +47,7 @@ class RenderedMaps:
     ) -> None:
         self.generator, self.shards = generator, shards
         self.kept, self.refresh_steps = kept, refresh_steps
-        self._heads: list[tuple[int, Rendering]] = []
+        self._heads: list[tuple[int, list[Tensor]]] = []
         self._draws = 0
 
     def draw(self, count: int, rng: np.random.Generator) -> DecodedBatch:
@@ -61,16 +61,11 @@ class RenderedMaps:
             (*self._heads[rng.integers(len(self._heads))], int(rng.integers(self.shards.num_views)))
             for _ in range(count)
         ]
-        device = drawn[0][1].alpha.device
-        return DecodedBatch(
-            _joined([(rendered, view) for _, rendered, view in drawn]),
-            torch.stack([true_picture(self.shards, head, view) for head, _, view in drawn]).to(
-                device
-            ),
-            torch.stack([true_regions(self.shards, head, view) for head, _, view in drawn]).to(
-                device
-            ),
-        )
+        joined = _joined([(parts, view) for _, parts, view in drawn])
+        device = joined.alpha.device
+        images = [true_picture(self.shards, head, view) for head, _, view in drawn]
+        regions = [true_regions(self.shards, head, view) for head, _, view in drawn]
+        return DecodedBatch(joined, torch.stack(images).to(device), torch.stack(regions).to(device))
 
     @torch.no_grad()
     def views(self, head: int) -> Rendering:
@@ -99,21 +94,15 @@ def true_regions(shards: ShardSet, head: int, view: int) -> Tensor:
     return torch.from_numpy(np.array(shards.get("regions", head)[view])).long()
 
 
-def _halved(rendered: Rendering) -> Rendering:
+def _halved(rendered: Rendering) -> list[Tensor]:
+    """Return what a rendering consists of: features, of which the colours are part, and maps."""
     assert rendered.regions is not None
-    return Rendering(
-        rendered.image.half(),
-        rendered.image_raw.half(),
-        rendered.features.half(),
-        rendered.depth.half(),
-        rendered.alpha.half(),
-        rendered.regions.half(),
-    )
+    parts = (rendered.features, rendered.depth, rendered.alpha, rendered.regions)
+    return [part.half() for part in parts]
 
 
-def _joined(views: list[tuple[Rendering, int]]) -> Rendering:
-    def joined(name: str) -> Tensor:
-        return torch.stack([getattr(rendered, name)[view] for rendered, view in views]).float()
-
-    names = ("image", "image_raw", "features", "depth", "alpha", "regions")
-    return Rendering(*(joined(name) for name in names))
+def _joined(views: list[tuple[list[Tensor], int]]) -> Rendering:
+    parts = zip(*([part[view] for part in parts] for parts, view in views), strict=True)
+    features, depth, alpha, regions = (torch.stack(part).float() for part in parts)
+    image = features[:, :3]
+    return Rendering(image, image, features, depth, alpha, regions)

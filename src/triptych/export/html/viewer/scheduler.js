@@ -2,7 +2,7 @@
 const COARSE_STEPS = 80, FINE_STEPS = 192, FRAME_MS = 33, PIECE_MS = 25, REST_MS = 150, POLL_MS = 2;
 const FIRST_SIDE = 96, LEAST_SCALE = 0.08, MOST_PIECES = 24;
 
-class Painter {
+class FrameScheduler {
   constructor(renderer, camera, background, onRest) {
     Object.assign(this, { renderer, camera, background, onRest });
     this.scale = 0;         // of a moving picture's sides; unknown before the first frame
