@@ -21,8 +21,11 @@ STYLE_WEIGHTS = {
     "long hair": 1.8,
     "afro": 1.6,
     "bald": 1.6,
-    "smiling": 1.4,
-    "make-up": 1.4,
+    "smiling": 3.0,
+    "make-up": 4.0,
+    "curly hair": 3.0,
+    "oil painting": 1.6,
+    "pixel art": 1.6,
 }
 
 
