@@ -70,11 +70,21 @@ def test_wheel_is_small_and_whole(wheel):
     assert others.pop().endswith(".dist-info")
 
 
-def test_installed_command_generates_a_portrait(environment, tmp_path):
-    where = _run(
-        str(environment / "python"), "-c", "import triptych; print(triptych.__file__)", cwd=tmp_path
+def test_installed_package_makes_a_portrait(environment, tmp_path):
+    program = (
+        "import triptych; print(triptych.__file__);"
+        "head = triptych.GeneratePipeline.from_pretrained('avatar')(7);"
+        "head.save('head.safetensors');"
+        "print(head.render(size=16, path='exact').image.shape)"  # compiles nothing
     )
-    assert Path(where.strip()).is_relative_to(environment.parent)
+    said = _run(str(environment / "python"), "-c", program, cwd=tmp_path).splitlines()
+    assert Path(said[0]).is_relative_to(environment.parent)
+    assert said[1] == "torch.Size([1, 3, 16, 16])"
+    assert (tmp_path / "head.safetensors").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+def test_installed_command_generates_a_portrait(environment, tmp_path):
     _run(str(environment / "triptych"), "generate", "--seeds", "7", "--out", "people", cwd=tmp_path)
     assert list(tmp_path.glob("people/*.safetensors"))
     assert list(tmp_path.glob("people/*.png"))

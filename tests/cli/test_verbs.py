@@ -221,6 +221,9 @@ MISTAKES = [
     ("generate --out {model}/x --model {model}", "cannot write in the folder"),
     ("train generator", "training needs a budget"),
     ("train painter --steps 1", "unknown recipe 'painter'"),
+    ("train compose --steps 1", "trained in stages: give --stage 1"),
+    ("train generator --stage 1 --steps 1", "generator has no stages; leave out --stage"),
+    ("data regions a --out b", "give either --masks or --parser"),
     ("train generator --steps 0", "--steps: got 0"),
     ("train generator --steps 1 --set batch_headz=1", "did you mean 'batch_heads'"),
 ]

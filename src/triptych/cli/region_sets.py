@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from triptych.cli.options import MaybePath
+from triptych.errors import UserError
 from triptych.runs import console
 
 
@@ -17,17 +19,21 @@ class RegionSets:
 
     Masks are maps of classes: files NAME.png or NAME.npy, or CelebAMask-HQ's 00012_hair.png. Those
     of avatars are exact: take the folders images and regions that triptych data avatars leaves, and
-    the classes avatar. A stopped run continues.
+    the classes avatar. Photos without masks need a face parser of your choice. A stopped run
+    continues.
     """
 
     pictures: Annotated[Path, tyro.conf.Positional]
     """Folder of pictures."""
-    masks: Path
-    """Folder of their masks."""
     out: Path
     """Folder of the set."""
+    masks: MaybePath = None
+    """Folder of their masks; this or --parser is needed."""
+    parser: MaybePath = None
+    """Folder of a network that makes the masks: semantic segmentation in transformers' format, with
+    CelebAMask-HQ's names of classes (config.json, preprocessor_config.json, model.safetensors)."""
     classes: str = "celebamask"
-    """What the numbers in masks mean: celebamask (19 classes), bisenet (the order of common face
+    """What the numbers in --masks mean: celebamask (19 classes), bisenet (the order of common face
     parsers), avatar (nine regions), or a file {"their number": CelebAMask-HQ's, ...} (.json)."""
     sizes: tuple[int, ...] = (512, 64)
     """Sides in pixels: of stage 2, and of stage 1."""
@@ -40,14 +46,19 @@ class RegionSets:
 
     def run(self) -> None:
         """Do the work."""
+        if (self.masks is None) == (self.parser is None):
+            raise UserError("where do masks come from? give either --masks or --parser")
         from triptych.systems.compose.data.class_maps import numbering
+        from triptych.systems.compose.data.face_parser import FaceParser
         from triptych.systems.compose.data.writing import write_region_set
 
-        numbers = numbering(self.classes)
+        numbers = numbering(self.classes if self.parser is None else "celebamask")
+        masks = self.masks if self.parser is None else FaceParser.from_folder(self.parser)
+        assert masks is not None
         with console.stages() as report:
             write_region_set(
                 self.pictures,
-                self.masks,
+                masks,
                 self.out,
                 numbers,
                 sizes=self.sizes,

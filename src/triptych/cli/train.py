@@ -7,7 +7,7 @@ import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -27,8 +27,9 @@ class Train:
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Recipe: generator, features, classifier, editor-vae, editor, editor-pixels, i2t, landmarks,
-    composer, compose-volume, compose-decoder, psp, live3d, edit, live3d-avatars or
-    edit-avatars."""
+    composer, composer-decoder, compose, psp, live3d, edit, live3d-avatars or edit-avatars."""
+    stage: Literal[1, 2] | None = None
+    """Which of the two stages of compose: 1 is the volume, 2 the decoder."""
     minutes: MaybeFloat = None
     """Wall-clock budget; this or --steps is needed."""
     steps: MaybeInt = None
@@ -54,14 +55,15 @@ class Train:
             check_range("--steps", self.steps, 1, 100_000_000)
         from triptych.runs.device import choose_device
         from triptych.training.loop import train
-        from triptych.training.recipes import recipe_module
+        from triptych.training.recipes import recipe_module, recipe_name
 
-        module = recipe_module(self.name)
+        name = recipe_name(self.name, self.stage)
+        module = recipe_module(name)
         loop, options = _with_settings(module.LOOP, module.Options(), self.set)
         device = choose_device(self.device)
         options = dataclasses.replace(options, device=str(device))
         loop = dataclasses.replace(loop, minutes=self.minutes, steps=self.steps)
-        run_dir = self.run_dir or Path("runs") / self.name
+        run_dir = self.run_dir or Path("runs") / name
         if (run_dir / "checkpoint.pt").exists() and not self.resume:
             raise UserError(
                 f"{run_dir} holds a checkpoint; add --resume to continue, or choose another "
@@ -72,12 +74,12 @@ class Train:
         with FolderLock(run_dir) if is_first_process else nullcontext():
             write_json(
                 run_dir / "settings.json",
-                {"recipe": self.name, "set": list(self.set), "device": str(device)},
+                {"recipe": name, "set": list(self.set), "device": str(device)},
             )
             recipe = module.build(options)
             result = train(recipe, loop, run_dir, resume=self.resume, report=console.note)
             suffix = "" if getattr(module, "WRITES_FOLDER", False) else ".safetensors"
-            out = self.out or run_dir / f"{self.name}{suffix}"
+            out = self.out or run_dir / f"{name}{suffix}"
             if result.is_main:
                 module.export(recipe, result, out)
                 console.result(str(out))

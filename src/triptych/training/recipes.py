@@ -34,6 +34,26 @@ RECIPES = {
 }
 
 
+STAGES = {"compose": {1: "compose-volume", 2: "compose-decoder"}}
+"""Systems whose published training has stages, each a recipe of its own."""
+
+
+def recipe_name(name: str, stage: int | None) -> str:
+    """Return the name of a recipe, or of the stage of a system.
+
+    Raises:
+        UserError: A system has stages and none is given, or the other way round.
+    """
+    if name in STAGES:
+        if stage not in STAGES[name]:
+            known = " or ".join(f"--stage {number} ({of})" for number, of in STAGES[name].items())
+            raise UserError(f"{name} is trained in stages: give {known}")
+        return STAGES[name][stage]
+    if stage is not None:
+        raise UserError(f"{name} has no stages; leave out --stage, or train {', '.join(STAGES)}")
+    return name
+
+
 def recipe_module(name: str) -> ModuleType:
     """Return the module of a recipe by its name.
 

@@ -79,8 +79,8 @@ def test_the_same_request_changes_nothing_and_another_is_refused(photos):
 def test_numbers_of_other_parsers_and_of_avatars(photos, tmp_path):
     table = tmp_path / "ids.json"
     table.write_text(json.dumps({"0": 0, str(HAIR): NOSE, str(NOSE): HAIR}))
-    maps = ClassMaps(photos / "masks", numbering(str(table)))
-    assert set(np.unique(maps.of("b")[:, :40])) == {NOSE}
+    maps = ClassMaps(photos / "masks", numbering(str(table)), photos / "photos")
+    assert set(np.unique(maps.of(photos / "photos" / "b.png")[:, :40])) == {NOSE}
     assert numbering("bisenet").ids[17] == HAIR
     assert numbering("avatar").regions == AVATAR_ORDER
     for text in ("{}", '{"0": 19}', '["0"]', '{"a": 1}'):

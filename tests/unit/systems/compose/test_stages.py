@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from training_processes import train_in_processes
 
 from triptych.errors import UserError
 from triptych.systems.compose.data.class_maps import numbering
@@ -152,14 +153,84 @@ def test_the_second_stage_learns_the_decoder_alone(volume, pictures, tmp_path):
 
 
 def test_chunks_have_the_gradient_of_the_batch():
-    weight = torch.ones((), requires_grad=True)
+    weight, rng = torch.ones((), requires_grad=True), torch.Generator().manual_seed(0)
     numbers = iter(torch.arange(1.0, 6.0).split(2))
-    loss, figures = in_chunks(5, 2, lambda num: {"mean": (weight * next(numbers)).mean()})
+
+    def losses_of(num: int, chunk_rng: torch.Generator) -> dict[str, torch.Tensor]:
+        assert chunk_rng is not rng
+        return {"mean": (weight * next(numbers)).mean()}
+
+    loss, figures = in_chunks(5, 2, losses_of, rng, Progress(0, 0.0))
     loss.backward()
     assert float(weight.grad) == pytest.approx(3.0)
     assert figures == {"mean": pytest.approx(3.0)}
     with pytest.raises(UserError, match="chunk: got 3; expected a number from 1 to the batch, 2"):
         check_chunks(2, 3)
+    with pytest.raises(UserError, match="makes 3 chunks; expected as many for each of the 2 proc"):
+        check_chunks(5, 2, num_processes=2)
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_processes_that_share_a_batch_have_the_gradients_of_one(first_options, step):
+    gradients = []
+    for num_processes in (1, 2):
+        total: dict[str, torch.Tensor] = {}
+        for process in range(num_processes):
+            torch.manual_seed(0)  # weights
+            recipe = stage_one.build(first_options)
+            rng = torch.Generator().manual_seed(3)
+            loss, _ = recipe.loss(Progress(step, 0.0, process, num_processes), rng)
+            loss.backward()
+            for part, module in recipe.modules.items():
+                for name, parameter in module.named_parameters():
+                    if parameter.grad is not None:
+                        gained = parameter.grad / num_processes
+                        total[f"{part}.{name}"] = total.get(f"{part}.{name}", 0) + gained
+        gradients.append(total)
+    one, two = gradients
+    assert one.keys() == two.keys()
+    for name, gradient in one.items():
+        error = (two[name] - gradient).norm()
+        assert error <= 1e-4 * gradient.norm() + 1e-7, name
+
+
+@pytest.mark.slow
+def test_torchrun_gives_the_weights_of_one_process(pictures, volume, tmp_path):
+    first = {
+        "pictures": str(pictures),
+        "style_dim": 8,
+        "hidden": 6,
+        "size": 16,
+        "num_samples": 4,
+        "volume_widths": [4, 4, 4, 4],
+        "semantic_widths": [4, 4, 4],
+        "sphere_steps": 2,
+        "batch": 2,
+        "chunk": 1,
+        "start_from": str(volume[0] / "volume.safetensors"),
+    }
+    second = {
+        "pictures": str(pictures),
+        "start_from": str(volume[0] / "volume.safetensors"),
+        "feature_width": 4,
+        "style_dim": 8,
+        "mapping_layers": 2,
+        "decoder_widths": [6, 4],
+        "full_widths": [4, 4, 4, 4],
+        "batch": 2,
+        "chunk": 1,
+    }
+    for name, options in (("compose-volume", first), ("compose-decoder", second)):
+        one, two = (
+            train_in_processes(count, name, tmp_path / f"{name}{count}", options, steps=8)
+            for count in (1, 2)
+        )
+        for part, values in one["modules"].items():
+            assert values.keys() == two["modules"][part].keys()
+            for key, value in values.items():
+                torch.testing.assert_close(
+                    two["modules"][part][key], value, atol=1e-4, rtol=1e-3, msg=f"{part}.{key}"
+                )
 
 
 def test_sets_that_do_not_fit_are_refused(pictures, first_options, volume):

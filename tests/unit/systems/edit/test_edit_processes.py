@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict
 
 import pytest
@@ -13,6 +9,7 @@ import torch
 from edit_pairs_folder import write_pairs
 from toy_edit import TINY_LIVE3D, TINY_PROMPT, tiny_network
 from toy_portraits import tiny_generator
+from training_processes import train_in_processes
 
 from triptych.config import to_dict
 from triptych.systems.edit.training import stage_one, stage_two
@@ -38,21 +35,12 @@ def test_torchrun_gives_the_weights_of_one_process(tmp_path, name):
             **_SMALL,
         ),
     }[name]()
-    settings = [f"{key}={json.dumps(value)}" for key, value in asdict(options).items()]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    trained = []
-    for count in (1, 2):
-        several = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29619", "-m"]
-        launcher = [sys.executable, "-m", *(several if count > 1 else [])]
-        run = tmp_path / f"run{count}"
-        command = [*launcher, "triptych", "train", name, "--steps", str(_STEPS)]
-        command += ["--run-dir", str(run), "--set", *settings, "threads=1"]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
-        state = torch.load(run / "checkpoint.pt", weights_only=True)
-        assert state["step"] == _STEPS
-        trained.append(state["modules"]["network"])
-    one, two = trained
+    one, two = (
+        train_in_processes(count, name, tmp_path / f"run{count}", asdict(options), steps=_STEPS)[
+            "modules"
+        ]["network"]
+        for count in (1, 2)
+    )
     start = tiny_network(TINY_LIVE3D).state_dict()
     assert any(not torch.equal(one[key], value) for key, value in start.items())
     assert one.keys() == two.keys()

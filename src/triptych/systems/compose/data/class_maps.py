@@ -90,10 +90,11 @@ class ClassMaps:
     Args:
         folder: Where they are.
         numbers: What their numbers mean.
+        pictures: Folder of the pictures.
     """
 
-    def __init__(self, folder: str | Path, numbers: Numbering) -> None:
-        self._folder, self._numbers = Path(folder), numbers
+    def __init__(self, folder: str | Path, numbers: Numbering, pictures: str | Path) -> None:
+        self._folder, self._numbers, self._pictures = Path(folder), numbers, Path(pictures)
         if not self._folder.is_dir():
             raise UserError(f"{self._folder} is not a folder; expected a folder of masks")
         self._files: dict[str, Path] = {}
@@ -102,27 +103,25 @@ class ClassMaps:
                 self._files.setdefault(str(path.relative_to(self._folder).with_suffix("")), path)
                 self._files.setdefault(path.stem, path)
 
-    def of(self, picture: str) -> Bytes:
+    def of(self, photo: Path) -> Bytes:
         """Return the map [h, w] of a picture, in our numbers.
-
-        Args:
-            picture: Path of the picture below its own folder, without suffix.
 
         Raises:
             UserError: There is none, or it is broken or of other numbers.
         """
-        found = self._files.get(picture) or self._files.get(Path(picture).name)
+        picture = str(photo.relative_to(self._pictures).with_suffix(""))
+        found = self._files.get(picture) or self._files.get(photo.stem)
         if found is not None:
             try:
                 return remapped(_read(found), self._numbers.ids)
             except UserError as error:
                 raise UserError(f"{found}: {error}") from error
-        parts = self._parts(Path(picture).name)
+        parts = self._parts(photo.stem)
         if not parts:
             raise UserError(
                 f"the picture {picture} has no mask below {self._folder}; expected "
-                f"{Path(picture).name}.png, {Path(picture).name}.npy or files of parts such as "
-                f"{Path(picture).name.zfill(_PARTS_DIGITS)}_hair.png"
+                f"{photo.stem}.png, {photo.stem}.npy or files of parts such as "
+                f"{photo.stem.zfill(_PARTS_DIGITS)}_hair.png"
             )
         return self._joined(parts)
 

@@ -14,6 +14,7 @@ from triptych.photos.photo import read_pixels
 from triptych.photos.photo_folder import list_photos
 from triptych.planned_folder import planned_folder
 from triptych.systems.compose.data.class_maps import ClassMaps, Numbering
+from triptych.systems.compose.data.face_parser import FaceParser
 from triptych.systems.compose.data.region_set import SET_FILE, SetDescription
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _MAP_SIZE = 2**40  # what an lmdb may grow to; nothing is taken beforehand
 
 def write_region_set(
     pictures: str | Path,
-    masks: str | Path,
+    masks: str | Path | FaceParser,
     out: str | Path,
     numbers: Numbering,
     *,
@@ -43,9 +44,9 @@ def write_region_set(
 
     Args:
         pictures: Folder of pictures, in order of their paths.
-        masks: Folder of their maps; see `class_maps.ClassMaps`.
+        masks: Folder of their maps, see `class_maps.ClassMaps`; or a network that makes them.
         out: Folder of the set; see `region_set`.
-        numbers: What the numbers in the maps mean.
+        numbers: What the numbers in the maps mean; a network's are CelebAMask-HQ's.
         sizes: Sides in pixels.
         scaled_dilation: See `SetDescription`.
         as_lmdb: Write what the published code reads too; needs the lmdb package.
@@ -63,9 +64,10 @@ def write_region_set(
     if as_lmdb:
         _lmdb()
     root, out = Path(pictures), Path(out)
-    photos, maps = list_photos(root).photos, ClassMaps(masks, numbers)
+    photos = list_photos(root).photos
+    maps = masks if isinstance(masks, FaceParser) else ClassMaps(masks, numbers, root)
+    maps.of(photos[0])  # the most likely mistake shows before anything is written
     names = [str(photo.relative_to(root).with_suffix("")) for photo in photos]
-    maps.of(names[0])  # the most likely mistake shows before anything is written
     sizes = tuple(sorted(sizes, reverse=True))
     description = SetDescription(
         len(photos), sizes, numbers.regions, numbers.table, scaled_dilation
@@ -76,7 +78,7 @@ def write_region_set(
     ):
         for index, photo in enumerate(photos):
             if not all(_file(out, "masks", size, index).exists() for size in sizes):
-                _write_one(photo, maps.of(names[index]), out, sizes, index)
+                _write_one(photo, maps.of(photo), out, sizes, index)
             if progress is not None:
                 progress(index + 1, len(photos))
         if as_lmdb:

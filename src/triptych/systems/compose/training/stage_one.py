@@ -57,6 +57,7 @@ LOOP = LoopConfig(
     warmup_steps=1,
     gradient_clip=1e9,
     ema_decay=0.5 ** (16 / 10_000),
+    shared_draws=True,
 )
 _DISCRIMINATOR_GAIN = 10.0  # 2e-4
 
@@ -162,11 +163,9 @@ class StageOneRecipe:
         if step % 2 == 0:
             learn_only(self.volume, self.generator)
             self.semantic.requires_grad_(True)
-            return in_chunks(
-                options.batch, options.chunk, lambda num: self._teaching(num, generator)
-            )
+            return in_chunks(options.batch, options.chunk, self._teaching, generator, progress)
         learn_only(self.generator, self.volume, self.semantic)
-        return in_chunks(options.batch, options.chunk, lambda num: self._fooling(num, generator))
+        return in_chunks(options.batch, options.chunk, self._fooling, generator, progress)
 
     def _teaching(self, num: int, rng: torch.Generator) -> Losses:
         """Return what the discriminators get wrong about so many real and made pictures."""

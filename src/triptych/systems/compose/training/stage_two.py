@@ -6,6 +6,7 @@ Steps take turns as in the first stage: even ones teach the discriminator, odd o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from triptych.systems.compose.training.chunks import Losses, check_chunks, in_ch
 from triptych.training.adversarial_losses import fooling_loss, real_scores_loss
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.parameter_groups import ParameterGroup
+from triptych.training.processes import mean_over_processes
 from triptych.training.sheets import save_sheet
 from triptych.training.trained_weights import save_trained
 from triptych.weights.loading import load_network
@@ -45,6 +47,7 @@ LOOP = LoopConfig(
     warmup_steps=1,
     gradient_clip=1e9,
     ema_decay=0.5 ** (16 / 10_000),
+    shared_draws=True,
 )
 # StyleGAN2's lazy regularisation: rates and decays by the share of steps without it.
 _DECODER_SHARE = PATH_EVERY / (PATH_EVERY + 1)
@@ -113,6 +116,7 @@ class StageTwoRecipe:
         self.full = FullDiscriminator(widths).to(options.device)
         # The mean length of paths belongs to the state of the run: it is kept with checkpoints.
         self.full.register_buffer("mean_path_length", torch.zeros((), device=options.device))
+        self._mean_lengths: list[Tensor] = []  # as each chunk of a step moves it
         self.modules: Modules = {"generator": self.generator, "full": self.full}
         for parameter in self._decoding():
             parameter.requires_grad_(True)
@@ -136,20 +140,17 @@ class StageTwoRecipe:
         for parameter in self._decoding():
             parameter.requires_grad_(not teaches)
         if teaches:
-            penalised = iteration % R1_EVERY == 0
-            return in_chunks(
-                options.batch,
-                options.chunk,
-                lambda num: self._teaching(num, generator, penalised=penalised),
-            )
-        straightened = iteration % PATH_EVERY == 0
-        return in_chunks(
-            options.batch,
-            options.chunk,
-            lambda num: self._fooling(num, generator, straightened=straightened),
-        )
+            losses_of = partial(self._teaching, penalised=iteration % R1_EVERY == 0)
+        else:
+            losses_of = partial(self._fooling, straightened=iteration % PATH_EVERY == 0)
+        self._mean_lengths = []
+        loss, figures = in_chunks(options.batch, options.chunk, losses_of, generator, progress)
+        if self._mean_lengths:
+            new = mean_over_processes(torch.stack(self._mean_lengths).mean())
+            self.full.get_buffer("mean_path_length").copy_(new)
+        return loss, figures
 
-    def _teaching(self, num: int, rng: torch.Generator, *, penalised: bool) -> Losses:
+    def _teaching(self, num: int, rng: torch.Generator, penalised: bool) -> Losses:
         options, size = self.options, self.generator.config.image_size
         with torch.no_grad():
             image, masks = self._decoded(made_heads(self.generator, num, rng), rng)
@@ -163,7 +164,7 @@ class StageTwoRecipe:
             losses["full_r1"] = R1_EVERY * weighted_r1(real, (images, real_masks), weights)
         return losses
 
-    def _fooling(self, num: int, rng: torch.Generator, *, straightened: bool) -> Losses:
+    def _fooling(self, num: int, rng: torch.Generator, straightened: bool) -> Losses:
         made = made_heads(self.generator, num, rng)
         image, masks = self._decoded(made, rng)
         losses = {"fooling": fooling_loss(self.full(image, masks))}
@@ -179,7 +180,7 @@ class StageTwoRecipe:
         noise = torch.randn(image.shape, generator=rng).to(image)
         mean = self.full.get_buffer("mean_path_length")
         penalty, new = path_length(image, made.decoder_codes, mean, noise)
-        mean.copy_(new)
+        self._mean_lengths.append(new)
         return penalty
 
     def _decoded(self, made: Made, rng: torch.Generator) -> tuple[Tensor, Tensor]:

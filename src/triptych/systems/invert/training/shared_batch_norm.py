@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from triptych.training.processes import several_processes, sum_over_processes
+
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """`BatchNorm2d` whose training statistics are those of all processes; same state dict."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or not _several_processes():
+        if not self.training or not several_processes():
             return super().forward(x)
         values = x.float()
         local_count = values.new_tensor([values.numel() / values.shape[1]])
@@ -52,23 +54,8 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(_context: Any, values: Tensor) -> Tensor:
-        return _summed(values)
+        return sum_over_processes(values)
 
     @staticmethod
     def backward(_context: Any, *gradients: Tensor) -> Tensor:
-        return _summed(gradients[0])
-
-
-def _summed(values: Tensor) -> Tensor:
-    total = values.clone().contiguous()
-    torch.distributed.all_reduce(total)
-    return total
-
-
-def _several_processes() -> bool:
-    distributed = torch.distributed
-    return (
-        distributed.is_available()
-        and distributed.is_initialized()
-        and distributed.get_world_size() > 1
-    )
+        return sum_over_processes(gradients[0])
