@@ -14,6 +14,7 @@ from triptych.render.guided_rays import GuidedSampling
 from triptych.systems.edit.training import avatar_base, avatar_edit
 from triptych.systems.edit.training.avatar_recipe import RayWeights
 from triptych.systems.edit.training.avatar_views import AvatarViews, Chosen, keeps_shape
+from triptych.systems.edit.training.known_planes import KnownPlanes
 from triptych.training.avatar_patches import PatchPlan
 from triptych.training.loop import LoopConfig, Progress, train
 from triptych.training.plane_statistics import plane_statistics
@@ -111,6 +112,19 @@ def test_a_new_base_starts_near_the_mean_plane_and_learns(base):
     assert all(torch.equal(t, base.generator.decoder.state_dict()[n]) for n, t in decoder.items())
     parts = ("encoder", "decoder", "F_encoder", "EHigh_encoder", "Final_encoder")
     assert learning_parts(base) == {f"encoder.{part}" for part in parts}
+
+
+def test_planes_of_heads_are_the_generators_and_kept_up_to_a_number(base):
+    shards = base.views.shards
+    known = KnownPlanes(base.generator, shards, kept=1)
+    with torch.no_grad():
+        attributes = torch.from_numpy(np.stack([shards.get("attributes", i) for i in (2, 0)]))
+        true = base.generator.planes(base.generator.mapping(attributes))
+    for _ in range(2):
+        planes = known([2, 0])
+        assert planes.dtype == torch.float32
+        assert float((planes - true).abs().max()) < 1e-3 * float(true.abs().max())
+    assert list(known._kept) == [2]
 
 
 def test_the_editor_learns_behind_a_frozen_base(editing):

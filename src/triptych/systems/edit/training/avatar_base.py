@@ -24,6 +24,7 @@ from triptych.systems.edit.training.avatar_recipe import (
     spread_over,
 )
 from triptych.systems.edit.training.avatar_views import AvatarViews
+from triptych.systems.edit.training.known_planes import KnownPlanes
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.plane_statistics import plane_statistics
 from triptych.training.sheets import save_sheet
@@ -50,6 +51,7 @@ class Options:
         own_samples: Samples of a ray where the network itself has its surface.
         randomisation: Share of photos with another background, light, blur and noise.
         planes: Weight of the L1 to the generator's planes, in units of their spread.
+        kept_planes: Heads whose planes stay in memory, 1.5 MB each; more are made anew.
         weights: Of the comparison of rays.
         features: Embedded network of the perceptual term.
         device: Training device, as torch spells it.
@@ -66,12 +68,20 @@ class Options:
     own_samples: int = 4
     randomisation: float = 0.5
     planes: float = 0.1
+    kept_planes: int = 1500
     weights: RayWeights = field(default_factory=RayWeights)
     features: str = "avatar-features"
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        check_fields(self, batch=(1, 4096), views=(1, 64), patch=(2, 1024), own_samples=(2, 256))
+        check_fields(
+            self,
+            batch=(1, 4096),
+            views=(1, 64),
+            patch=(2, 1024),
+            own_samples=(2, 256),
+            kept_planes=(0, 10**6),
+        )
 
 
 def build(options: Options) -> AvatarBaseRecipe:
@@ -105,6 +115,7 @@ class AvatarBaseRecipe:
             ShardSet(options.shards), plan, randomisation=options.randomisation
         )
         self.test_views = AvatarViews(ShardSet(options.test_shards), plan)
+        self.known = KnownPlanes(self.generator, self.views.shards, options.kept_planes)
         self.compared = RayComparison(
             self.views, options.weights, options.features, options.own_samples, options.device
         )
@@ -126,10 +137,7 @@ class AvatarBaseRecipe:
         photos = torch.stack([views.photo(one, rng) for one in chosen]).to(options.device)
         planes = network.encoder.planes(network.encoder.photo_features(as_photo(network, photos)))
         terms = self.compared.terms(network, planes, chosen, rng)
-        attributes = np.stack([views.shards.get("attributes", one.head) for one in chosen])
-        with torch.no_grad():
-            known = torch.from_numpy(attributes).to(options.device)
-            aim = self.generator.planes(self.generator.mapping(known))
+        aim = self.known([one.head for one in chosen])
         away = (planes - aim).abs() / network.encoder.plane_std
         terms["planes"] = options.planes * away.mean()
         loss = torch.stack(list(terms.values())).sum()
