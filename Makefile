@@ -1,7 +1,8 @@
 # make demo        environment, install, and one stylised portrait in demo/bronze
 # make test        environment with test tools, style and type checks, the default tests
 # make test-slow   the tests that take minutes
-# make lint        style and type checks alone
+# make lint        style, spelling and type checks alone
+# make docs        the docs site, in site/; a warning is an error
 # make clean       removes the environment, caches and the demo's results
 #
 # VENV=folder uses another environment; PYTHON=python3.12 builds it with another interpreter;
@@ -13,7 +14,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/triptych stylize "a bronze statue" --identity 7 --out demo/bronze --overwrite
@@ -29,10 +30,14 @@ test-slow: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf .venv build dist src/*.egg-info demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site src/*.egg-info demo .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -1,4 +1,4 @@
-"""The fast encoder: the same planes up to rounding, in both arithmetics."""
+"""The fast encoder: the same planes up to rounding, in both kinds of arithmetic."""
 
 from __future__ import annotations
 
