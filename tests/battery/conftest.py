@@ -27,7 +27,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(("system", argument), cases, ids=ids, scope="session")
             return
     if "system" in metafunc.fixturenames:
-        metafunc.parametrize("system", SYSTEMS, ids=str, scope="session")
+        of_commands = "finished" in metafunc.fixturenames
+        systems = [system for system in SYSTEMS if system.command or not of_commands]
+        metafunc.parametrize("system", systems, ids=str, scope="session")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ class ToySystem:
         kept_stages: Stages that a resumed call does not repeat; none: it goes on within its last.
         recorded: What the provenance of seed 1 says about its request, at least.
         mistakes: Wrong arguments.
-        command: Writes toy models and inputs into a folder and returns the command that uses them.
+        command: Writes toy models and inputs into a folder and returns the command that uses them;
+            None for pipelines without a verb.
         portrait_file: The portrait that the command leaves in its output folder.
         stop: Where the command is stopped half-way.
         command_mistakes: Wrong options.
@@ -85,10 +86,10 @@ class ToySystem:
     arguments: Callable[[int], dict[str, Any]]
     recorded: Mapping[str, Any]
     mistakes: tuple[Mistake, ...]
-    command: Callable[[Path], Command]
-    portrait_file: str
-    stop: Stop
-    command_mistakes: tuple[Mistake, ...]
+    command: Callable[[Path], Command] | None = None
+    portrait_file: str = ""
+    stop: Stop | None = None
+    command_mistakes: tuple[Mistake, ...] = ()
     stages: tuple[str, ...] = ()
     settings: tuple[Any, ...] = ()
     resumable: bool = False
