@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import shutil
 import time
 from collections.abc import Iterator
@@ -143,6 +144,17 @@ def test_pixels_are_those_of_the_exact_renderer(show, ball, kind, looks):
         assert true.std() > 0.1
         assert 10 * np.log10(4 / error) > 38, (yaw, pitch)
     assert shown.problems == []
+
+
+def test_the_first_picture_is_seen_while_the_resting_one_is_drawn(show, ball):
+    shown = show(ball, (500, 500))
+    ends = time.monotonic() + PATIENCE_MS / 1000
+    while not shown.page.evaluate("performance.getEntriesByName('first picture').length"):
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    seen = Image.open(io.BytesIO(shown.page.screenshot(timeout=PATIENCE_MS))).convert("L")
+    # the ball is bright, its background mid grey; a canvas that was cleared is black
+    assert np.asarray(seen)[100:400].min() > 20
 
 
 def test_pointer_wheel_and_buttons_move_the_camera(show, ball):

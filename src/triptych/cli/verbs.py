@@ -30,6 +30,9 @@ VERBS: dict[str, VerbEntry] = {
         "export", "Export", "portrait -> live page (.html), mesh (.glb .ply .obj), video (.mp4)"
     ),
     "view": VerbEntry("view", "View", "open a portrait in the browser and turn it there"),
+    "studio": VerbEntry(
+        "studio", "Studio", "make, style and export portraits in the browser; an HTTP API too"
+    ),
     "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
     "invert": VerbEntry("invert", "Invert", "photo -> 3D portrait, with video, mesh and pictures"),
     "adapt": VerbEntry("adapt", "Adapt", "a few artworks -> a style pack that all heads wear"),

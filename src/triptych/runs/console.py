@@ -1,6 +1,7 @@
 """Output of the command line: results on stdout; notes, warnings and progress on stderr.
 
-Texts of files may be in it: what a terminal would obey instead of showing is escaped.
+Texts of files may be in it: what a terminal would obey instead of showing is escaped. A front end
+without a terminal hears notes and progress itself; see `heard_by`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
 
 from triptych.errors import printable
 from triptych.progress import Progress, Step, count_steps
@@ -21,6 +22,30 @@ PLAIN_LINE_EVERY_S = 10.0
 
 _Show = Callable[[str, int, int, bool], None]
 """A `Progress` with one more argument: whether the stage begins, for the first time or anew."""
+
+
+class Listener(Protocol):
+    """Hears what would be written to stderr."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Hear how far the work is."""
+
+    def said(self, text: str) -> None:
+        """Hear a note or a warning."""
+
+
+_listener: Listener | None = None
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Give notes, warnings and progress to a listener, in all threads, instead of to stderr."""
+    global _listener
+    before, _listener = _listener, listener
+    try:
+        yield
+    finally:
+        _listener = before
 
 
 def escape_what_cannot_be_encoded() -> None:
@@ -78,6 +103,9 @@ def noted_warnings(category: type[Warning]) -> Iterator[None]:
 
 
 def _say(text: str) -> None:
+    if _listener is not None:
+        _listener.said(printable(text))
+        return
     sys.stdout.flush()
     sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
@@ -101,7 +129,7 @@ def stages() -> Iterator[Progress]:
     from triptych.runs.waiting_threads import adapted_threads
 
     reached: dict[str, int] = {}
-    with adapted_threads() as adapt, _bars() if sys.stderr.isatty() else _lines() as show:
+    with adapted_threads() as adapt, _shown() as show:
 
         def report(stage: str, done: int, total: int) -> None:
             adapt()
@@ -110,6 +138,13 @@ def stages() -> Iterator[Progress]:
             show(stage, done, total, begins)
 
         yield report
+
+
+def _shown() -> AbstractContextManager[_Show]:
+    if _listener is not None:
+        listener = _listener
+        return nullcontext(lambda stage, done, total, begins: listener.progress(stage, done, total))
+    return _bars() if sys.stderr.isatty() else _lines()
 
 
 @contextmanager

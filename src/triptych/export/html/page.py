@@ -53,6 +53,11 @@ def save_page(path: str | Path, portrait: Portrait, *, title: str | None = None)
         stream.write(page)
 
 
+def has_page(portrait: Portrait) -> bool:
+    """Say whether a portrait is of a kind that a page renders."""
+    return isinstance(portrait, TriPlanePortrait)
+
+
 @checked
 def portrait_page(portrait: Portrait, *, title: str | None = None) -> str:
     """Return the page of a portrait; see `save_page`."""

@@ -9,7 +9,9 @@ void main() {
 
 class Renderer {
   constructor(canvas, scene, arrays, shader) {
-    const gl = canvas.getContext("webgl2", { antialias: false, alpha: false });
+    // Preserved: a moving picture stays on the canvas while the resting one is drawn elsewhere.
+    const how = { antialias: false, alpha: false, preserveDrawingBuffer: true };
+    const gl = canvas.getContext("webgl2", how);
     if (!gl) throw new Error("WebGL2 is not available");
     Object.assign(this, { canvas, scene, gl });
     this.program = this.link(defines(scene) + shader);

@@ -1,0 +1,258 @@
+"""The queue: jobs run one after the other; their records outlive the studio."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from contextlib import suppress
+from typing import Any, Protocol
+
+from triptych.errors import UserError
+from triptych.files import read_json, write_json
+from triptych.studio.job import ENDED, RESUMABLE, Job, State
+from triptych.studio.workplace import Workplace, new_id
+
+MOST_WAITING = 500
+MOST_ENDED = 300
+"""Records of ended jobs beyond it are removed, the oldest first; portraits stay."""
+_MOST_NOTES = 20
+
+
+class QueueFull(UserError):
+    """Too many jobs wait."""
+
+
+class JobFailed(Exception):
+    """A job ended with an error, in words for a person."""
+
+
+class JobCancelled(Exception):
+    """A job ended because it was told to."""
+
+
+class JobInterrupted(Exception):
+    """The process of a job ended before it; it can go on."""
+
+
+class Heard(Protocol):
+    """Hears of a running job."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Hear how far it is."""
+
+    def said(self, text: str) -> None:
+        """Hear a note."""
+
+
+class Runner(Protocol):
+    """Runs one job at a time."""
+
+    def run(self, job: Job, heard: Heard) -> None:
+        """Return when the job is done.
+
+        Raises:
+            JobFailed: It failed.
+            JobCancelled: It was told to end.
+            JobInterrupted: Its process ended.
+        """
+
+    def cancel(self, job_id: str) -> None:
+        """Tell a running job to end; others stay."""
+
+
+class JobQueue:
+    """Jobs in the order in which they came.
+
+    Args:
+        workplace: Where records are kept.
+        runner: Runs them.
+    """
+
+    def __init__(self, workplace: Workplace, runner: Runner) -> None:
+        self._workplace, self._runner = workplace, runner
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._waiting: deque[str] = deque()
+        self._cancelled: set[str] = set()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="studio-queue", daemon=True)
+        for path in workplace.job_records():
+            with suppress(UserError):
+                job = Job.from_record(read_json(path))
+                if job is not None and job.id == path.stem:
+                    self._jobs[job.id] = job
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._thread.start()
+
+    def add(self, kind: str, settings: dict[str, Any], title: str) -> Job:
+        """Put a job at the end of the queue.
+
+        Raises:
+            QueueFull: Too many wait.
+        """
+        with self._changed:
+            self._check_room()
+            job = Job(new_id(), kind, settings, title)
+            self._jobs[job.id] = job
+            self._queue(job)
+            return job
+
+    def resume(self, job_id: str) -> Job:
+        """Queue a job again that ended without a result; it goes on from where it stopped.
+
+        Raises:
+            UserError: There is no such job, or it is no such one.
+        """
+        with self._changed:
+            job = self.get(job_id)
+            if job.state not in RESUMABLE:
+                raise UserError(f"the job is {job.state}; only one that was stopped can go on")
+            self._check_room()
+            job.error, job.notes = None, []
+            self._jobs.move_to_end(job_id)
+            self._queue(job)
+            return job
+
+    def cancel(self, job_id: str) -> Job:
+        """Take a job out of the queue, or tell it to end.
+
+        Raises:
+            UserError: There is no such job, or it has ended.
+        """
+        with self._changed:
+            job = self.get(job_id)
+            if job.state in ENDED:
+                raise UserError(f"the job is {job.state} already")
+            if job.state == "waiting":
+                self._waiting.remove(job_id)
+                self._end(job, "cancelled")
+                return job
+            self._cancelled.add(job_id)
+        self._runner.cancel(job_id)
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            UserError: There is no such job.
+        """
+        with self._changed:
+            if job_id not in self._jobs:
+                raise UserError(f"there is no job {job_id}")
+            return self._jobs[job_id]
+
+    def status(self, job_id: str) -> dict[str, Any]:
+        """Return what clients see of a job; see `get`."""
+        with self._changed:
+            return self._status(self.get(job_id))
+
+    def statuses(self, most: int) -> list[dict[str, Any]]:
+        """Return what clients see of the newest jobs and of all that have not ended."""
+        with self._changed:
+            newest = list(self._jobs.values())[::-1]
+            seen = [
+                job for index, job in enumerate(newest) if index < most or job.state not in ENDED
+            ]
+            return [self._status(job) for job in seen]
+
+    def close(self) -> None:
+        """Run no more jobs; the running one is left to its runner's end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def _check_room(self) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            raise QueueFull(f"{MOST_WAITING} jobs wait already; try again when some are done")
+
+    def _queue(self, job: Job) -> None:
+        job.state = "waiting"
+        self._waiting.append(job.id)
+        self._keep(job)
+        self._changed.notify_all()
+
+    def _status(self, job: Job) -> dict[str, Any]:
+        before = None
+        if job.state == "waiting":
+            before = self._waiting.index(job.id) if job.id in self._waiting else 0
+        return {**job.status(), "before": before, "seconds_left": self._seconds_left(job)}
+
+    def _seconds_left(self, job: Job) -> float | None:
+        """Return what is left at the pace of the newest job of its kind that was done."""
+        if job.state != "running":
+            return None
+        quality = job.settings.get("quality")
+        for other in reversed(self._jobs.values()):
+            alike = other.kind == job.kind and other.settings.get("quality") == quality
+            if alike and other.state == "done":
+                return round(max(1.0, other.seconds - job.elapsed()), 1)
+        return job.status()["stage_seconds_left"]
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            state, error = self._outcome(job)
+            with self._changed:
+                job.error = error
+                self._cancelled.discard(job.id)
+                self._end(job, state)
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return None
+            job = self._jobs[self._waiting.popleft()]
+            job.state, job.started = "running", time.monotonic()
+            job.progress = type(job.progress)()
+            self._keep(job)
+            return job
+
+    def _outcome(self, job: Job) -> tuple[State, str | None]:
+        try:
+            self._runner.run(job, _Listening(job, self))
+        except JobFailed as error:
+            return "failed", str(error)
+        except JobCancelled:
+            return "cancelled", None
+        except JobInterrupted as error:
+            if job.id in self._cancelled:
+                return "cancelled", None
+            return "interrupted", str(error)
+        return "done", None
+
+    def _end(self, job: Job, state: State) -> None:
+        job.seconds, job.started, job.state = job.elapsed(), None, state
+        self._keep(job)
+        ended = [other.id for other in self._jobs.values() if other.state in ENDED]
+        for old in ended[: max(0, len(ended) - MOST_ENDED)]:
+            del self._jobs[old]
+            with suppress(OSError):
+                self._workplace.job_record(old).unlink()
+        self._changed.notify_all()
+
+    def _keep(self, job: Job) -> None:
+        with suppress(UserError, OSError):  # a full disk must not stop the queue
+            write_json(self._workplace.job_record(job.id), job.record())
+
+
+class _Listening:
+    """Writes what is heard of a job into it."""
+
+    def __init__(self, job: Job, queue: JobQueue) -> None:
+        self._job, self._queue = job, queue
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        with self._queue._changed:
+            self._job.progress.heard(stage, done, total)
+
+    def said(self, text: str) -> None:
+        with self._queue._changed:
+            if len(self._job.notes) < _MOST_NOTES and text not in self._job.notes:
+                self._job.notes.append(text)

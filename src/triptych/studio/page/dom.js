@@ -1,0 +1,51 @@
+// Elements made in one call. Texts stay texts: nothing here reads HTML.
+
+export function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    if (name in made && !name.startsWith("aria-")) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+export function button(text, onclick, properties = {}) {
+  return element("button", { type: "button", onclick, ...properties }, text);
+}
+
+export function labelled(text, field) {
+  return element("label", {}, element("span", {}, text), field);
+}
+
+export function choice(options, chosen) {
+  const made = element("select");
+  for (const [value, text] of options) made.append(element("option", { value, selected: value === chosen }, text));
+  return made;
+}
+
+let hiding;
+
+export function complain(problem) {
+  const shown = document.getElementById("problem");
+  shown.textContent = problem.message ?? String(problem);
+  shown.hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => { shown.hidden = true; }, 12000);
+}
+
+// Run what a click asks for; what goes wrong is said on the page.
+export function tried(action) {
+  return async (event) => {
+    const pressed = event?.currentTarget;
+    if (pressed instanceof HTMLButtonElement) pressed.disabled = true;
+    try {
+      return await action(event);
+    } catch (problem) {
+      complain(problem);
+    } finally {
+      if (pressed instanceof HTMLButtonElement) pressed.disabled = false;
+    }
+  };
+}

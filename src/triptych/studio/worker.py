@@ -1,0 +1,124 @@
+"""The child process that runs jobs, one at a time; models stay in memory between them.
+
+Messages from the parent: {"run": id, "kind": ..., "settings": {...}} and {"cancel": id}. Answers:
+{"ready": true}, {"progress": [stage, done, total]}, {"said": text}, and at the end of a job
+{"ended": "done" | "failed" | "cancelled", "error": text}.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from triptych.errors import UserError
+from triptych.runs import console
+from triptych.runs.waiting_threads import wait_briefly
+from triptych.studio.child_side import Line, messages
+from triptych.studio.tasks import task_of
+from triptych.studio.tasks.workshop import Workshop
+
+_LAST_WORDS_S = 10.0
+_REPORTS_PER_SECOND = 10
+
+
+class Worker:
+    """Runs jobs as the parent says.
+
+    Args:
+        line: Where answers go.
+        workshop: Where jobs find and leave things.
+    """
+
+    def __init__(self, line: Line, workshop: Workshop) -> None:
+        self._line, self._workshop = line, workshop
+        self._orders: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._running: str | None = None
+        self._reported = 0.0
+
+    def serve(self) -> None:
+        """Run jobs until the parent is gone."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever was inherited
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._line.send(ready=True)
+        while True:
+            try:
+                order = self._orders.get()
+                if order is None:
+                    return
+                self._run(order)
+            except KeyboardInterrupt:  # it came between two jobs
+                continue
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Tell how far the job is, not more often than anybody looks."""
+        now = time.monotonic()
+        if done in (0, total) or now - self._reported > 1 / _REPORTS_PER_SECOND:
+            self._reported = now
+            self._line.send(progress=[stage, done, total])
+
+    def said(self, text: str) -> None:
+        """Tell a note of the job."""
+        self._line.send(said=text)
+
+    def _listen(self) -> None:
+        for message in messages(at_end=self._leave):
+            if "run" in message:
+                self._orders.put(message)
+            elif message.get("cancel") == self._running and self._running is not None:
+                _interrupt()
+
+    def _leave(self) -> None:
+        """Let the job clean up as after Ctrl-C; then go, whatever it does."""
+        self._orders.put(None)
+        if self._running is not None:
+            _interrupt()
+            time.sleep(_LAST_WORDS_S)
+            os._exit(1)
+
+    def _run(self, order: dict[str, Any]) -> None:
+        ended, error = "done", None
+        self._running = order["run"]
+        try:
+            with console.heard_by(self):
+                task_of(order["kind"], order["settings"]).run(self._workshop, order["run"])
+        except KeyboardInterrupt:
+            ended = "cancelled"
+        except UserError as mistake:
+            ended, error = "failed", str(mistake)
+        except OSError as failure:
+            ended, error = "failed", f"{failure.strerror or failure}; is the disk full?"
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            ended, error = "failed", "an internal error; the studio's terminal has the details"
+        finally:
+            self._running = None
+        self._line.send(ended=ended, error=error)
+
+
+def _interrupt() -> None:
+    """Interrupt the main thread as Ctrl-C does, in system calls too."""
+    if os.name == "nt":
+        import _thread
+
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def main(arguments: list[str]) -> None:
+    """Run jobs for the studio in a folder, on a device."""
+    folder, device = arguments
+    wait_briefly()
+    line = Line()
+    Worker(line, Workshop.open(Path(folder), device)).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
