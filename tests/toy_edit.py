@@ -60,3 +60,8 @@ def pictures(num: int = 1, size: int = 64, *, seed: int = 0) -> torch.Tensor:
     """Return noise [num, 3, size, size] in [-1, 1]."""
     rng = torch.Generator().manual_seed(seed)
     return torch.rand(num, 3, size, size, generator=rng) * 2 - 1
+
+
+def tiny_editing_network(*, seed: int = 0) -> PortraitEncoder:
+    """Return an encoder that edits and keeps its base, as trained ones do."""
+    return tiny_network(replace(TINY, keeps_base=True), seed=seed)

@@ -13,7 +13,9 @@ from triptych.weights.registry import MODELS
 ROOT = Path(__file__).parents[2]
 PROJECT = (ROOT / "pyproject.toml").read_text()
 EXTRAS = re.findall(r"^(\w+) = \[", PROJECT.partition("[project.optional-dependencies]")[2], re.M)
-EMBEDDED = [entry.name for entry in MODELS.values() if entry.origin == "embedded"]
+EMBEDDED = [
+    entry.name for entry in MODELS.values() if entry.origin == "embedded" and entry.present()
+]
 CARDS = (ROOT / "src/triptych/weights/embedded/MODELS.md").read_text()
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from triptych.cli.edit_pairs import EditPairs
 from triptych.cli.options import MaybePath
 from triptych.cli.prepare import Prepare
 from triptych.cli.prior_renders import PriorRenders
@@ -150,6 +151,7 @@ class Data:
         | Annotated[Shards, tyro.conf.subcommand("shards")]
         | Annotated[PriorRenders, tyro.conf.subcommand("prior-renders")]
         | Annotated[RegionSets, tyro.conf.subcommand("regions")]
+        | Annotated[EditPairs, tyro.conf.subcommand("edit-pairs")]
         | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     ]
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from triptych.cli.evaluate_edit import EditQuality
 from triptych.cli.evaluate_inversion import Inversion
 from triptych.cli.evaluate_lift import LiftLikeness
 from triptych.cli.options import (
@@ -269,6 +270,7 @@ class Evaluate:
         | Annotated[Compose, tyro.conf.subcommand("compose")]
         | Annotated[Inversion, tyro.conf.subcommand("inversion")]
         | Annotated[LiftLikeness, tyro.conf.subcommand("lift")]
+        | Annotated[EditQuality, tyro.conf.subcommand("edit")]
     ]
 
     def run(self) -> None:

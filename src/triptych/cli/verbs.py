@@ -35,6 +35,12 @@ VERBS: dict[str, VerbEntry] = {
     ),
     "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
     "invert": VerbEntry("invert", "Invert", "photo -> 3D portrait, with video, mesh and pictures"),
+    "edit": VerbEntry("edit", "Edit", "photo + words or a picture -> edited 3D portrait"),
+    "edit-style": VerbEntry(
+        "edit_style",
+        "EditStyle",
+        "a few pairs, before and after -> a custom edit for triptych edit",
+    ),
     "adapt": VerbEntry("adapt", "Adapt", "a few artworks -> a style pack that all heads wear"),
     "lift": VerbEntry("lift", "Lift", "photo -> likeness in 3D, with video, mesh and pictures"),
     "models": VerbEntry(

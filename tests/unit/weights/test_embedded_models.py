@@ -11,8 +11,19 @@ from triptych.systems.stylize.models import load_image_to_triplane
 from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.weights import load_features, read_header, registry
 
-EMBEDDED = [entry for entry in registry.MODELS.values() if entry.origin == "embedded"]
-LARGEST_MB = {"avatar-generator": 20, "avatar-editor": 45, "avatar-landmarks": 3}
+AWAITED = {"avatar-edit"}
+"""Registered before they are trained; as soon as their files are there, they are tested too."""
+EMBEDDED = [
+    entry
+    for entry in registry.MODELS.values()
+    if entry.origin == "embedded" and (entry.name not in AWAITED or entry.present())
+]
+LARGEST_MB = {
+    "avatar-generator": 20,
+    "avatar-editor": 45,
+    "avatar-landmarks": 3,
+    "avatar-edit": 12,
+}
 LARGEST_SUM_MB = 120
 
 

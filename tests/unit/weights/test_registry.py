@@ -20,6 +20,7 @@ def test_names_are_these():
         "avatar-landmarks",
         "avatar-psp",
         "avatar-psp-baseline",
+        "avatar-edit",
         "ffhq512-64",
         "ffhq512-128",
         "ffhqrebalanced512-64",

@@ -51,6 +51,14 @@ class PhotoFeatures:
     high: Tensor
     queries: Tensor | None
 
+    def __getitem__(self, index: int) -> PhotoFeatures:
+        """Return those of one photo, as a batch of one."""
+        parts = (self.low, self.high, self.queries)
+        low, high, queries = (None if part is None else part[index : index + 1] for part in parts)
+        assert low is not None
+        assert high is not None
+        return PhotoFeatures(low, high, queries)
+
 
 _SMALL = 0.1
 """Of the last convolution of an encoder that starts from the mean plane."""
@@ -98,6 +106,7 @@ class TriplaneEncoder(nn.Module):
         al., Real-Time Radiance Fields for Single-Image Portrait View Synthesis (2023).
     """
 
+    Base_encoder: PlaneBranch | None
     plane_mean: Tensor
     plane_std: Tensor
 
@@ -111,6 +120,7 @@ class TriplaneEncoder(nn.Module):
         self.F_encoder = LowEncoder(config)
         self.EHigh_encoder = HighEncoder(config)
         self.Final_encoder = PlaneBranch(config)
+        self.register_module("Base_encoder", PlaneBranch(config) if config.keeps_base else None)
         self.Ref_encoder: PromptBranch | None = None
         if config.prompt is not None:
             self.Ref_encoder = PromptBranch(config.prompt, config.high_widths[-1])
@@ -189,8 +199,31 @@ class TriplaneEncoder(nn.Module):
                 )
             tokens = tokens.to(photo.queries).expand(len(high), -1, -1)
             high = self.Ref_encoder(photo.queries, tokens)
-        planes = self.Final_encoder(high, photo.low)
-        planes = at_least_float32(planes).contiguous().unflatten(1, (3, -1))
+        return self.placed(self.Final_encoder(high, photo.low))
+
+    def unedited_planes(self, photo: PhotoFeatures) -> Tensor:
+        """Return the planes [b, 3, c, h, w] of the base: the photo as it is.
+
+        Raises:
+            UserError: The encoder edits and does not keep its base.
+        """
+        if self.Base_encoder is not None:
+            return self.placed(self.Base_encoder(photo.high, photo.low))
+        if self.Ref_encoder is not None:
+            raise UserError(
+                "this network does not keep the base that it was trained over, so the unedited "
+                "head is unknown to it"
+            )
+        return self.planes(photo)
+
+    @property
+    def knows_unedited(self) -> bool:
+        """Whether `unedited_planes` has an answer."""
+        return self.Base_encoder is not None or self.Ref_encoder is None
+
+    def placed(self, channels: Tensor) -> Tensor:
+        """Return planes of the last part's outputs [b, 3 * c, h, w]."""
+        planes = at_least_float32(channels).contiguous().unflatten(1, (3, -1))
         if not self.config.whitened:
             return planes
         return torch.addcmul(self.plane_mean.float(), self.plane_std.float(), planes)

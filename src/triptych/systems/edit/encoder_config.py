@@ -99,6 +99,8 @@ class TriplaneEncoderConfig:
             which are buffers then. Published networks predict the planes themselves.
         mlp_ratio: Hidden width of perceptrons outside the prompt branch, in widths.
         prompt: The prompt branch; None is Live3D: a photo becomes planes as it is.
+        keeps_base: Whether the plane branch of the base that edits were learned over is kept beside
+            their own, so that the unedited head is known too. Published networks do not keep it.
     """
 
     layout: Layout = "LT"
@@ -121,6 +123,7 @@ class TriplaneEncoderConfig:
     whitened: bool = False
     mlp_ratio: int = 2
     prompt: PromptBranchConfig | None = PromptBranchConfig()
+    keeps_base: bool = False
 
     def __post_init__(self) -> None:
         widths = (1, _WIDEST)
@@ -163,6 +166,8 @@ class TriplaneEncoderConfig:
             _check_divisible(name, width, divisor)
         if self.prompt is not None and not light:
             raise UserError("only the layout LT has a prompt branch; set prompt to null")
+        if self.keeps_base and self.prompt is None:
+            raise UserError("an encoder without a prompt is its own base; set keeps_base to false")
 
     @property
     def plane_size(self) -> int:
@@ -224,5 +229,5 @@ def avatar_prompt() -> PromptBranchConfig:
         depth=4,
         heads=4,
         mlp_ratio=2,
-        query_channels=24,
+        query_channels=20,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -132,6 +133,28 @@ class PortraitEncoder(nn.Module):
         if config.text is not None and config.encoder.prompt is not None:
             self.text = TextProjection(config.text.width, config.encoder.prompt.width)
 
+    def with_base(self, base: PortraitEncoder) -> PortraitEncoder:
+        """Return this network with the plane branch of the base that it was trained over.
+
+        Both share what sees the photo, which edits leave as it was.
+
+        Raises:
+            UserError: It is the base of another network.
+        """
+        own, other = self.encoder.EHigh_encoder, base.encoder.EHigh_encoder
+        if base.encoder.Ref_encoder is not None or not _equal(own, other):
+            raise UserError(
+                "the base is not the one that this network was trained over: they see photos "
+                "differently; expected a Live3D file with the same first layers"
+            )
+        encoder = copy.copy(self.encoder)
+        encoder._modules = {**self.encoder._modules, "Base_encoder": base.encoder.Final_encoder}
+        encoder.config = replace(self.encoder.config, keeps_base=True)
+        network = copy.copy(self)
+        network._modules = {**self._modules, "encoder": encoder}
+        network.config = replace(self.config, encoder=encoder.config)
+        return network
+
     def text_tokens(self, states: Tensor) -> Tensor:
         """Return prompt tokens [b, k, d] of a text encoder's states [b, k, width].
 
@@ -184,3 +207,11 @@ class PortraitEncoder(nn.Module):
             config=self.config.rendering,
             provenance=provenance,
         )
+
+
+def _equal(first: nn.Module, second: nn.Module) -> bool:
+    """Say whether two modules have the same parameters."""
+    own, other = first.state_dict(), second.state_dict()
+    return own.keys() == other.keys() and all(
+        torch.equal(t, other[name]) for name, t in own.items()
+    )

@@ -136,7 +136,7 @@ def test_networks_without_a_prompt_leave_photos_as_they_are():
         ({"photo": pictures()}, "no prompt: say in words"),
         (
             {"photo": pictures(), "prompt": "an elf", "reference": pictures()},
-            "in words and as a picture; give one of the two",
+            "as words and as a reference; give one of them",
         ),
         ({"photo": pictures(), "prompt": "  "}, "the prompt is empty"),
         ({"photo": pictures(2), "prompt": "an elf"}, "expected one square picture"),

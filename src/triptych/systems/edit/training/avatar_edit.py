@@ -253,10 +253,13 @@ def with_prompts(base: PortraitEncoder, text_encoder: str, width: int) -> Portra
         text_encoder: Name of the editor whose text encoder reads words.
         width: Width of its states.
     """
-    encoder = replace(base.config.encoder, prompt=avatar_prompt())
+    encoder = replace(base.config.encoder, prompt=avatar_prompt(), keeps_base=True)
     text = TextPromptConfig(text_encoder, width)
     network = PortraitEncoder(PortraitEncoderConfig(encoder, base.config.rendering, text))
     missing, unexpected = network.load_state_dict(base.state_dict(), strict=False)
     assert not unexpected
-    assert all(name.startswith(("encoder.Ref_encoder.", "text.")) for name in missing)
+    new = ("encoder.Ref_encoder.", "encoder.Base_encoder.", "text.")
+    assert all(name.startswith(new) for name in missing)
+    assert network.encoder.Base_encoder is not None
+    network.encoder.Base_encoder.load_state_dict(base.encoder.Final_encoder.state_dict())
     return network

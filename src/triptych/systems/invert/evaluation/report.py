@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from triptych.errors import import_optional
 from triptych.export.sheets import save_image_rows
-from triptych.files import atomic_path
 from triptych.metrics.frechet import INCEPTION_FILE, frechet_distance
+from triptych.runs.point_plot import Panel, save_point_plot
 from triptych.runs.report_file import Cell, Report, Table, mean
 from triptych.systems.invert.evaluation.methods import (
     BASELINE,
@@ -210,29 +209,21 @@ def save_inversion_plot(
     Raises:
         MissingDependency: matplotlib is not installed.
     """
-    import_optional("matplotlib", "train")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    save_point_plot(path, [_panel(name, heading, figures) for name, heading in _PANELS])
 
-    figure = Figure(figsize=(4.2 * len(_PANELS) + 2.4, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    for place, (name, heading) in enumerate(_PANELS, start=1):
-        panel: Any = figure.add_subplot(1, len(_PANELS), place)
-        for method, row in figures.items():
-            value, seconds = row[name], row["seconds"] or 0.0
-            if value is None:
-                continue
-            if method in (MEAN, PRIOR):  # take no time: lines to compare with
-                style = ":" if method == MEAN else "--"
-                panel.axhline(value, linestyle=style, color="0.6", label=method)
-            else:
-                panel.plot(max(seconds, _LEAST_SECONDS), value, "o", label=method)
-        panel.set_xscale("log")
-        panel.set_xlabel("seconds")
-        panel.set_title(heading)
-    figure.legend(*panel.get_legend_handles_labels(), loc="outside right center")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+
+def _panel(name: str, heading: str, figures: Mapping[str, Mapping[str, float | None]]) -> Panel:
+    points: dict[str, tuple[float, float]] = {}
+    levels: dict[str, tuple[float, str]] = {}
+    for method, row in figures.items():
+        value = row[name]
+        if value is None:
+            continue
+        if method in (MEAN, PRIOR):  # take no time: lines to compare with
+            levels[method] = (value, ":" if method == MEAN else "--")
+        else:
+            points[method] = (max(row["seconds"] or 0.0, _LEAST_SECONDS), value)
+    return Panel(heading, "seconds", points, levels, logarithmic=True)
 
 
 def save_inversion_sheet(path: str | Path, scores: Sequence[HeadScores]) -> None:

@@ -1,0 +1,1 @@
+"""A custom edit learned from a few pairs."""
