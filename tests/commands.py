@@ -56,6 +56,7 @@ def make_results_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the same where there are no fixtures."""
     monkeypatch.setattr(portrait_results, "NUM_FRAMES", 4)
     few_frames = {"num_frames": 4, "size": 32, "step": None}
+    few_frames |= {"orbit": "swing", "quality": 18, "supersampling": 1}
     monkeypatch.setattr(
         "triptych.export.video.save_turntable.__wrapped__.__kwdefaults__", few_frames
     )

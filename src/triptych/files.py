@@ -84,6 +84,17 @@ def check_output_file(path: Path, suffixes: tuple[str, ...], *, overwrite: bool)
     remove_leftovers(path.parent, of=path.name)
 
 
+def check_empty_folder(path: Path, *, overwrite: bool) -> None:
+    """Make a folder of files and check, before any long work, that they may be written.
+
+    Raises:
+        UserError: It cannot be written, or holds something that may not be replaced.
+    """
+    make_writable_folder(path)
+    if not overwrite and any(path.iterdir()):
+        raise UserError(f"{path} is not empty; choose another folder or add --overwrite")
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path with the same suffix that becomes `path` when the block succeeds.

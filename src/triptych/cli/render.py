@@ -34,6 +34,8 @@ class Render:
     """Rays per pixel along each side, 1 to 4, for smoother edges."""
     path: Literal["fast", "fast-float32", "exact"] = "fast"
     """How: "exact" is the published algorithm; the fast paths show the same, much sooner."""
+    transparent: bool = False
+    """Leave the background out: the picture has opacity."""
     depth: bool = False
     """Also write a picture of the depth, beside the first with -depth in its name."""
     normals: bool = False
@@ -60,6 +62,7 @@ class Render:
             depth_picture,
             normal_picture,
             save_png,
+            transparent_picture,
         )
         from triptych.portrait import Portrait
         from triptych.runs.device import choose_device
@@ -70,7 +73,11 @@ class Render:
         size = portrait.picture_size if self.size is None else self.size
         view = portrait.render(camera, size, supersampling=self.supersampling, path=self.path)
         pictures = {
-            "colour": lambda: colour_picture(view.image[0]),
+            "colour": lambda: (
+                transparent_picture(view, portrait.rendering.background)
+                if self.transparent
+                else colour_picture(view.image[0])
+            ),
             "depth": lambda: depth_picture(view),
             "normals": lambda: normal_picture(view, camera),
         }

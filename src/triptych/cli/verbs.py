@@ -27,7 +27,9 @@ VERBS: dict[str, VerbEntry] = {
     ),
     "render": VerbEntry("render", "Render", "portrait + camera -> one picture"),
     "export": VerbEntry(
-        "export", "Export", "portrait -> live page (.html), mesh (.glb .ply .obj), video (.mp4)"
+        "export",
+        "Export",
+        "portrait -> live page (.html), mesh (.glb .ply .obj), video, views with cameras",
     ),
     "view": VerbEntry("view", "View", "open a portrait in the browser and turn it there"),
     "studio": VerbEntry(

@@ -22,7 +22,7 @@ import numpy as np
 
 from triptych.errors import UserError
 
-_QUALITY = 18
+QUALITY = 18
 """x264's constant rate factor; 18 is hard to tell from the original."""
 _TO_BT709 = (
     "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_inp,format=yuv420p,"
@@ -52,13 +52,14 @@ def find_ffmpeg() -> str:
     )
 
 
-def encode_h264(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
+def encode_h264(path: Path, frames: Iterable[np.ndarray], fps: int, quality: int = QUALITY) -> None:
     """Write frames as an H.264 film (.mp4, yuv420p, BT.709) whose index comes first.
 
     Args:
         path: File to write.
         frames: Pictures uint8 [h, w, 3] of one size, with even sides.
         fps: Frames per second.
+        quality: Constant rate factor; see `QUALITY`.
 
     Raises:
         UserError: There are no frames, they differ in size, or ffmpeg is missing.
@@ -72,7 +73,7 @@ def encode_h264(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
     height, width = first.shape[:2]
     command = [program, "-y", "-v", "error", "-xerror"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps}"]
-    command += ["-i", "-", "-an", "-vf", _TO_BT709, "-c:v", "libx264", "-crf", f"{_QUALITY}"]
+    command += ["-i", "-", "-an", "-vf", _TO_BT709, "-c:v", "libx264", "-crf", f"{quality}"]
     command += ["-movflags", "+faststart", f"file:{path}"]  # a name may begin with "-" or "http:"
     said = _feed(command, itertools.chain([first], pictures))
     if said is not None or not _index_comes_first(path):

@@ -14,6 +14,7 @@ from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.files import atomic_write
 from triptych.ops.colour import check_pixels, to_uint8
+from triptych.ops.resize import resize
 from triptych.portrait import Portrait, View
 from triptych.render.rays import camera_rays
 
@@ -21,6 +22,7 @@ SOLID = 0.5
 """Pixels that hide at least this much of the background belong to the head."""
 _NEAR_GREY, _FAR_GREY, _EMPTY_GREY = 255.0, 60.0, 0
 _EMPTY_NORMAL = 0
+_LEAST_ALPHA = 1 / 255
 
 
 @checked
@@ -48,6 +50,28 @@ def view_pictures(portrait: Portrait, camera: Camera, size: int | None = None) -
     """
     size = portrait.picture_size if size is None else size
     return [colour_picture(image) for image in portrait.render(camera, size).image]
+
+
+@checked
+def transparent_picture(view: View, background: float) -> np.ndarray:
+    """Take the background out of a picture.
+
+    Args:
+        view: A view of one camera.
+        background: What shows where nothing is, in [-1, 1].
+
+    Returns:
+        Pixels uint8 [h, w, 4]: colours as they are without the background, and opacity.
+    """
+    _check_one("view", view)
+    alpha = view.alpha
+    if alpha.shape[-1] != view.image.shape[-1]:
+        alpha = resize(alpha, view.image.shape[-1])
+    alpha = alpha.clamp(0, 1)
+    colours = background + (view.image - background) / alpha.clamp_min(_LEAST_ALPHA)
+    colours = torch.where(alpha > _LEAST_ALPHA, colours, view.image)
+    opacity = (alpha[0, 0, ..., None] * 255).round().to(torch.uint8)
+    return torch.cat([to_uint8(colours)[0], opacity], dim=-1).cpu().numpy()
 
 
 @checked
@@ -110,14 +134,15 @@ def surface_normals(view: View, camera: Camera) -> Tensor:
 
 @checked
 def save_png(path: str | Path, pixels: np.ndarray) -> None:
-    """Write pixels uint8 [h, w, 3] as a PNG file, atomically.
+    """Write pixels uint8 [h, w, 3], or [h, w, 4] with opacity, as a PNG file, atomically.
 
     Raises:
         UserError: They are no such pixels, or the file cannot be written.
     """
     from PIL import Image
 
-    check_pixels("pixels", pixels)
+    opaque = pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels
+    check_pixels("pixels", opaque)
     with atomic_write(path) as stream:
         Image.fromarray(pixels).save(stream, format="PNG")
 

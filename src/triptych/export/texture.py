@@ -16,6 +16,7 @@ from triptych.camera import Camera
 from triptych.errors import UserError, check_whole
 from triptych.export.glb import save_textured_glb
 from triptych.export.mesh import RESOLUTION, portrait_surface, region_triangles
+from triptych.export.obj import save_textured_obj
 from triptych.export.surface import vertex_normals
 from triptych.export.texture_raster import rasterise_uv
 from triptych.portrait import Portrait
@@ -94,17 +95,19 @@ def textured_mesh(
 
 @checked
 def save_textured_mesh(path: str | Path, mesh: TexturedMesh) -> None:
-    """Write a textured mesh as .glb, atomically.
+    """Write a textured mesh as .glb, or as .obj with its .mtl and .png beside it, atomically.
 
     Raises:
-        UserError: The ending is another one, or the file cannot be written.
+        UserError: The ending is another one, or a file cannot be written.
     """
-    if Path(path).suffix.lower() != ".glb":
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".glb", ".obj"):
         raise UserError(
-            f"textured mesh file {path}: expected .glb; other files have vertex colours"
+            f"textured mesh file {path}: expected .glb or .obj; .ply has vertex colours"
         )
     parts = mesh.vertices, mesh.triangles, mesh.normals, mesh.uv, mesh.texture
-    save_textured_glb(path, *parts, nodes=mesh.regions)
+    save = save_textured_glb if suffix == ".glb" else save_textured_obj
+    save(path, *parts, nodes=mesh.regions)
 
 
 def decimated(

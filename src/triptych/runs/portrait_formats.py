@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from triptych.portrait import Portrait
 
 _FRAMES = 60
+_PICTURE_SIZE = 512
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,16 @@ def _glb(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
     return [file]
 
 
+def _obj(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
+    from triptych.export.texture import save_textured_mesh, textured_mesh
+
+    file = folder / "portrait.obj"
+    progress("unwrapping the mesh", 0, 1)
+    save_textured_mesh(file, textured_mesh(portrait))
+    progress("unwrapping the mesh", 1, 1)
+    return [file, file.with_suffix(".mtl"), file.with_suffix(".png")]
+
+
 def _solid(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
     from triptych.export.mesh import portrait_mesh, save_mesh
 
@@ -69,20 +80,41 @@ def _video(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
     return [file]
 
 
-def _picture(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
-    from triptych.export.pictures import save_png, view_pictures
+def _gif(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
+    from triptych.export.video import save_turntable
 
-    file = folder / "portrait.png"
-    (pixels,) = view_pictures(portrait, portrait.camera, max(512, portrait.picture_size))
-    save_png(file, pixels)
+    file = folder / "portrait.gif"
+    step = count_steps(progress, "filming", _FRAMES)
+    save_turntable(file, portrait, num_frames=_FRAMES, step=step)
     return [file]
+
+
+def _views(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
+    from triptych.export.view_set import NUM_VIEWS, save_view_set
+
+    place = folder / "views"
+    save_view_set(place, portrait, step=count_steps(progress, "taking views", NUM_VIEWS))
+    return sorted(path for path in place.rglob("*") if path.is_file())
+
+
+def _picture(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
+    from triptych.export.pictures import colour_picture, save_png, transparent_picture
+
+    view = portrait.render(size=max(_PICTURE_SIZE, portrait.picture_size))
+    files = folder / "front.png", folder / "front-transparent.png"
+    save_png(files[0], colour_picture(view.image[0]))
+    save_png(files[1], transparent_picture(view, portrait.rendering.background))
+    return list(files)
 
 
 FORMATS: dict[str, Format] = {
     "page": Format("live page (.html)", _page),
     "glb": Format("textured mesh (.glb)", _glb),
+    "obj": Format("textured mesh (.obj)", _obj),
     "video": Format("video (.mp4)", _video),
-    "picture": Format("picture (.png)", _picture),
+    "gif": Format("animation (.gif)", _gif),
+    "picture": Format("pictures, with and without background (.png)", _picture),
+    "views": Format("views with cameras (nerfstudio, EG3D)", _views),
     "solid": Format("watertight mesh (.ply)", _solid),
     "portrait": Format("portrait file (.safetensors)", _portrait),
 }

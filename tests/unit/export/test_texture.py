@@ -151,5 +151,5 @@ def test_numbers_out_of_range_are_refused(ball, options, said):
 
 
 def test_other_files_have_vertex_colours(tmp_path, textured_ball):
-    with pytest.raises(UserError, match="expected .glb; other files have vertex colours"):
+    with pytest.raises(UserError, match="expected .glb or .obj; .ply has vertex colours"):
         save_textured_mesh(tmp_path / "a.ply", textured_ball)

@@ -8,9 +8,11 @@ import os
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from triptych.errors import UserError
-from triptych.export.video import save_turntable, save_video, turntable_angles
+from triptych.export.video import orbit_angles, save_turntable, save_video, turntable_angles
 
 
 def frames_of(path) -> list[np.ndarray]:
@@ -54,6 +56,41 @@ def test_colours_survive_the_film(tmp_path):
     shown = frames_of(tmp_path / "a.mp4")[2].astype(int)
     assert np.abs(shown[8:56, 4:28] - (200, 60, 30)).max() < 12
     assert np.abs(shown[8:56, 36:60] - (40, 90, 220)).max() < 12
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_animations_run_for_ever(tmp_path, suffix):
+    frames = [np.full((16, 16, 3), grey, np.uint8) for grey in (0, 120, 240)]
+    save_video(tmp_path / f"a{suffix}", frames, fps=20)
+    with Image.open(tmp_path / f"a{suffix}") as seen:
+        assert (seen.n_frames, seen.info["loop"]) == (3, 0)
+        for index, frame in enumerate(frames):
+            seen.seek(index)
+            seen.load()
+            assert seen.info["duration"] == 50
+            assert np.abs(np.asarray(seen.convert("RGB")).astype(int) - frame).max() < 4
+    with pytest.raises(UserError, match="at least one frame"):
+        save_video(tmp_path / f"b{suffix}", [])
+    assert os.listdir(tmp_path) == [f"a{suffix}"]
+
+
+def test_orbits_come_back_to_where_they_begin():
+    yaw, pitch = orbit_angles("circle", 8)
+    assert torch.allclose(yaw.diff(), torch.full((7,), math.pi / 4, dtype=yaw.dtype))
+    assert float(pitch.abs().max()) == 0
+    yaw, pitch = orbit_angles("sway", 8)
+    assert float(yaw.max()) == pytest.approx(0.35)
+    assert float(pitch[0]) == pytest.approx(0.25)
+    assert torch.equal(orbit_angles("swing", 8)[0], turntable_angles(8)[0])
+    with pytest.raises(UserError, match="orbit"):
+        orbit_angles("spiral", 8)
+
+
+def test_a_coarser_film_is_smaller(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), dtype=np.uint8)
+    for quality in (10, 40):
+        save_video(tmp_path / f"{quality}.mp4", list(noise), quality=quality)
+    assert (tmp_path / "40.mp4").stat().st_size < (tmp_path / "10.mp4").stat().st_size / 2
 
 
 def test_odd_sides_grow_by_a_pixel(tmp_path):

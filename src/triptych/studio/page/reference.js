@@ -6,9 +6,9 @@ const description = await (await fetch("/api/openapi.json")).json();
 const { origin } = location;
 
 document.getElementById("example").textContent = [
-  `curl ${origin}/api/make -H "Content-Type: application/json" -d '{"seed": 7}'   # answers with the job's id`,
-  `curl ${origin}/api/jobs/ID                                                    # until "state" is "done"`,
-  `curl ${origin}/api/portraits/ID/file -o portrait.safetensors                  # the same id`,
+  `curl ${origin}/api/make -H "Content-Type: application/json" -d '{"seed": 7}'`,
+  `curl ${origin}/api/jobs/ID   # with the "id" of the answer, until "state" is "done"`,
+  `curl ${origin}/api/portraits/ID/file -o portrait.safetensors   # the same id`,
   `curl ${origin}/api/photos -H "Content-Type: image/jpeg" --data-binary @photo.jpg`,
 ].join("\n");
 
