@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from triptych.cli.main import main
+from triptych.export.video import save_turntable
 from triptych.runs import portrait_results
 
 
@@ -55,10 +56,7 @@ def quick_results(monkeypatch) -> None:
 def make_results_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the same where there are no fixtures."""
     monkeypatch.setattr(portrait_results, "NUM_FRAMES", 4)
-    few_frames = {"num_frames": 4, "size": 32, "step": None}
-    few_frames |= {"orbit": "swing", "quality": 18, "supersampling": 1}
-    monkeypatch.setattr(
-        "triptych.export.video.save_turntable.__wrapped__.__kwdefaults__", few_frames
-    )
+    film = save_turntable.__wrapped__
+    monkeypatch.setattr(film, "__kwdefaults__", film.__kwdefaults__ | {"num_frames": 4, "size": 32})
     coarse = {"resolution": 24, "level": None}
     monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__wrapped__.__kwdefaults__", coarse)

@@ -88,14 +88,13 @@ def other_words(model_file):
 
 
 def test_generate_makes_films_and_meshes_on_demand(run, portrait_file, model_file, monkeypatch):
+    from triptych.export.video import save_turntable
     from triptych.systems.generate.pipeline import GeneratePipeline
 
     ball = Portrait.load(portrait_file)
     monkeypatch.setattr(GeneratePipeline, "__call__", lambda self, seed, **options: ball)
-    few_frames = {"num_frames": 3, "size": None, "step": None}
-    monkeypatch.setattr(
-        "triptych.export.video.save_turntable.__wrapped__.__kwdefaults__", few_frames
-    )
+    film = save_turntable.__wrapped__
+    monkeypatch.setattr(film, "__kwdefaults__", film.__kwdefaults__ | {"num_frames": 3})
     coarse = {"resolution": 24, "level": None}
     monkeypatch.setattr("triptych.export.mesh.portrait_mesh.__wrapped__.__kwdefaults__", coarse)
     words = ("--turntable", "--mesh", "--size", "16", "--out", "x", "--model", model_file)
@@ -207,7 +206,7 @@ MISTAKES = [
     ("render {foreign}", "zip archive"),
     ("render {model}", "holds a TriPlaneGenerator; expected a portrait"),
     ("render .", "cannot read"),
-    ("export {portrait}", "give --html FILE.html, --mesh FILE.glb or --video FILE.mp4"),
+    ("export {portrait}", "give --html FILE.html, --mesh FILE.glb, --video FILE.mp4 or --nerf"),
     ("export {portrait} --html a.htm", "expected .html"),
     ("view absent.safetensors", "cannot read absent.safetensors"),
     ("view {portrait} --out a.txt", "expected .html"),
