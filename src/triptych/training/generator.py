@@ -20,6 +20,7 @@ from triptych.camera import Camera
 from triptych.metrics.image_metrics import psnr, psnr_from_mse
 from triptych.models.eg3d import TriPlaneGenerator, avatar_config
 from triptych.ops.placement import channels_last
+from triptych.ops.precision import half_precision_where_fast
 from triptych.render.guided_rays import GuidedSampling
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderedRays, render_at_depths
@@ -143,7 +144,7 @@ class GeneratorRecipe:
         rays, depths, length = batch.guided_rays(self.sampling, generator)
         surface, heads = batch.depth * length, len(batch.attributes)
         rays = Rays(rays.origins.reshape(heads, -1, 3), rays.directions.reshape(heads, -1, 3))
-        with torch.autocast(batch.attributes.device.type, torch.bfloat16):
+        with half_precision_where_fast(batch.attributes.device):
             ws = self.generator.mapping(batch.attributes)
             planes = self.generator.planes(ws)
             rendered = render_at_depths(
@@ -216,7 +217,7 @@ class GeneratorRecipe:
         for head in range(min(heads, len(shards))):
             attributes = torch.from_numpy(np.array(shards.get("attributes", head)))[None]
             attributes = attributes.to(self.options.device)
-            with torch.autocast(attributes.device.type, torch.bfloat16):
+            with half_precision_where_fast(attributes.device):
                 ws = model.mapping(attributes)
                 planes = model.planes(ws)
             for view in views:
