@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def test_container_runs_the_command_as_an_ordinary_user():
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
     steps = [line.split(maxsplit=1) for line in text.splitlines() if line and line[0] != "#"]
     names = [name for name, _ in steps]
-    assert {*names} <= {"FROM", "ENV", "RUN", "COPY", "USER", "WORKDIR", "ENTRYPOINT", "CMD"}
+    known = {"FROM", "ENV", "RUN", "COPY", "USER", "WORKDIR", "EXPOSE", "ENTRYPOINT", "CMD"}
+    assert {*names} <= known
     user = names.index("USER")
     assert steps[user][1] != "root"
     assert f"--uid 1000 {steps[user][1]}" in text
@@ -78,6 +80,9 @@ def test_container_runs_the_command_as_an_ordinary_user():
         assert f"!{source}" in let_in, source
     command = next(rest for name, rest in steps if name == "ENTRYPOINT")
     assert f"{yaml.safe_load(command)[0]} = " in PROJECT.partition("[project.scripts]")[2]
+    verb, *words = yaml.safe_load(next(rest for name, rest in steps if name == "CMD"))
+    options = json.loads((ROOT / "tests/cli/frozen_options.json").read_text())[verb]
+    assert {word for word in words if word.startswith("--")} <= set(options)
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
