@@ -2,90 +2,32 @@
 
 from __future__ import annotations
 
-import http.client
 import io
-import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from toy_studio import InstantRunner, Served
 
 from triptych.errors import UserError
 from triptych.studio.gallery import PortraitRecord
-from triptych.studio.job import Job
+from triptych.studio.server import free_socket
+from triptych.studio.studio import Studio
 
-uvicorn = pytest.importorskip("uvicorn", reason="no studio: pip install 'triptych[studio]'")
+pytest.importorskip("uvicorn", reason="no studio: pip install 'triptych[studio]'")
 pytest.importorskip("fastapi", reason="no studio: pip install 'triptych[studio]'")
-
-from triptych.studio.server import app_of, free_socket  # noqa: E402
-from triptych.studio.studio import Studio  # noqa: E402
 
 PORTRAIT, ABSENT = "20260101-000000-00000000", "20260101-000000-00000001"
 CLIENTS, EACH = 50, 2
 
 
-class InstantRunner:
-    """Every job is done at once."""
-
-    def run(self, job: Job, heard) -> None:
-        heard.progress("working", 1, 1)
-
-    def cancel(self, job_id: str) -> None:
-        pass
-
-
-class Served:
-    """A studio on a port of loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        self.studio = Studio(folder, runner=InstantRunner())
-        self.studio.start()
-        self._socket = free_socket("127.0.0.1", 7960)
-        self.port = self._socket.getsockname()[1]
-        app = app_of(self.studio, body_s=2.0)
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-        run = {"target": self._server.run, "kwargs": {"sockets": [self._socket]}}
-        self._thread = threading.Thread(**run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-
-    def ask(self, method: str, path: str, body: bytes | dict | None = None, **headers: str):
-        """Return status, headers and content of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        if isinstance(body, dict):
-            body, headers = (
-                json.dumps(body).encode(),
-                {"content-type": "application/json"} | headers,
-            )
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        kind = answer.headers.get("content-type", "")
-        found = json.loads(content) if kind.startswith("application/json") else content
-        return answer.status, answer.headers, found
-
-    def upload(self, content: bytes, kind: str = "image/png"):
-        """Return status and content of an upload's answer."""
-        status, _, found = self.ask("POST", "/api/photos", content, **{"content-type": kind})
-        return status, found
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(30)
-        self.studio.close()
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[Served]:
-    running = Served(tmp_path_factory.mktemp("served") / "studio")
+    running = Served(tmp_path_factory.mktemp("served") / "studio", InstantRunner())
     folder = running.studio.workplace.portrait(PORTRAIT)
     folder.mkdir()
     (folder / "portrait.safetensors").write_bytes(b"planes")

@@ -1,0 +1,136 @@
+"""The studio's page in a real browser: from a wall of heads to a zip file."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from toy_studio import Served
+
+from triptych.export.html.page import save_page
+from triptych.portrait import TriPlanePortrait
+from triptych.studio.gallery import PortraitRecord
+from triptych.studio.job import Job
+from triptych.studio.job_queue import JobCancelled, JobFailed
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is missing: pip install 'triptych[dev]'"
+)
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"
+)
+SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+PATIENCE_MS = 60_000
+
+
+class ToyRunner:
+    """Makes what jobs make, of one ball."""
+
+    def __init__(self, ball: TriPlanePortrait) -> None:
+        self.ball, self.place = ball, None
+        self.told = threading.Event()
+
+    def run(self, job: Job, heard) -> None:
+        heard.progress("working", 1, 3)
+        if job.kind == "wall":
+            for seed in range(job.settings["first"], job.settings["first"] + job.settings["count"]):
+                self._picture(self.place.head(seed))
+        elif job.settings.get("prompt") == "slow":
+            assert self.told.wait(60)
+            raise JobCancelled
+        elif job.kind == "style":
+            raise JobFailed("it knows no such word; say it in English")
+        elif job.kind == "export":
+            with zipfile.ZipFile(self.place.export(job.id), "w") as archive:
+                archive.writestr("portrait.html", "<p>")
+        elif job.kind == "make":
+            folder = self.place.portrait(job.id)
+            folder.mkdir()
+            (folder / "portrait.safetensors").write_bytes(b"planes")
+            self._picture(folder / "thumbnail.jpg")
+            save_page(folder / "page.html", self.ball)
+            record = PortraitRecord(title="<i>Seed</i>", kind="make", created="2026-01-01T00:00:00")
+            self.gallery.add(job.id, record)
+
+    def cancel(self, job_id: str) -> None:
+        self.told.set()
+
+    def _picture(self, path: Path) -> None:
+        Image.fromarray(np.full((16, 16, 3), 200, np.uint8)).save(path, "JPEG")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, ball) -> Iterator[Served]:
+    runner = ToyRunner(ball)
+    running = Served(tmp_path_factory.mktemp("studio"), runner)
+    runner.place, runner.gallery = running.studio.workplace, running.studio.gallery
+    yield running
+    running.close()
+
+
+def soon(holds: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE_MS / 1000
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+def test_a_head_is_made_seen_styled_cancelled_and_exported(served, tmp_path):
+    address, problems = f"http://127.0.0.1:{served.port}", []
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE)
+        page = browser.new_page(viewport={"width": 1000, "height": 400})
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith((address, "blob:", "data:")) or problems.append(request.url)
+            ),
+        )
+        page.goto(address)
+        page.click('[data-seed="7"]:has(img)')
+        page.wait_for_selector("#view iframe")
+        assert page.inner_text("#title") == "<i>Seed</i>"  # a text, no element
+        assert page.get_attribute("#view iframe", "sandbox") == "allow-scripts allow-downloads"
+        view = page.frame_locator("#view iframe")
+        view.locator("#portrait").wait_for()
+
+        page.click("#tab-style")
+        page.click(".chips button >> nth=0")
+        assert page.input_value("#prompt") == "bronze"
+        page.click("#style-start")
+        page.wait_for_selector("li[data-state=failed] >> text=say it in English")
+        page.fill("#prompt", "slow")
+        page.click("#style-start")
+        page.click("li[data-state=running] >> text=Cancel")
+        page.wait_for_selector("li[data-state=cancelled] >> text=Go on")
+
+        page.click("#tab-photo")
+        (tmp_path / "a.png").write_bytes(b"no picture")
+        page.set_input_files("#photo-file", tmp_path / "a.png")
+        soon(lambda: "no picture that is taken" in page.inner_text("#photo-status"))
+        assert not page.is_enabled("#photo-start")
+
+        page.click("#tab-export")
+        page.click("#export-start")
+        with page.expect_download() as download:
+            page.click("#export-ready a")
+        assert zipfile.ZipFile(download.value.path()).namelist() == ["portrait.html"]
+
+        page.reload()
+        page.wait_for_selector("#view iframe")  # the address names the portrait
+        page.click("#tab-gallery")
+        page.wait_for_selector("#gallery [aria-pressed=true] img")
+        browser.close()
+    assert problems == []
