@@ -35,6 +35,27 @@ def weights_and_biases(parameters: list[nn.Parameter], weight_gain: float) -> li
     return [ParameterGroup(weights, weight_gain), ParameterGroup(biases)]
 
 
+def grouped_by_inputs(parameters: list[nn.Parameter], full_rate: int) -> list[ParameterGroup]:
+    """Return weights whose rate falls with the inputs of an output, and all others at full rate.
+
+    A step of Adam moves all weights of an output by about the same amount, so that it moves the
+    output by that times the sum of the inputs. Where many of them are positive, an early step would
+    drown what the layer tells of its input.
+
+    Args:
+        parameters: Weights [o, i, ...] and others.
+        full_rate: Outputs of at most so many inputs learn at the full rate.
+
+    Reference:
+        Yang et al., Tensor Programs V (2022), Table 3: Adam's rate falls with 1 / fan-in.
+    """
+    by_gain: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        inputs = parameter[0].numel() if parameter.ndim > 1 else 1
+        by_gain.setdefault(min(1.0, full_rate / inputs), []).append(parameter)
+    return [ParameterGroup(members, gain) for gain, members in by_gain.items()]
+
+
 def optimiser_of(
     groups: list[ParameterGroup],
     kind: Literal["adam", "ranger"],

@@ -60,10 +60,6 @@ class PhotoFeatures:
         return PhotoFeatures(low, high, queries)
 
 
-_SMALL = 0.1
-"""Of the last convolution of an encoder that starts from the mean plane."""
-
-
 class HighEncoder(nn.Module):
     """The high branch: convolutions that see little around a pixel."""
 
@@ -139,7 +135,7 @@ class TriplaneEncoder(nn.Module):
         self.plane_mean.copy_(mean)
         self.plane_std.copy_(std)
         *_, last_weight, _ = self.Final_encoder.output_net.parameters()
-        last_weight.mul_(_SMALL)
+        last_weight.zero_()  # nothing has to be unlearned first
 
     def photo_features(
         self, image: Tensor, *, dropout: torch.Generator | None = None

@@ -16,6 +16,7 @@ from triptych.metrics.image_metrics import psnr
 from triptych.systems.edit.encoder_config import avatar_encoder
 from triptych.systems.edit.network import PortraitEncoder, PortraitEncoderConfig
 from triptych.systems.edit.training.avatar_recipe import (
+    FULL_RATE_INPUTS,
     RayComparison,
     RayWeights,
     as_photo,
@@ -26,6 +27,7 @@ from triptych.systems.edit.training.avatar_recipe import (
 from triptych.systems.edit.training.avatar_views import AvatarViews
 from triptych.systems.edit.training.known_planes import KnownPlanes
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.parameter_groups import ParameterGroup, grouped_by_inputs
 from triptych.training.plane_statistics import plane_statistics
 from triptych.training.sheets import save_sheet
 from triptych.training.style_variants import pictures_of
@@ -127,6 +129,11 @@ class AvatarBaseRecipe:
         network.renderer.decoder.load_state_dict(self.generator.decoder.state_dict())
         network.encoder.set_plane_statistics(*plane_statistics(self.generator))
         return network
+
+    def groups(self) -> list[ParameterGroup]:
+        """Return what learns, at rates that fall with the inputs of a layer."""
+        learning = [weight for weight in self.network.parameters() if weight.requires_grad]
+        return grouped_by_inputs(learning, FULL_RATE_INPUTS)
 
     def loss(
         self, progress: Progress, generator: torch.Generator

@@ -27,6 +27,7 @@ from triptych.systems.edit.network import (
 )
 from triptych.systems.edit.preprocessing import reference_input
 from triptych.systems.edit.training.avatar_recipe import (
+    FULL_RATE_INPUTS,
     RayComparison,
     RayWeights,
     as_photo,
@@ -37,6 +38,7 @@ from triptych.systems.edit.training.avatar_recipe import (
 from triptych.systems.edit.training.avatar_views import AvatarViews, Chosen
 from triptych.training.editor.text import PhraseGrammar
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
+from triptych.training.parameter_groups import ParameterGroup, grouped_by_inputs
 from triptych.training.sheets import save_sheet
 from triptych.training.style_variants import pictures_of, rendered_variants
 from triptych.training.trained_weights import save_trained
@@ -148,6 +150,11 @@ class AvatarEditRecipe:
         if self.options.learn_all:
             return [encoder, self.network.text]
         return [encoder.Ref_encoder, encoder.Final_encoder, self.network.text]
+
+    def groups(self) -> list[ParameterGroup]:
+        """Return what learns, at rates that fall with the inputs of a layer."""
+        learning = [weight for weight in self.network.parameters() if weight.requires_grad]
+        return grouped_by_inputs(learning, FULL_RATE_INPUTS)
 
     def loss(
         self, progress: Progress, generator: torch.Generator

@@ -23,6 +23,9 @@ from triptych.systems.edit.training.avatar_views import (
 )
 from triptych.training.avatar_patches import PatchPlan
 
+FULL_RATE_INPUTS = 32
+"""Layers with more inputs learn slower; see `training.parameter_groups.grouped_by_inputs`."""
+
 
 @dataclass(frozen=True)
 class RayWeights:
