@@ -148,7 +148,7 @@ class JobQueue:
     def status(self, job_id: str) -> dict[str, Any]:
         """Return what clients see of a job; see `get`."""
         with self._changed:
-            return self._status(self.get(job_id))
+            return self._status(self.get(job_id), self._places())
 
     def statuses(self, most: int) -> list[dict[str, Any]]:
         """Return what clients see of the newest jobs and of all that have not ended."""
@@ -157,7 +157,8 @@ class JobQueue:
             seen = [
                 job for index, job in enumerate(newest) if index < most or job.state not in ENDED
             ]
-            return [self._status(job) for job in seen]
+            places = self._places()
+            return [self._status(job, places) for job in seen]
 
     def close(self) -> None:
         """Run no more jobs; the running one is left to its runner's end."""
@@ -177,10 +178,12 @@ class JobQueue:
         self._keep(job)
         self._changed.notify_all()
 
-    def _status(self, job: Job) -> dict[str, Any]:
-        before = None
-        if job.state == "waiting":
-            before = self._waiting.index(job.id) if job.id in self._waiting else 0
+    def _places(self) -> dict[str, int]:
+        """Return how many jobs are before each one that waits."""
+        return {job_id: place for place, job_id in enumerate(self._waiting)}
+
+    def _status(self, job: Job, places: dict[str, int]) -> dict[str, Any]:
+        before = places.get(job.id)
         return {**job.status(), "before": before, "seconds_left": self._seconds_left(job)}
 
     def _seconds_left(self, job: Job) -> float | None:
