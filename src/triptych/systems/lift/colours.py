@@ -15,8 +15,9 @@ from triptych.systems.lift.confidence import confidence_of, facing_of
 from triptych.systems.lift.fill import carried, fine_structure, joined, recoloured, without_back
 from triptych.systems.lift.photograph import Photograph
 from triptych.systems.lift.pinhole import FloatArray, sampled, smoothstep
-from triptych.systems.lift.regions import CLOTH, EYE, SKIN, region_picture, regions_at
+from triptych.systems.lift.regions import CLOTH, EYE, HAIR, SKIN, region_picture, regions_at
 from triptych.systems.lift.shape import Shape
+from triptych.systems.lift.silhouette import Mask
 from triptych.systems.lift.surface import Surface
 
 _REGION_SMOOTHING = 12
@@ -25,6 +26,8 @@ _MIRROR_BEYOND = math.radians(8)
 _MIRRORED_TRUST = 0.8
 _SAME_PLACE = 0.02  # world units between a point and its mirror image's partner
 _LOWEST_NECK = -0.42  # world units
+_SHOULDERS, _LOWEST_SEEN = -0.2, -0.36  # heights in world units
+_LONG_HAIR = 0.15  # share of hair in front of the shoulders
 _PHOTO_DECIDES = (0.6, 0.85)  # cosines from which on the photo's regions replace the avatar's
 
 
@@ -77,10 +80,11 @@ def colours_of(
     origin = shape.warp(surface.vertices)
     avatar = _avatar_colours(shape, origin, surface.normals)
     shares, known = regions_at(network, shape.avatar, origin)
+    pixels, _ = pinhole.project(surface.vertices)
     shares = _with_neck(shares, avatar, surface.vertices)
+    shares, known = _with_clothes(shares, known, surface.vertices, _is_below(photo, pixels))
     regions = surface.smoothed(shares * (known[:, None] + 1e-3), _REGION_SMOOTHING)
     regions /= regions.sum(axis=1, keepdims=True)
-    pixels, _ = pinhole.project(surface.vertices)
     picture = region_picture(network, person_over_plain)[0].permute(1, 2, 0).cpu().double().numpy()
     shown = sampled(picture[..., 1:], pixels * (picture.shape[0] / photo.size))
     shown = shown / np.maximum(shown.sum(axis=1, keepdims=True), 1e-6)
@@ -125,6 +129,41 @@ def _with_neck(shares: FloatArray, avatar: FloatArray, vertices: FloatArray) -> 
     shares[:, CLOTH] -= moved
     shares[:, SKIN] += moved
     return shares
+
+
+def _with_clothes(
+    shares: FloatArray, known: FloatArray, vertices: FloatArray, below: Mask
+) -> tuple[FloatArray, FloatArray]:
+    """Dress the body: return shares [n, g] and how well each vertex's are known [n].
+
+    Skin below the photo is cloth: collars close there, as far as is known. Shoulders are no hair,
+    which they look like to the network from the side, unless hair reaches them in front. Nothing
+    shows what lies still lower: cloth.
+
+    Args:
+        shares: Shares of the groups, as views of the avatar show them.
+        known: In how many views, 1 at most.
+        vertices: World points [n, 3].
+        below: Vertices that the camera sees below the photo's lower edge [n].
+    """
+    shares, known = shares.copy(), known.copy()
+    shares[below, CLOTH] += shares[below, SKIN]
+    shares[below, SKIN] = 0
+    height = vertices[:, 1]
+    low = height < _SHOULDERS
+    in_front = low & (known > 0) & (vertices[:, 2] > 0)
+    if not in_front.any() or shares[in_front, HAIR].mean() < _LONG_HAIR:
+        shares[low, CLOTH] += shares[low, HAIR]
+        shares[low, HAIR] = 0
+    unseen = height < _LOWEST_SEEN
+    shares[unseen] = np.eye(shares.shape[1])[CLOTH]
+    known[unseen] = np.maximum(known[unseen], 0.5)
+    return shares, known
+
+
+def _is_below(photo: Photograph, pixels: FloatArray) -> Mask:
+    rows = np.flatnonzero(photo.inside.any(axis=1))
+    return pixels[:, 1] > (rows[-1] + 1 if len(rows) else photo.size)
 
 
 def _with_mirror_image(

@@ -18,17 +18,19 @@ from triptych.systems.lift.surface import Surface
 _ACROSS_REGIONS = 0.02  # weight of edges between regions
 _TIE = 5e-4  # to the recoloured avatar
 _REGION_TIE, _LOOSE_TIE = 0.1, 1e-7  # to the regions that views show, and where none does
-_SHARPER = 3.0  # power of shares that are carried on
+_SHARPER = 6.0  # power of shares that are carried on
+_UPWARDS = 0.02  # weight of edges up and down, where level ones have 1: regions go round a head
 _KNOWN = (0.3, 0.8)
 _LEAST_SAMPLES = 50
+_PLAIN = 0.7  # share of the avatar's shades of hair and cloth that is left out
 _CONTRAST = (0.5, 1.6)  # least and most factor of a region's spread of colours
 _GUIDE_SMOOTHING = 8
 _FINE_SMOOTHING = 25
 _FOLD_DEG = (30.0, 58.0)  # of the cone round the photo's axis from which structure is taken
 _FOLD_CENTRE = (0.0, 0.03, -0.02)
 _FOLD_REACH = 0.08  # radians between a folded place and the seen one that it takes after
-_FINE_STRENGTH = 0.9
-_FINEST = 0.2
+_FINE_STRENGTH = 0.8
+_FINEST = 1.8  # deviations beyond which structure is no hair but an edge
 
 
 def recoloured(
@@ -54,7 +56,8 @@ def recoloured(
 def carried(surface: Surface, shares: FloatArray, known: FloatArray) -> FloatArray:
     """Return shares of the groups [n, g] that are smooth, and carried on to where none is known.
 
-    They solve Laplace's equation with ties to what is known: the hair of the sides meets behind.
+    They solve Laplace's equation with ties to what is known, level edges first: what the sides show
+    at a height meets behind at that height.
 
     Args:
         surface: The mesh.
@@ -62,7 +65,10 @@ def carried(surface: Surface, shares: FloatArray, known: FloatArray) -> FloatArr
         known: In how many views each vertex's was read, 1 at most [n].
     """
     tie = _REGION_TIE * known + _LOOSE_TIE
-    matrix = surface.laplacian() + sparse.diags(tie)
+    first, second = surface.edges.T
+    along = surface.vertices[second] - surface.vertices[first]
+    steep = along[:, 1] ** 2 / np.maximum((along**2).sum(axis=1), 1e-20)
+    matrix = surface.laplacian(np.maximum(1 - steep, _UPWARDS)) + sparse.diags(tie)
     smooth = np.clip(splu(matrix.tocsc()).solve(tie[:, None] * shares), 0, None)
     smooth **= 1 + (_SHARPER - 1) * (1 - smoothstep(known, *_KNOWN))[:, None]
     return smooth / np.maximum(smooth.sum(axis=1, keepdims=True), 1e-6)
@@ -71,15 +77,16 @@ def carried(surface: Surface, shares: FloatArray, known: FloatArray) -> FloatArr
 def without_back(avatar: FloatArray, regions: FloatArray, known: FloatArray) -> FloatArray:
     """Put each region's median in place of the avatar's colours [n, 3] where no view knew it.
 
-    A generator that has seen faces from the front alone shows the face behind the head too.
+    A generator that has seen faces from the front alone shows the face behind the head too. Hair
+    and cloth keep a part of the avatar's shades only, which are those of another cut.
     """
     plain = np.zeros_like(avatar)
     for share in regions.T:
         seen = share * known > 0.5
         middle = np.median(avatar[seen], axis=0) if seen.sum() >= _LEAST_SAMPLES else 0.5
         plain += share[:, None] * middle
-    known = smoothstep(known, *_KNOWN)[:, None]
-    return known * avatar + (1 - known) * plain
+    own = smoothstep(known, *_KNOWN) * (1 - _PLAIN * (regions[:, HAIR] + regions[:, CLOTH]))
+    return own[:, None] * avatar + (1 - own[:, None]) * plain
 
 
 def joined(
@@ -134,6 +141,8 @@ def fine_structure(
         if seen.sum() < 4 * _LEAST_SAMPLES or not unseen.any():
             continue
         fine = _without_mean(surface, photo, confidence * regions[:, group])
+        limit = _FINEST * np.abs(fine[seen]).mean(axis=0)
+        fine = np.clip(fine, -limit, limit)
         away, nearest = cKDTree(directions[seen]).query(folded[unseen])
         share = regions[unseen, group] * np.exp(-((away / _FOLD_REACH) ** 2))
         added[unseen] += fine[seen][nearest] * share[:, None]
@@ -141,10 +150,10 @@ def fine_structure(
 
 
 def _without_mean(surface: Surface, colours: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return colours [n, 3] less their weighted mean over neighbours, limited."""
+    """Return colours [n, 3] less their weighted mean over neighbours."""
     weight = weight[:, None] + 1e-4
     sums = surface.smoothed(np.hstack([colours * weight, weight]), _FINE_SMOOTHING)
-    return np.clip(colours - sums[:, :3] / sums[:, 3:], -_FINEST, _FINEST)
+    return colours - sums[:, :3] / sums[:, 3:]
 
 
 def _moved(avatar: FloatArray, photo: FloatArray, weight: FloatArray) -> FloatArray:

@@ -114,13 +114,14 @@ def fit_in_space(
         around = _density_points(targets.surface, hard, settings.density_points, rng)
         with torch.enable_grad():
             points = torch.cat([coloured, around])
-            sample = levels.field(levels.planes()).query(points[None])
+            planes = levels.planes()
+            sample = levels.field(planes).query(points[None])
             colours = sample.features[0, : len(coloured), :3] * 2 - 1
             error = ((colours - wanted).square() + _SMALLEST_ERROR).sqrt().mean()
             density = targets.density.error(sample.geometry[0, :, 0], points)
             loss = error + settings.density_weight * density
             factor = rate_factor(step, settings.steps, settings.first_rate, settings.last_rate, 10)
-            levels.step(loss, factor)
+            levels.step(planes, loss, factor)
         step_done()
     levels.use(levels.number)
     levels.end()
@@ -158,7 +159,8 @@ def fit_rays(
         around = _density_points(targets.surface, hard, settings.density_points, rng)
         wanted, hidden = views.images[view, pixel].to(device), views.alpha[view, pixel].to(device)
         with torch.enable_grad():
-            field = levels.field(levels.planes())
+            planes = levels.planes()
+            field = levels.field(planes)
             seen = render_at_depths(field, chosen.to(device), depths[None].to(device), rendering)
             error = seen.features[0, :, :3] - wanted
             loss = (error.square() + _SMALLEST_ERROR).sqrt().mean()
@@ -166,7 +168,7 @@ def fit_rays(
             density = targets.density.error(field.geometry(around[None])[0, :, 0], around)
             loss = loss + settings.alpha_weight * alpha + settings.density_weight * density
             factor = rate_factor(step, settings.steps, settings.first_rate, settings.last_rate, 5)
-            levels.step(loss, factor)
+            levels.step(planes, loss, factor)
         step_done()
     levels.end()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,11 +13,8 @@ from torch.nn import functional
 from triptych.camera import Camera
 from triptych.fields.triplane import TriPlaneField
 from triptych.portrait import TriPlanePortrait
+from triptych.systems.lift.damped_adam import DampedAdam
 from triptych.systems.lift.settings import LiftSettings
-from triptych.training.damping import damped_epsilon
-
-_BETAS = (0.9, 0.99)
-_FIRST_MEAN = 10  # steps after which the running mean forgets as slowly as is set
 
 
 class PlaneLevels:
@@ -34,22 +30,16 @@ class PlaneLevels:
         self._avatar_planes = _reduced(avatar.planes[0], settings.base_size)
         shape, device = avatar.planes.shape[1:3], avatar.planes.device
         self._levels = [
-            _channels_last(torch.zeros(*shape, side, side, device=device)).requires_grad_()
+            _channels_last(torch.zeros(*shape, side, side, device=device))
             for side in settings.plane_sizes
         ]
         self.use(len(self._levels))
         self.decoder = copy.deepcopy(avatar.decoder).requires_grad_(settings.tune_decoder)
-        groups: list[dict[str, Any]] = [
-            {"params": [level], "lr": rate}
-            for level, rate in zip(self._levels, settings.plane_rates, strict=True)
-        ]
-        if settings.tune_decoder:
-            groups.append({"params": [*self.decoder.parameters()], "lr": settings.decoder_rate})
-        self._rates = [group["lr"] for group in groups]
-        self._optimiser = torch.optim.Adam(groups, betas=_BETAS, fused=True)
-        self._learning = [tensor for group in groups for tensor in group["params"]]
-        self._mean: list[Tensor] = []
-        self._steps = 0
+        decoder = list(self.decoder.parameters()) if settings.tune_decoder else []
+        rates = [*settings.plane_rates, *[settings.decoder_rate] * len(decoder)]
+        self._optimiser = DampedAdam(
+            [*self._levels, *decoder], rates, damping=settings.damping, keep=settings.keep
+        )
 
     @property
     def number(self) -> int:
@@ -66,12 +56,13 @@ class PlaneLevels:
         self.size = self._used[-1].shape[-1]
         self._base = _channels_last(_resized(self._avatar_planes, self.size))
 
+    @torch.no_grad()
     def planes(self) -> Tensor:
-        """Return the sum of the levels in use [1, 3, c, h, h]."""
+        """Return the sum of the levels in use [1, 3, c, h, h]; its gradient is that of a step."""
         total = self._used[0]
         for level in self._used[1:]:
-            total = _resized(total, level.shape[-1]) + level
-        return (self._base + total)[None]
+            total = _resized(total, level.shape[-1]).add_(level)
+        return (self._base + total)[None].requires_grad_()
 
     def field(self, planes: Tensor) -> TriPlaneField:
         """Return the field of planes [1, 3, c, h, h]."""
@@ -83,36 +74,27 @@ class PlaneLevels:
 
     def begin(self) -> None:
         """Begin a phase: the running mean starts anew."""
-        self._mean, self._steps = [], 0
+        self._optimiser.begin()
 
-    def step(self, loss: Tensor, factor: float) -> None:
+    def step(self, planes: Tensor, loss: Tensor, factor: float) -> None:
         """Go one step down the gradient of a loss.
 
         Args:
+            planes: What the loss was computed of.
             loss: What to make smaller.
             factor: Multiplies all rates.
         """
-        for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = factor * rate
-            group["eps"] = damped_epsilon(
-                self._optimiser, group["params"][0], self._settings.damping
-            )
-        self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-        with torch.no_grad():
-            if not self._mean:
-                self._mean = [tensor.detach().clone() for tensor in self._learning]
-            self._steps += 1
-            keep = min(self._settings.keep, self._steps / (_FIRST_MEAN - 1 + self._steps))
-            for mean, tensor in zip(self._mean, self._learning, strict=True):
-                mean.lerp_(tensor, 1 - keep)
+        assert planes.grad is not None
+        gradient = planes.grad[0]
+        for level in reversed(self._used):
+            gradient = _gathered(gradient, level.shape[-1])
+            level.grad = gradient
+        self._optimiser.step(factor)
 
-    @torch.no_grad()
     def end(self) -> None:
         """End a phase: the levels become their running mean."""
-        for mean, tensor in zip(self._mean, self._learning, strict=True):
-            tensor.copy_(mean)
+        self._optimiser.end()
 
     @torch.no_grad()
     def portrait(self, camera: Camera) -> TriPlanePortrait:
@@ -155,3 +137,12 @@ def _resized(planes: Tensor, side: int) -> Tensor:
         return planes
     size = (side, side)
     return functional.interpolate(planes, size=size, mode="bilinear", align_corners=False)
+
+
+def _gathered(gradient: Tensor, side: int) -> Tensor:
+    """Return the gradient at planes [3, c, side, side] of what `_resized` made of them."""
+    size = gradient.shape[-1]
+    if size == side:
+        return gradient
+    shape = [*gradient.shape[:2], side, side]
+    return torch.ops.aten.upsample_bilinear2d_backward(gradient, [size, size], shape, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,7 +123,7 @@ def match_outlines(
     if not len(source.points) or not len(target.points):
         return OutlineMatch(np.empty((0, 2)), np.empty((0, 2)), 0.0, 0.0)
     tree = cKDTree(target.points)
-    moved = _affine(landmarks, wanted)(source.points)
+    moved = affine_between(landmarks, wanted)(source.points)
     beside, nearest = cKDTree(landmarks).query(source.points, k=min(5, len(landmarks)))
     expected = (wanted - landmarks)[nearest].mean(axis=1)
     beside = beside[:, 0]
@@ -159,8 +160,8 @@ def _spaced(contour: FloatArray, step: float) -> FloatArray:
     return np.column_stack([np.interp(stops, along, contour[:, axis]) for axis in (0, 1)])
 
 
-def _affine(source: FloatArray, target: FloatArray):  # type: ignore[no-untyped-def]
-    """Return the affine map that takes points nearest to others."""
+def affine_between(source: FloatArray, target: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return the affine map of points [n, 2] that takes some [k, 2] nearest to others [k, 2]."""
 
     def with_one(points: FloatArray) -> FloatArray:
         return np.column_stack([points, np.ones(len(points))])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy import ndimage
+from torch.nn import functional
 
 from triptych.camera import Camera
 
@@ -62,14 +63,17 @@ def sampled(picture: NDArray[np.generic], pixels: FloatArray, order: int = 1) ->
         order: 0 takes the nearest pixel, 1 is bilinear.
     """
     height, width = picture.shape[:2]
-    rows = np.clip(pixels[:, 1] - 0.5, 0, height - 1)
-    columns = np.clip(pixels[:, 0] - 0.5, 0, width - 1)
     planes = np.atleast_3d(np.asarray(picture, np.float64))
-    read = [
-        ndimage.map_coordinates(planes[..., channel], [rows, columns], order=order)
-        for channel in range(planes.shape[2])
-    ]
-    return read[0] if picture.ndim == 2 else np.stack(read, axis=1)
+    # torch reads bilinearly several times as fast as scipy
+    places = torch.from_numpy(pixels * (2 / np.array([width, height])) - 1)
+    read = functional.grid_sample(
+        torch.from_numpy(planes).permute(2, 0, 1)[None],
+        places[None, None],
+        mode="bilinear" if order else "nearest",
+        padding_mode="border",
+        align_corners=False,
+    )[0, :, 0]
+    return read[0].numpy() if picture.ndim == 2 else read.T.numpy()
 
 
 def smoothstep(values: FloatArray, low: float, high: float) -> FloatArray:

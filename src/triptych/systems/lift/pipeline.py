@@ -304,11 +304,8 @@ class LiftPipeline:
     def _avatar(
         self, photo: Photograph, person: Tensor, settings: LiftSettings, progress: Progress
     ) -> TriPlanePortrait:
-        inside = torch.from_numpy(photo.inside)[None, None].to(person)
-        camera = photo.camera.to(person.device)
-        trials = settings.trials
-        step = count_steps(progress, AVATAR, num_trials(trials))
-        return self._find_avatar(person, camera, inside, trials, step)
+        step = count_steps(progress, AVATAR, num_trials(settings.trials))
+        return self._find_avatar(person, photo, self.landmarks, settings.trials, step)
 
 
 def psnr_of_person(portrait: TriPlanePortrait, photo: Photograph) -> float:

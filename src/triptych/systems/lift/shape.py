@@ -83,7 +83,7 @@ def shape_of(
         )
     alpha = view.alpha[0, 0].cpu().double().numpy()
     front = filled_front(pinhole.along_axis(view.depth[0, 0].cpu().double().numpy()), alpha)
-    person, known = with_crown(photo.person, photo.inside, _top(alpha, landmarks, photo.landmarks))
+    person, known = with_crown(photo.person, photo.inside)
     match = match_outlines(
         outline_of(alpha > 0.5, _regions(network, view.image)),
         outline_of(
@@ -116,13 +116,3 @@ def shape_of(
 
 def _regions(network: AvatarFeatures, image: Tensor) -> FloatArray:
     return region_picture(network, image)[0, 1:].permute(1, 2, 0).cpu().double().numpy()
-
-
-def _top(alpha: FloatArray, landmarks: FloatArray, wanted: FloatArray) -> float:
-    """Return the row at which the avatar ends once its landmarks lie over the photo's."""
-    rows, columns = np.nonzero(alpha > 0.5)
-    if not len(rows):
-        return 0.0
-    design = np.column_stack([landmarks[:, :2], np.ones(len(landmarks))])
-    row_of = np.linalg.lstsq(design, wanted[:, 1], rcond=None)[0]
-    return float((columns * row_of[0] + rows * row_of[1] + row_of[2]).min())

@@ -14,6 +14,8 @@ from triptych.systems.lift.pinhole import FloatArray, Pinhole
 
 IntArray = NDArray[np.int64]
 
+_OFF_LATTICE = 1e-4  # pixels: edges that meet pixels' centres exactly would leave gaps there
+
 
 @dataclass(frozen=True, eq=False)
 class Raster:
@@ -113,7 +115,7 @@ class Surface:
         nearest, owner = np.zeros((size, size)), np.full((size, size), -1, np.int64)
         first, second = np.zeros((size, size)), np.zeros((size, size))
         plain, unused = np.zeros(len(self.triangles), np.int64), np.zeros((len(self), 3))
-        columns, rows = np.ascontiguousarray(pixels.T)
+        columns, rows = np.ascontiguousarray(pixels.T) + _OFF_LATTICE
         rasterise(
             columns, rows, 1 / depth, self.triangles, plain, unused, nearest, owner, first, second
         )

@@ -155,7 +155,8 @@ def view_targets(
         alpha[..., None] * colour + (1 - alpha[..., None]) * shade for colour, alpha, _ in drawn
     ]
     alphas = torch.from_numpy(np.stack([alpha for _, alpha, _ in drawn])).float()
-    around = functional.max_pool2d(alphas[:, None], 9, 1, 4)[:, 0].flatten(1) > 0
+    wide = functional.max_pool2d(alphas[:, None], (1, 9), 1, (0, 4))
+    around = functional.max_pool2d(wide, (9, 1), 1, (4, 0))[:, 0].flatten(1) > 0
     return ViewTargets(
         cameras,
         _within_reach(torch.from_numpy(np.stack(images)).float()).flatten(1, 2) * 2 - 1,

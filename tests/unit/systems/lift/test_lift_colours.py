@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from triptych.camera import look_at_camera
-from triptych.systems.lift.colours import Colours
+from triptych.systems.lift.colours import Colours, _with_clothes
 from triptych.systems.lift.confidence import confidence_of, facing_of
 from triptych.systems.lift.fill import carried, fine_structure, joined, recoloured, without_back
 from triptych.systems.lift.levels import rate_factor
@@ -108,6 +108,30 @@ def test_regions_are_carried_on_behind_the_head(surface):
     assert regions[behind & (x < -0.1), 1].min() > 0.5
     assert regions[behind & (x > 0.1), 2].min() > 0.5
     assert regions[:, 0].max() < 0.02
+
+
+def test_bodies_are_dressed_unless_long_hair_hangs_before_them():
+    """Shoulders that look like hair, hair before them, skin below the photo, what is low."""
+    heights = np.array([0.1, -0.25, -0.25, -0.1, -0.45])
+    vertices = np.column_stack([0 * heights, heights, [0.1, -0.1, 0.1, 0.1, -0.1]])
+    skin, hair, cloth = np.eye(4)[:3]
+    below = np.array([False, False, False, True, False])
+    for front, shoulder in ((cloth, cloth), (hair, hair)):
+        shares = np.stack([hair, hair, front, skin, skin])
+        dressed, known = _with_clothes(shares, np.array([1.0, 1, 1, 1, 0]), vertices, below)
+        assert dressed == pytest.approx(np.stack([hair, shoulder, front, cloth, cloth]))
+        assert known == pytest.approx([1, 1, 1, 1, 0.5])
+
+
+def test_hair_goes_round_a_head_at_its_height(surface):
+    """Hair above and skin below, told at the sides alone, meet behind where they meet there."""
+    x, y, _ = surface.vertices.T
+    shares = np.where((y > 0)[:, None], [0.0, 1, 0, 0], [1.0, 0, 0, 0])
+    side = np.abs(x) > 0.15
+    regions = carried(surface, shares, side.astype(float))
+    middle = np.abs(x) < 0.05
+    assert regions[middle & (y > 0.05) & (y < 0.2), 1].min() > 0.8
+    assert regions[middle & (y < -0.05) & (y > -0.2), 0].min() > 0.8
 
 
 def test_behind_the_head_the_avatar_has_each_regions_median(surface):

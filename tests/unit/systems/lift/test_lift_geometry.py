@@ -77,7 +77,7 @@ def test_what_lies_outside_the_photo_is_not_inside():
 def test_a_head_that_the_photo_cuts_gets_a_round_top():
     person, inside = disc(64, 64, 40), np.ones((SIZE, SIZE), bool)
     inside[:44] = False
-    whole, known = with_crown(person, inside, top=24.0)
+    whole, known = with_crown(person, inside)
     assert known[:44].sum() > 0
     column = np.flatnonzero(whole[:, 64])
     assert 20 <= column[0] <= 36
@@ -86,7 +86,7 @@ def test_a_head_that_the_photo_cuts_gets_a_round_top():
 
 def test_a_whole_head_is_left_as_it_is():
     person, inside = disc(64, 64, 30), np.ones((SIZE, SIZE), bool)
-    whole, known = with_crown(person, inside, top=20.0)
+    whole, known = with_crown(person, inside)
     assert np.array_equal(whole, person)
     assert known.all()
 
