@@ -221,12 +221,14 @@ def test_the_astronauts_likeness_from_photo_to_files(tmp_path):
         assert (ndimage.binary_fill_holes(solid) & ~solid).sum() < 0.001 * solid.size
         parts, _ = ndimage.label(solid)
         assert (np.bincount(parts.ravel())[1:].max() / solid.sum()) > 0.999
-    # no second face behind: what is dark and bright about her face is not so there
-    seen, behind = portrait.render(
-        portrait.orbit(torch.tensor([0.0, math.pi]), torch.zeros(2))
-    ).image
-    face = slice(90, 200), slice(95, 160)
-    assert behind.mean(dim=0)[face].std() < 0.3 * seen.mean(dim=0)[face].std()
+    # little of her face shows behind: what is finer than 8 pixels, as seen through the head
+    both = portrait.orbit(torch.tensor([0.0, math.pi]), torch.zeros(2))
+    seen, behind = portrait.render(both).image.mean(dim=1).numpy()
+    face = slice(90, 200), slice(80, 176)
+    front, back = (
+        (side - ndimage.gaussian_filter(side, 8.0))[face] for side in (seen, behind[:, ::-1])
+    )
+    assert (front * back).sum() / (front**2).sum() < 0.1
 
     times = {file.name: file.stat().st_mtime_ns for file in out.iterdir()}
     assert main(words) == 0
