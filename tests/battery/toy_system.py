@@ -76,7 +76,8 @@ class ToySystem:
         mistakes: Wrong arguments.
         command: Writes toy models and inputs into a folder and returns the command that uses them;
             None for pipelines without a verb.
-        portrait_file: The portrait that the command leaves in its output folder.
+        portrait_file: The portrait that the command leaves in its output folder; empty for one
+            that leaves another single file, with a test of its own.
         stop: Where the command is stopped half-way.
         command_mistakes: Wrong options.
     """

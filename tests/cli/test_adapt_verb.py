@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 import triptych
 from triptych.metrics.metric_networks import MetricNetworks
+from triptych.systems.adapt import job
 from triptych.systems.adapt import pipeline as pipelines
 
 
@@ -72,13 +73,35 @@ def test_pictures_become_a_pack_that_heads_wear(
     assert torch.equal(same.planes, plain.planes)
 
 
+def test_a_sheet_shows_the_style_so_far_and_a_stopped_run_leaves_nothing(
+    run, tmp_path, model_file, paintings, quick_networks, monkeypatch
+):
+    shown = []
+
+    def save(path, picture):
+        path.write_bytes(b"a picture")
+        shown.append(picture.shape)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "_SHEET_EVERY_S", -1.0)
+    monkeypatch.setattr(job, "save_png", save)
+    monkeypatch.setattr(pipelines.AdaptPipeline, "previews", stop)
+    words = ("adapt", paintings, "--out", "red.safetensors", "--model", model_file)
+    assert run(*words, "--detector", "avatar", *SETTINGS).code == 130
+    assert len(shown) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"paintings"}
+
+
 def test_mistakes_are_one_line(run, tmp_path, model_file, paintings):
     for words, said in (
         (("adapt", "absent", "--out", "x.safetensors"), "there is no picture or folder absent"),
         (("adapt", paintings, "--out", "x.png"), "x.png"),
         (("adapt", paintings, "--out", "x.safetensors", "--set", "step=3"), "did you mean 'steps'"),
         (("generate", "--out", "x", "--strength", "0.5"), "a strength needs a style"),
-        (("generate", "--out", "x", "--style", "a.png"), "expected a style pack"),
+        (("generate", "--out", "x", "--style", "a.txt"), "expected a style pack"),
+        (("generate", "--out", "x", "--style", "a.png"), "there is no picture a.png"),
         (("generate", "--out", "x", "--style", "a.safetensors"), "a.safetensors"),
         (
             ("generate", "--out", "x", "--style", "a.safetensors", "--strength", "3"),

@@ -11,15 +11,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from toy_inversion import CAMERA, head_of, toy_encoder
 from toy_portraits import tiny_config, tiny_generator
 
 from triptych.camera import look_at_camera
 from triptych.export.pictures import colour_picture, save_png
+from triptych.models.styled_layers import styled_layers
 from triptych.photos.picture_source import sources_of
 from triptych.portrait import Portrait
+from triptych.portrait.style_pack import StylePack
 from triptych.runs.photo_batch import folder_names
+from triptych.runs.style_source import styled_model
 from triptych.systems.generate.pipeline import GeneratePipeline
 from triptych.systems.invert.job import InvertJob
 from triptych.weights import save_module
@@ -98,6 +102,32 @@ def test_a_crop_with_its_camera_becomes_a_portrait(run, options, tmp_path):
     other = run("invert", crop, "--out", "me", *options, "--no-mirror")
     assert other.code == 2
     assert "--overwrite" in other.complaint
+
+
+def test_the_head_wears_a_style(run, models, options, tmp_path):
+    crop = write_crop(tmp_path / "aligned")
+    factors = {
+        place.name: torch.full([place.layer.affine.weight.shape[0]], 1.5)
+        for place in styled_layers(tiny_generator())
+    }
+    StylePack(styled_model(str(models[0])), factors).save(tmp_path / "style.safetensors")
+    style = ("--style", "style.safetensors", "--geometry", "0.3", "--appearance", "1")
+    assert run("invert", crop, "--out", "styled", *options, *style).code == 0
+    portrait = Portrait.load(tmp_path / "styled" / "portrait.safetensors")
+    assert portrait.provenance["style"]["licence"] == "not stated"
+    record = json.loads((tmp_path / "styled" / "run.json").read_text())
+    assert record["plan"]["strength"] == {"geometry": 0.3, "appearance": 1.0}
+    assert record["style"]["sha256"]
+    for words, said in (
+        (("--strength", "0.5"), "needs a style"),
+        ((*style[:2], "--strength", "3"), "from 0 to 2"),
+        (("--style", "absent.png"), "no picture absent.png"),
+        (("--style", str(models[0])), "expected a StylePack"),
+    ):
+        outcome = run("invert", crop, "--out", "no", *options, *words)
+        assert outcome.code == 2
+        assert said in outcome.complaint
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_photo_is_aligned_first(run, options, tmp_path, avatar_pixels):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Adapt:
-    """Learn a style from 1 to 50 artworks: a style pack that all heads of a generator wear.
+    """Learn a style from artworks, 50 at most: a style pack that all heads of a generator wear.
 
     The pack is one small file; a sheet of artworks and heads in the style lies beside it under the
     same name. `triptych generate` takes the pack as its style. Pictures with a face are aligned,

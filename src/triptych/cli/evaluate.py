@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from triptych.cli.evaluate_adapt import AdaptStyles
 from triptych.cli.evaluate_edit import EditQuality
 from triptych.cli.evaluate_inversion import Inversion
 from triptych.cli.evaluate_lift import LiftLikeness
@@ -271,6 +272,7 @@ class Evaluate:
         | Annotated[Inversion, tyro.conf.subcommand("inversion")]
         | Annotated[LiftLikeness, tyro.conf.subcommand("lift")]
         | Annotated[EditQuality, tyro.conf.subcommand("edit")]
+        | Annotated[AdaptStyles, tyro.conf.subcommand("adapt")]
     ]
 
     def run(self) -> None:

@@ -32,7 +32,9 @@ class Generate:
     """Fit each head to its avatar: sharp hair, ears and collars for half a minute per head; see
     docs/refinement.md. Only for generators of avatars."""
     style: MaybePath = None
-    """A style pack from `triptych adapt`: all heads wear it."""
+    """What all heads wear: a style pack from `triptych adapt`, or one example picture."""
+    styler: str = "avatar-styler"
+    """What makes a style of a picture: a name from `triptych models`, or a file."""
     strength: float = 1.0
     """How much of the style, 0 to 2; 0 leaves heads untouched."""
     geometry: MaybeFloat = None
@@ -52,6 +54,7 @@ class Generate:
         seeds = parse_seeds(self.seeds)
         from triptych.models.style_strength import StyleStrength
         from triptych.runs.device import choose_device
+        from triptych.runs.style_source import StyleSource
         from triptych.systems.generate.job import GenerateJob
 
         job = GenerateJob(
@@ -63,7 +66,7 @@ class Generate:
             self.mesh,
             choose_device(self.device),
             self.refine,
-            self.style,
+            None if self.style is None else StyleSource(self.style, self.styler),
             StyleStrength.chosen(self.strength, self.geometry, self.appearance),
         )
         job.run(self.out, overwrite=self.overwrite)

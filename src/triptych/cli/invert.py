@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from triptych.cli.options import DeviceName, MaybeInt, changed, parse_key_values
+from triptych.cli.options import (
+    DeviceName,
+    MaybeFloat,
+    MaybeInt,
+    MaybePath,
+    changed,
+    parse_key_values,
+)
 from triptych.config import from_dict, to_dict
 from triptych.errors import check_range
 from triptych.runs import console
@@ -52,6 +59,16 @@ class Invert:
     """Which face, where there are several: 1 is the largest."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
     """What looks for faces; see triptych align."""
+    style: MaybePath = None
+    """What the head wears: a style pack from `triptych adapt`, or one example picture."""
+    styler: str = "avatar-styler"
+    """What makes a style of a picture: a name from `triptych models`, or a file."""
+    strength: float = 1.0
+    """How much of the style, 0 to 2; 0 leaves the head untouched."""
+    geometry: MaybeFloat = None
+    """How much of it in the shapes; the strength when not given."""
+    appearance: MaybeFloat = None
+    """How much of it on the surface; the strength when not given."""
     set: tuple[str, ...] = ()
     """Single settings as KEY=VALUE, for instance mirror_weight=0.1 seed=3."""
     device: DeviceName = "auto"
@@ -62,14 +79,25 @@ class Invert:
         """Do the work."""
         check_range("--face", self.face, 1, 100)
         settings = self._settings()
+        from triptych.models.style_strength import StyleStrength
         from triptych.photos.picture_source import sources_of
         from triptych.runs.device import choose_device
         from triptych.runs.photo_batch import run_batch
+        from triptych.runs.style_source import StyleSource
         from triptych.systems.invert.job import InvertJob
 
         sources = sources_of(self.photo, console.warn)
         device = choose_device(self.device)
-        job = InvertJob(self.model, self.encoder, self.detector, self.face, settings, device)
+        job = InvertJob(
+            self.model,
+            self.encoder,
+            self.detector,
+            self.face,
+            settings,
+            device,
+            None if self.style is None else StyleSource(self.style, self.styler, self.detector),
+            StyleStrength.chosen(self.strength, self.geometry, self.appearance),
+        )
         if self.photo.is_dir():
             run_batch(job, sources, self.out, overwrite=self.overwrite)
         else:

@@ -27,7 +27,8 @@ class Train:
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Recipe: generator, features, classifier, editor-vae, editor, editor-pixels, i2t, landmarks,
-    composer, composer-decoder, compose, psp, live3d, edit, live3d-avatars or edit-avatars."""
+    composer, composer-decoder, compose, psp, live3d, edit, live3d-avatars,
+    edit-avatars, adapt or adapt-avatars."""
     stage: Literal[1, 2] | None = None
     """Which of the two stages of compose: 1 is the volume, 2 the decoder."""
     minutes: MaybeFloat = None

@@ -63,7 +63,7 @@ def fold(field: TriPlaneField) -> FoldedTriPlane:
     planes = field.planes[0]
     num_planes, _, size, width = planes.shape
     assert size == width, "planes are square"
-    (first_weight, hidden_bias), (last_weight, last_bias) = field.decoder.effective_layers()
+    (first_weight, hidden_bias), (last_weight, last_bias) = field.own_decoder.effective_layers()
     averaging = (first_weight / num_planes).t()
     merged = merge_planes(
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,11 @@ from triptych.ops.sample_planes import PlaneAxes, sample_planes
 
 # Sigmoid outputs reach a little beyond [0, 1], so that pure black and white are attainable.
 COLOUR_OVERSHOOT = 0.001
+
+
+def coloured(raw: Tensor) -> Tensor:
+    """Return the features that numbers of a decoder's last layer stand for."""
+    return torch.sigmoid(raw) * (1 + 2 * COLOUR_OVERSHOOT) - COLOUR_OVERSHOOT
 
 
 class _EqualisedLinear(nn.Module):
@@ -59,6 +65,7 @@ class TriPlaneDecoder(nn.Module):
         rng: torch.Generator,
     ) -> None:
         super().__init__()
+        self.lr_multiplier = lr_multiplier
         self.net = nn.Sequential(
             _EqualisedLinear(num_channels, num_hidden, lr_multiplier, rng),
             nn.Softplus(),
@@ -68,9 +75,7 @@ class TriPlaneDecoder(nn.Module):
     def forward(self, plane_features: Tensor) -> FieldSample:
         """Decode features already averaged over the planes [..., c]."""
         decoded = self.net(plane_features).float()
-        density, colour = decoded[..., :1], decoded[..., 1:]
-        features = torch.sigmoid(colour) * (1 + 2 * COLOUR_OVERSHOOT) - COLOUR_OVERSHOOT
-        return FieldSample(density, features)
+        return FieldSample(decoded[..., :1], coloured(decoded[..., 1:]))
 
     def density(self, plane_features: Tensor) -> Tensor:
         """Return only the raw density [..., 1], without decoding colours."""
@@ -90,6 +95,16 @@ class TriPlaneDecoder(nn.Module):
         return first.effective(), last.effective()
 
 
+class PlaneDecoder(Protocol):
+    """What a field asks of its decoder while something is learned; see `TriPlaneDecoder`."""
+
+    def __call__(self, plane_features: Tensor) -> FieldSample:
+        """Decode features averaged over the planes [..., c]."""
+
+    def density(self, plane_features: Tensor) -> Tensor:
+        """Return only the raw density [..., 1]."""
+
+
 @dataclass(frozen=True, eq=False)
 class TriPlaneField:
     """Feature planes with the decoder that reads them.
@@ -104,10 +119,16 @@ class TriPlaneField:
     """
 
     planes: Tensor
-    decoder: TriPlaneDecoder
+    decoder: PlaneDecoder
     box_size: float = 1.0
     plane_axes: PlaneAxes = "legacy"
     beyond_box: BeyondBox = "decoded"
+
+    @property
+    def own_decoder(self) -> TriPlaneDecoder:
+        """The decoder, which fast paths fold; what is still learned has no fast path."""
+        assert isinstance(self.decoder, TriPlaneDecoder)
+        return self.decoder
 
     @property
     def geometry_kind(self) -> GeometryKind:

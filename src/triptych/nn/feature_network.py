@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,13 +67,7 @@ class AvatarFeatures(nn.Module):
     def __init__(self, config: FeatureNetworkConfig) -> None:
         super().__init__()
         self.config = config
-        widths = (3, *config.channels)
-        self.stages = nn.ModuleDict(
-            {
-                f"stage{index + 1}": _stage(widths[index], widths[index + 1])
-                for index in range(len(config.channels))
-            }
-        )
+        self.stages = feature_stages(config.channels)
         self.region_head = _RegionHead(config)
         self.layout = nn.Sequential(
             nn.Conv2d(config.channels[-1], _LAYOUT_CHANNELS, 1),
@@ -84,7 +79,7 @@ class AvatarFeatures(nn.Module):
         self.identity_head = nn.Linear(256, config.identity_dim)
         self.attribute_head = nn.Linear(256, config.attribute_dim)
         self.style_head = nn.Sequential(
-            nn.Linear(2 * sum(config.channels[2:]), 256),
+            nn.Linear(num_style_responses(config.channels), 256),
             nn.ReLU(),
             nn.Linear(256, len(config.style_names)),
         )
@@ -105,12 +100,7 @@ class AvatarFeatures(nn.Module):
                 f"image size: got {tuple(image.shape[-2:])}; "
                 f"expected at least {SMALLEST_IMAGE} on each side; resize the image first"
             )
-        features: dict[str, Tensor] = {}
-        current = image
-        for index, (name, stage) in enumerate(self.stages.items()):
-            current = stage(functional.avg_pool2d(current, 2) if index else current)
-            features[name] = current
-        return features
+        return stage_features(self.stages, image)
 
     def region_logits(self, features: dict[str, Tensor]) -> Tensor:
         """Return the logits of the region classes [b, num_regions, h, w] for every pixel."""
@@ -125,20 +115,50 @@ class AvatarFeatures(nn.Module):
         return self.attribute_head(self._layout_of(features))
 
     def style_logits(self, features: dict[str, Tensor]) -> Tensor:
-        """Return the style logits [b, number of styles].
-
-        Mean and strongest response of each channel: a style may cover everything (bronze) or
-        show in one place only (pointed ears).
-        """
-        coarse = list(features.values())[2:]
-        means = [stage.mean(dim=(2, 3)) for stage in coarse]
-        peaks = [stage.amax(dim=(2, 3)) for stage in coarse]
-        return self.style_head(torch.cat([*means, *peaks], dim=1))
+        """Return the style logits [b, number of styles]."""
+        return self.style_head(style_responses(features))
 
     def _layout_of(self, features: dict[str, Tensor]) -> Tensor:
         """Return coarse features with their rough positions."""
         coarsest = list(features.values())[-1]
         return self.layout(functional.adaptive_avg_pool2d(coarsest, _LAYOUT_SIZE))
+
+
+def feature_stages(channels: Sequence[int]) -> nn.ModuleDict:
+    """Return stages of two 3x3 convolutions each, named "stage1" and on; see `stage_features`."""
+    widths = (3, *channels)
+    return nn.ModuleDict(
+        {
+            f"stage{index + 1}": _stage(widths[index], widths[index + 1])
+            for index in range(len(channels))
+        }
+    )
+
+
+def stage_features(stages: nn.ModuleDict, image: Tensor) -> dict[str, Tensor]:
+    """Return the features of every stage of images [b, 3, h, w], each at half the size before."""
+    features: dict[str, Tensor] = {}
+    current = image
+    for index, (name, stage) in enumerate(stages.items()):
+        current = stage(functional.avg_pool2d(current, 2) if index else current)
+        features[name] = current
+    return features
+
+
+def style_responses(features: dict[str, Tensor]) -> Tensor:
+    """Return what tells styles apart [b, n]: mean and peak of each channel of the coarse stages.
+
+    A style may cover everything (bronze) or show in one place only (pointed ears).
+    """
+    coarse = list(features.values())[2:]
+    means = [stage.mean(dim=(2, 3)) for stage in coarse]
+    peaks = [stage.amax(dim=(2, 3)) for stage in coarse]
+    return torch.cat([*means, *peaks], dim=1)
+
+
+def num_style_responses(channels: Sequence[int]) -> int:
+    """Return how many numbers `style_responses` has."""
+    return 2 * sum(channels[2:])
 
 
 class _RegionHead(nn.Module):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from triptych.fields.recoloured_decoder import ColourChange, recoloured_state
 from triptych.models.eg3d import EG3DConfig, TriPlaneGenerator
 from triptych.models.styled_layers import styled_layers
 from triptych.weights.tensor_fit import unallocated
@@ -19,6 +20,7 @@ def fold_style(
     factors: Mapping[str, Tensor],
     config: EG3DConfig,
     shifts: Mapping[str, Tensor] | None = None,
+    colours: ColourChange | None = None,
 ) -> TriPlaneGenerator:
     """Return a plain generator whose layers' styles are multiplied by factors.
 
@@ -31,6 +33,7 @@ def fold_style(
         factors: Factors [i] of every styled layer's input channels, by the layer's name.
         config: Of the result, which may have gains.
         shifts: Numbers [o] added to the biases of some layers, by the layer's name.
+        colours: Change of the decoder's colours; the result's decoder is then twice as wide.
     """
     state = dict(generator.state_dict())
     for place in styled_layers(generator):
@@ -39,6 +42,11 @@ def fold_style(
         state[f"{place.name}.affine.bias"] = affine.bias * factor
         if shifts and place.name in shifts:
             state[f"{place.name}.bias"] = place.layer.bias + shifts[place.name]
+    if colours is not None:
+        decoder = recoloured_state(generator.decoder, colours)
+        state |= {f"decoder.{name}": tensor for name, tensor in decoder.items()}
+        width = 2 * config.decoder.num_hidden
+        config = replace(config, decoder=replace(config.decoder, num_hidden=width))
     plain = unallocated(lambda: TriPlaneGenerator(config))
     plain.load_state_dict({name: state[name] for name in plain.state_dict()}, assign=True)
     return plain.eval().requires_grad_(False)

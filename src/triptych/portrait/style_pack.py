@@ -14,6 +14,7 @@ from torch import Tensor
 from triptych.arguments import checked
 from triptych.config import check_fields, from_dict, to_dict
 from triptych.errors import UserError, check_range, shown
+from triptych.fields.recoloured_decoder import ColourChange
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.models.style_strength import FULL_STRENGTH, StyleStrength
 from triptych.models.styled_layers import StyledLayer, styled_layers
@@ -27,7 +28,8 @@ from triptych.weights.safetensors_file import (
 )
 from triptych.weights.tensor_range import check_values
 
-_FACTORS, _SHIFTS, _PREVIEWS = "factors.", "shifts.", "previews"
+_FACTORS, _SHIFTS, _COLOURS, _PREVIEWS = "factors.", "shifts.", "colours.", "previews"
+_COLOUR_DIMENSIONS = {"hidden_weight": 2, "hidden_bias": 1, "weight": 2, "bias": 1}
 _LONGEST_NAME = 200
 _MOST_PREVIEWS, _LARGEST_PREVIEW = 64, 512
 
@@ -58,7 +60,8 @@ class StylePack:
 
     PStyle-3D computes them as affine1(w_style), one affine map per layer. For one style they are
     one number per channel, which is all that a head needs: a few thousand numbers. Shifts of the
-    layers' biases are ours: they hold what a style has whatever the head is like, such as a colour.
+    layers' biases and the change of the decoder's colours are ours: they hold what a style has
+    whatever the head is like, such as a material, without a change of shapes.
 
     Attributes:
         model: The generator that they belong to.
@@ -67,6 +70,7 @@ class StylePack:
         previews: Small pictures [n, h, w, 3] of heads in the style, uint8; n may be 0.
         licence: Terms of the artworks, as their user states them.
         provenance: How the style was made, as JSON values.
+        colours: Change of the decoder's colours; None for none.
     """
 
     model: StyledModel
@@ -77,6 +81,7 @@ class StylePack:
     )
     licence: str = "not stated"
     provenance: dict[str, Any] = dataclass_field(default_factory=dict)
+    colours: ColourChange | None = None
 
     @checked
     def folded(
@@ -100,10 +105,17 @@ class StylePack:
             factors[place.name] = strength.blend(place.part, factor)
             if shift is not None:
                 shifts[place.name] = strength.of(place.part) * shift
-        return fold_style(generator, factors, generator.config, shifts)
+        amount, colours = strength.of("appearance"), self.colours
+        if colours is not None:
+            _check_colours(colours, generator, model)
+            colours = colours.to(next(generator.parameters()).device).scaled(amount)
+        return fold_style(generator, factors, generator.config, shifts, colours if amount else None)
 
     def edits(self, generator: TriPlaneGenerator, model: StyledModel) -> Edits:
-        """Return the style as edits of a generator's layers, with gradients; see `folded`."""
+        """Return the style as edits of a generator's layers, with gradients; see `folded`.
+
+        The change of the decoder's colours is no edit of a layer and is left out.
+        """
         return {
             place.layer: LayerEdit(factor[None], shift)
             for place, factor, shift in self._fitting(generator, model)
@@ -166,7 +178,9 @@ class StylePack:
 
     def _numbers(self) -> dict[str, Tensor]:
         factors = {f"{_FACTORS}{name}": factor for name, factor in self.factors.items()}
-        return factors | {f"{_SHIFTS}{name}": shift for name, shift in self.shifts.items()}
+        shifts = {f"{_SHIFTS}{name}": shift for name, shift in self.shifts.items()}
+        colours = {} if self.colours is None else self.colours.parts()
+        return factors | shifts | {f"{_COLOURS}{name}": part for name, part in colours.items()}
 
     @classmethod
     @checked
@@ -185,6 +199,12 @@ class StylePack:
         previews = tensors.pop(_PREVIEWS, None)
         if previews is None or not _are_pictures(previews):
             raise UserError(f"{path}: its previews are no small pictures; get the file again")
+        colours = {
+            name.removeprefix(_COLOURS): tensors.pop(name)
+            for name in [name for name in tensors if name.startswith(_COLOURS)]
+        }
+        if colours and not _are_colours(colours):
+            raise UserError(f"{path}: its change of colours is none of a decoder; get it again")
         wrong = [
             name
             for name, tensor in tensors.items()
@@ -201,7 +221,15 @@ class StylePack:
             {name.removeprefix(kind): t for name, t in tensors.items() if name.startswith(kind)}
             for kind in (_FACTORS, _SHIFTS)
         )
-        return cls(model, factors, shifts, previews, header.licence, header.provenance)
+        return cls(
+            model,
+            factors,
+            shifts,
+            previews,
+            header.licence,
+            header.provenance,
+            ColourChange(**colours) if colours else None,
+        )
 
 
 @checked
@@ -234,9 +262,32 @@ def mixed(packs: Sequence[tuple[StylePack, float]]) -> StylePack:
     for pack, weight in packs:
         for name, shift in pack.shifts.items():
             shifts[name] = weight * shift + shifts.get(name, torch.zeros(()))
+    colours: ColourChange | None = None
+    for pack, weight in packs:
+        if pack.colours is not None:
+            part = pack.colours.scaled(weight)
+            colours = part if colours is None else colours.plus(part)
     licences = "; ".join(dict.fromkeys(pack.licence for pack, _ in packs))
     record = {"mixed": [{"weight": weight, **pack.provenance} for pack, weight in packs]}
-    return StylePack(first.model, factors, shifts, licence=licences, provenance=record)
+    return StylePack(
+        first.model, factors, shifts, licence=licences, provenance=record, colours=colours
+    )
+
+
+def _are_colours(parts: Mapping[str, Tensor]) -> bool:
+    dimensions = {name: part.ndim for name, part in parts.items()}
+    return dimensions == _COLOUR_DIMENSIONS and all(
+        part.dtype == torch.float32 for part in parts.values()
+    )
+
+
+def _check_colours(colours: ColourChange, generator: TriPlaneGenerator, model: StyledModel) -> None:
+    own = {name: tuple(part.shape) for name, part in colours.parts().items()}
+    if own != ColourChange.shapes(generator.decoder):
+        raise UserError(
+            f"the style's change of colours is not of the decoder of {shown(model.name)}; make the "
+            "style again"
+        )
 
 
 def _are_pictures(tensor: Tensor) -> bool:

@@ -32,7 +32,7 @@ def lattice_density(field: TriPlaneField, lines: tuple[Tensor, Tensor, Tensor]) 
     """
     from triptych.render.lattice_kernels import lattice_part
 
-    (first_weight, hidden_bias), (last_weight, last_bias) = field.decoder.effective_layers()
+    (first_weight, hidden_bias), (last_weight, last_bias) = field.own_decoder.effective_layers()
     averaging = (first_weight / field.planes.shape[1]).t()
     hidden = merge_planes(
         {

@@ -10,6 +10,7 @@ from torch import Tensor
 from triptych.camera import Camera
 from triptych.config import check_fields
 from triptych.errors import UserError
+from triptych.fields.recoloured_decoder import ColourChange, recoloured
 from triptych.models.eg3d import TriPlaneGenerator
 from triptych.nn.synthesis_layers import Edits
 from triptych.ops.placement import device_of
@@ -157,6 +158,7 @@ class HeadViews:
         draw: ViewDraw,
         *,
         edits: Edits | None = None,
+        colours: ColourChange | None = None,
     ) -> Tensor:
         """Render the drawn patches [b, 3, p, p] of b heads; see `pair`.
 
@@ -166,9 +168,10 @@ class HeadViews:
             camera: b cameras.
             draw: What to render.
             edits: Of the super-resolution head's layers; see `nn.synthesis_layers.LayerEdit`.
+            colours: What a style changes in the decoder; only without such a head.
         """
         if self.has_parts:
-            return self._rendered(planes, camera, draw)
+            return self._rendered(planes, camera, draw, colours)
         rendering = self.generator.render(planes, ws, camera, modulation="activations", edits=edits)
         return rendering.image
 
@@ -187,21 +190,35 @@ class HeadViews:
         return values.flatten(2).gather(2, index).unflatten(2, (draw.side, draw.side))
 
     @torch.no_grad()
-    def preview(self, planes: Tensor, ws: Tensor, camera: Camera, size: int | None) -> Tensor:
-        """Render whole heads [b, 3, size, size] for the encoder, without gradients."""
+    def preview(
+        self,
+        planes: Tensor,
+        ws: Tensor,
+        camera: Camera,
+        size: int | None,
+        *,
+        edits: Edits | None = None,
+        colours: ColourChange | None = None,
+    ) -> Tensor:
+        """Render whole heads [b, 3, size, size] without gradients, samples evenly spread.
+
+        See `rendered` for the arguments.
+        """
         if not self.has_parts:
-            return self.generator.render(planes, ws, camera, render_size=size).image
+            return self.generator.render(planes, ws, camera, render_size=size, edits=edits).image
         settings, side = self.settings, size or self.size
         shape = (len(camera), side * side)
         even = torch.linspace(0, 1, settings.fine).expand(*shape, -1)
         middle = torch.full((*shape, settings.coarse), 0.5)
         pixels = torch.arange(side * side).expand(len(camera), -1)
         draw = ViewDraw(pixels, side, side, middle, even, True).to(planes.device)
-        return self._rendered(planes, camera, draw)
+        return self._rendered(planes, camera, draw, colours)
 
-    def _rendered(self, planes: Tensor, camera: Camera, draw: ViewDraw) -> Tensor:
+    def _rendered(
+        self, planes: Tensor, camera: Camera, draw: ViewDraw, colours: ColourChange | None = None
+    ) -> Tensor:
         config, keep = self.generator.config.rendering, self.settings.keep_every
-        field = self.generator.field(planes)
+        field = recoloured(self.generator.field(planes), colours)
         rays = rays_of(camera_rays(camera, draw.size), draw.pixels)
         with half_precision_where_fast(planes.device, self.half_precision):
             depths = surface_depths(field, rays, config, draw.jitter, draw.uniform, keep_every=keep)

@@ -30,6 +30,8 @@ RECIPES = {
     "edit": "triptych.systems.edit.training.stage_two",
     "live3d-avatars": "triptych.systems.edit.training.avatar_base",
     "edit-avatars": "triptych.systems.edit.training.avatar_edit",
+    "adapt": "triptych.systems.adapt.training.published",
+    "adapt-avatars": "triptych.systems.adapt.training.avatar_styles",
     "psp": "triptych.systems.invert.training.recipe",
 }
 

@@ -55,6 +55,9 @@ NETWORK_KINDS: dict[str, NetworkKind] = {
     "style-encoder": NetworkKind(
         "triptych.systems.adapt.style_encoder", "StyleEncoder", "StyleEncoderConfig"
     ),
+    "example-styler": NetworkKind(
+        "triptych.models.example_styler", "ExampleStyler", "ExampleStylerConfig"
+    ),
     "portrait-encoder": NetworkKind(
         "triptych.systems.edit.network", "PortraitEncoder", "PortraitEncoderConfig"
     ),

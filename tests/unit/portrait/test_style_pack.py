@@ -8,9 +8,12 @@ import pytest
 import torch
 
 from triptych.errors import UserError
+from triptych.fields.recoloured_decoder import ColourChange
 from triptych.models.style_strength import StyleStrength
 from triptych.models.styled_layers import styled_layers
+from triptych.portrait import TriPlanePortrait
 from triptych.portrait.style_pack import StyledModel, StylePack, mixed
+from triptych.portrait.worn_style import wearing
 from triptych.weights.file_header import FileHeader
 from triptych.weights.safetensors_file import save_tensors
 
@@ -33,7 +36,14 @@ def pack_of(generator, seed) -> StylePack:
         for place in styled_layers(generator)
     }
     pictures = torch.randint(0, 256, (2, 8, 8, 3), generator=rng).to(torch.uint8)
-    return StylePack(MODEL, factors, shifts, pictures, "public domain", {"artworks": [seed]})
+    colours = ColourChange(
+        **{
+            name: 0.3 * torch.randn(shape, generator=rng)
+            for name, shape in ColourChange.shapes(generator.decoder).items()
+        }
+    )
+    record = {"artworks": [seed]}
+    return StylePack(MODEL, factors, shifts, pictures, "public domain", record, colours)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +66,36 @@ def test_at_strength_zero_heads_are_untouched(toy_generator, pack, ws):
     )
 
 
+def test_colours_follow_the_strength_of_the_appearance(toy_generator, pack):
+    shapes_only = pack.folded(toy_generator, MODEL, StyleStrength(1.0, 0.0))
+    assert shapes_only.config.decoder == toy_generator.config.decoder
+    styled = pack.folded(toy_generator, MODEL)
+    assert styled.config.decoder.num_hidden == 2 * toy_generator.config.decoder.num_hidden
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    made, own = styled.decoder(x), toy_generator.decoder(x)
+    assert torch.allclose(made.geometry, own.geometry, atol=1e-5)
+    assert not torch.allclose(made.features, own.features, atol=1e-2)
+    foreign = replace(pack, colours=replace(pack.colours, bias=torch.zeros(5)))
+    with pytest.raises(UserError, match="not of the decoder"):
+        foreign.folded(toy_generator, MODEL)
+
+
+def test_a_finished_portrait_puts_on_a_style(toy_generator, pack, ws):
+    """Planes that are not those of its codes keep their difference from them."""
+    portrait = TriPlanePortrait.from_generator(toy_generator, ws)
+    expected = TriPlanePortrait.from_generator(pack.folded(toy_generator, MODEL), ws)
+    worn = wearing(portrait, toy_generator, pack, MODEL)
+    assert torch.equal(worn.planes, expected.planes)
+    assert worn.provenance["style"]["licence"] == "public domain"
+    tuned = replace(portrait, planes=portrait.planes + 0.25)
+    difference = wearing(tuned, toy_generator, pack, MODEL).planes - expected.planes
+    assert torch.allclose(difference, torch.full_like(difference, 0.25), atol=1e-5)
+    untouched = wearing(tuned, toy_generator, pack, MODEL, StyleStrength(0.0, 0.0))
+    assert torch.equal(untouched.planes, tuned.planes)
+    with pytest.raises(UserError, match="made for the generator"):
+        wearing(portrait, toy_generator, pack, StyledModel("other", "2" * 64))
+
+
 def test_a_file_holds_everything(tmp_path, pack):
     pack.save(tmp_path / "style.safetensors")
     found = StylePack.load(tmp_path / "style.safetensors")
@@ -67,7 +107,11 @@ def test_a_file_holds_everything(tmp_path, pack):
     assert all(torch.equal(found.factors[name], factor) for name, factor in pack.factors.items())
     assert found.shifts.keys() == pack.shifts.keys()
     assert all(torch.equal(found.shifts[name], shift) for name, shift in pack.shifts.items())
+    own = pack.colours.parts()
+    assert all(torch.equal(part, own[name]) for name, part in found.colours.parts().items())
     assert (tmp_path / "style.safetensors").stat().st_size < 100_000
+    replace(pack, colours=None).save(tmp_path / "plain.safetensors")
+    assert StylePack.load(tmp_path / "plain.safetensors").colours is None
 
 
 def test_another_generator_is_refused_by_both_names(toy_generator, pack):
@@ -90,6 +134,9 @@ def test_mixing_adds_what_each_style_changes(toy_generator, pack):
     for name, shift in both.shifts.items():
         wanted = 0.25 * pack.shifts[name] + 0.5 * other.shifts[name]
         assert (shift - wanted).abs().max() < 1e-6
+    for name, part in both.colours.parts().items():
+        wanted = 0.25 * pack.colours.parts()[name] + 0.5 * other.colours.parts()[name]
+        assert torch.allclose(part, wanted, atol=1e-6)
     assert both.licence == "public domain"
     alone = mixed([(pack, 1.0), (other, 0.0)])
     assert all((alone.factors[k] - f).abs().max() < 1e-6 for k, f in pack.factors.items())

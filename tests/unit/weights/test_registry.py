@@ -21,6 +21,7 @@ def test_names_are_these():
         "avatar-psp",
         "avatar-psp-baseline",
         "avatar-edit",
+        "avatar-styler",
         "ffhq512-64",
         "ffhq512-128",
         "ffhqrebalanced512-64",

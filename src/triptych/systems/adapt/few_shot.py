@@ -1,8 +1,8 @@
 """The few-shot recipe: factors of a generator's styles are learned from a few artworks.
 
-PStyle-3D's idea on a small budget: style factors are learned from 1, and shifts of the biases from
-0, so that the first step is the unstyled head; no discriminator, which a handful of pictures
-cannot feed.
+PStyle-3D's idea on a small budget: style factors are learned from 1, shifts of the biases and the
+change of the decoder's colours from 0, so that the first step is the unstyled head; no
+discriminator, which a handful of pictures cannot feed.
 """
 
 from __future__ import annotations
@@ -10,34 +10,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from triptych.camera import Camera, random_views
 from triptych.config import check_fields
 from triptych.metrics.identity import IdentityFeatures
 from triptych.models.eg3d import TriPlaneGenerator
-from triptych.models.styled_layers import StyledLayer, styled_layers
-from triptych.nn.synthesis_layers import Edits, LayerEdit
+from triptych.models.style_numbers import StyleNumbers
 from triptych.ops.placement import device_of
 from triptych.ops.resize import fit_size
 from triptych.progress import Progress, no_progress
-from triptych.systems.adapt.losses import DENSITY_NOISE, channel_statistics, density_loss
+from triptych.systems.adapt.losses import channel_statistics
+from triptych.systems.adapt.shape_change import shape_terms
 from triptych.training.head_views import HeadViews, ViewDraw, ViewSettings
 
 LEARNING = "learning the style"
 FeatureMaps = Callable[[Tensor], Mapping[str, Tensor]]
 """Features of pictures by name, finest first."""
 
-Learned = Mapping[str, tuple[Tensor, Tensor]]
-"""Factors [i] and shifts [o] of each styled layer, by its name."""
-
 _LARGEST_TRAINING_SEED = 90_000
 _FIRST_TRAINING_SEED = 1_000
 _PIXELS = "pixels"
-_POINTS, _CELLS = 2000, 64
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,7 @@ class FewShotSettings:
         heads: Heads per step, of seeds that are never shown.
         rate: Adam's largest rate, of the factors.
         shift_rate: The same, of the shifts.
+        colour_rate: The same, of the change of the decoder's colours.
         style, content, identity, density: Weights of the published losses.
         shape: Weight of the change of opacity at points of the box, in units of the head's own.
             Without it statistics are met by clouds beside the head.
@@ -63,6 +60,7 @@ class FewShotSettings:
     heads: int = 2
     rate: float = 0.04
     shift_rate: float = 0.01
+    colour_rate: float = 0.01
     style: float = 6.0
     content: float = 0.3
     identity: float = 0.5
@@ -83,6 +81,7 @@ class FewShotSettings:
             heads=(1, 64),
             rate=(1e-6, 10),
             shift_rate=(0.0, 10),
+            colour_rate=(0.0, 10),
             style=weight,
             content=weight,
             identity=weight,
@@ -129,13 +128,11 @@ class LearnedStyle:
     """What the recipe returns.
 
     Attributes:
-        factors: Factors [i] of each styled layer by name; see `portrait.style_pack`.
-        shifts: Shifts [o] of each one's bias.
+        learned: The `StyleNumbers`.
         report: Steps, distances before and after, as JSON values.
     """
 
-    factors: dict[str, Tensor]
-    shifts: dict[str, Tensor]
+    learned: Any
     report: dict[str, float | int | bool]
 
 
@@ -159,14 +156,20 @@ class FewShotRecipe:
         self.generator, self.settings = generator, settings
         self.features, self.identity = features, identity
         self.views = HeadViews(generator, ViewSettings(whole_size=settings.view_size))
-        self.places: list[StyledLayer] = list(styled_layers(generator))
         self.device = device_of(generator)
 
-    def __call__(self, artworks: Tensor, progress: Progress | None = None) -> LearnedStyle:
+    def __call__(
+        self,
+        artworks: Tensor,
+        progress: Progress | None = None,
+        *,
+        look: Callable[[Any], None] | None = None,
+    ) -> LearnedStyle:
         """Learn the style of artworks [n, 3, s, s] in [-1, 1].
 
         From four on, every fifth artwork is held out, and the fit stops when the distance to
-        them no longer falls; the best factors are kept.
+        them no longer falls; the best factors are kept. `look` is called with the best so far
+        after every check.
         """
         settings, progress = self.settings, progress or no_progress
         rng = torch.Generator().manual_seed(settings.seed)
@@ -175,15 +178,10 @@ class FewShotRecipe:
         if len(artworks) >= 4:
             learned_from = artworks[[index for index in range(len(artworks)) if index % 5]]
         wanted, unseen = (self._statistics(pictures) for pictures in (learned_from, held_out))
-        learned = {place.name: self._untouched(place) for place in self.places}
-        factors, shifts = ([both[part] for both in learned.values()] for part in (0, 1))
-        groups = [
-            {"params": factors, "largest": settings.rate},
-            {"params": shifts, "largest": settings.shift_rate},
-        ]
-        optimiser = torch.optim.Adam(groups, settings.rate, betas=(0.9, 0.99))
+        learned = self.start()
+        optimiser = torch.optim.Adam(self.groups(learned), settings.rate, betas=(0.9, 0.99))
         first = best = self._distance_to(unseen, learned)
-        kept, best_step, stale = copied(learned), 0, 0
+        kept, best_step, stale = self.copied(learned), 0, 0
         for step in range(settings.steps):
             progress(LEARNING, step, settings.steps)
             for group in optimiser.param_groups:
@@ -197,7 +195,9 @@ class FewShotRecipe:
             distance = self._distance_to(unseen, learned)
             stale = 0 if distance < best else stale + 1
             if distance < best:
-                best, kept, best_step = distance, copied(learned), step + 1
+                best, kept, best_step = distance, self.copied(learned), step + 1
+            if look is not None:
+                look(kept)
             if stale >= settings.patience and step + 1 >= settings.steps / 2:
                 break
         progress(LEARNING, settings.steps, settings.steps)
@@ -208,34 +208,36 @@ class FewShotRecipe:
             "style_distance_before": round(first, 4),
             "style_distance": round(best, 4),
         }
-        return LearnedStyle(
-            {name: factor for name, (factor, _) in kept.items()},
-            {name: shift for name, (_, shift) in kept.items()},
-            report,
-        )
+        return LearnedStyle(kept, report)
 
-    def _untouched(self, place: StyledLayer) -> tuple[Tensor, Tensor]:
-        """Return factors of one and shifts of zero, to be learned."""
-        num_in, num_out = place.layer.affine.weight.shape[0], place.layer.bias.shape[0]
-        factor = torch.ones(num_in, device=self.device, requires_grad=True)
-        return factor, torch.zeros(num_out, device=self.device, requires_grad=True)
+    def start(self) -> Any:
+        """Return what is learned, as it is before the first step."""
+        return StyleNumbers.untouched(self.generator)
 
-    def _edits(self, learned: Learned) -> Edits:
-        return {
-            place.layer: LayerEdit(learned[place.name][0][None], learned[place.name][1])
-            for place in self.places
-        }
+    def groups(self, learned: Any) -> list[dict[str, Any]]:
+        """Return the optimiser's groups, each with its largest rate."""
+        settings = self.settings
+        colours = [] if learned.colours is None else list(learned.colours.parts().values())
+        return [
+            {"params": list(learned.factors.values()), "largest": settings.rate},
+            {"params": list(learned.shifts.values()), "largest": settings.shift_rate},
+            {"params": colours, "largest": settings.colour_rate},
+        ]
 
-    def _loss(self, wanted: StyleStatistics, learned: Learned, rng: torch.Generator) -> Tensor:
+    def copied(self, learned: Any) -> Any:
+        """Return a copy of what is learned that nothing changes."""
+        return learned.copied()
+
+    def _loss(self, wanted: StyleStatistics, learned: Any, rng: torch.Generator) -> Tensor:
         """Return the loss [] of a few heads from random cameras."""
         settings = self.settings
         ws, camera = self._heads(rng)
         draw = self.views.draw(settings.heads, True, rng)
         with torch.no_grad():
-            plain, plain_planes = self._rendered(ws, camera, draw, None)
+            plain, plain_planes = self.rendered(ws, camera, draw)
             reference = self._maps(plain)
             person = self.identity.embed(plain)
-        image, planes = self._rendered(ws, camera, draw, self._edits(learned))
+        image, planes = self.rendered(ws, camera, draw, learned)
         maps = self._maps(image)
         style = wanted.distance(StyleStatistics.measured(maps))
         content = torch.stack(
@@ -246,31 +248,11 @@ class FewShotRecipe:
         ).mean()
         identity = 1 - (self.identity.embed(image) * person).sum(dim=1).mean()
         total = settings.style * style + settings.content * content + settings.identity * identity
-        roughness, change = self._densities(planes, plain_planes, rng)
+        roughness, change = shape_terms(self.generator, planes, plain_planes, rng)
         return total + settings.density * roughness + settings.shape * change
 
-    def _densities(
-        self, planes: Tensor, plain: Tensor, rng: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Return how much densities differ between near points, and from the unstyled head."""
-        half = self.generator.config.box_size / 2
-        points = (torch.rand(len(planes), _POINTS, 3, generator=rng) * 2 - 1) * half
-        near = points + DENSITY_NOISE * torch.randn(points.shape, generator=rng)
-        both = torch.cat([points, near], dim=1).to(planes)
-        densities = self.generator.field(planes).geometry(both)
-        with torch.no_grad():
-            own = self._opacity(self.generator.field(plain).geometry(both))
-        change = (self._opacity(densities) - own).abs().mean() / own.mean().clamp_min(1e-3)
-        return density_loss(densities), change
-
-    def _opacity(self, raw: Tensor) -> Tensor:
-        """Return the opacity of a cell of the box with raw densities, 0..1."""
-        config = self.generator.config
-        thickness = config.rendering.density_gain * config.box_size / _CELLS
-        return 1 - torch.exp(-functional.softplus(raw - 1) * thickness)
-
     @torch.no_grad()
-    def _distance_to(self, unseen: StyleStatistics, learned: Learned) -> float:
+    def _distance_to(self, unseen: StyleStatistics, learned: Any) -> float:
         """Return the mean style distance of the same four heads to held-out artworks."""
         rng = torch.Generator().manual_seed(self.settings.seed + 1)
         total = 0.0
@@ -278,7 +260,7 @@ class FewShotRecipe:
         for _ in range(rounds):
             ws, camera = self._heads(rng)
             draw = self.views.draw(self.settings.heads, True, rng)
-            image, _ = self._rendered(ws, camera, draw, self._edits(learned))
+            image, _ = self.rendered(ws, camera, draw, learned)
             total += float(unseen.distance(StyleStatistics.measured(self._maps(image))))
         return total / rounds
 
@@ -293,11 +275,15 @@ class FewShotRecipe:
         camera = random_views(settings.heads, *spans, rng)
         return torch.cat(codes), camera.to(self.device)
 
-    def _rendered(
-        self, ws: Tensor, camera: Camera, draw: ViewDraw, edits: Edits | None
+    def rendered(
+        self, ws: Tensor, camera: Camera, draw: ViewDraw, learned: Any | None = None
     ) -> tuple[Tensor, Tensor]:
+        """Return pictures [b, 3, h, h] of heads in the style, or as they are, and their planes."""
+        edits = None if learned is None else learned.edits(self.generator)
+        colours = None if learned is None else learned.colours
         planes = self.generator.planes(ws, modulation="activations", edits=edits)
-        return self.views.rendered(planes, ws, camera, draw, edits=edits), planes
+        image = self.views.rendered(planes, ws, camera, draw, edits=edits, colours=colours)
+        return image, planes
 
     def _statistics(self, pictures: Tensor) -> StyleStatistics:
         with torch.no_grad():
@@ -306,14 +292,6 @@ class FewShotRecipe:
 
     def _maps(self, image: Tensor) -> dict[str, Tensor]:
         return {_PIXELS: image, **self.features(image)}
-
-
-def copied(learned: Learned) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return a copy of what is learned, on the CPU, that nothing changes."""
-    return {
-        name: (factor.detach().cpu().clone(), shift.detach().cpu().clone())
-        for name, (factor, shift) in learned.items()
-    }
 
 
 def _share_of_rate(step: int, steps: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +11,20 @@ from torch import Tensor
 
 from triptych.arguments import checked
 from triptych.config import to_dict
+from triptych.errors import UserError
 from triptych.metrics.identity import IdentityFeatures
 from triptych.metrics.metric_networks import FEATURES, find_metric_networks
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.style_numbers import StyleNumbers
 from triptych.ops.colour import to_uint8
 from triptych.ops.placement import move
 from triptych.photos.aligner import Detector, PhotoAligner
+from triptych.photos.artworks import Artwork, images_of, on_plain_background, read_artworks
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
 from triptych.portrait.style_pack import StyledModel, StylePack
 from triptych.progress import Progress
-from triptych.systems.adapt.artworks import Artwork, images_of, read_artworks
 from triptych.systems.adapt.few_shot import FeatureMaps, FewShotRecipe, FewShotSettings
 from triptych.weights import load_features, load_generator, read_header
 from triptych.weights.registry import weight_file
@@ -112,7 +113,7 @@ class AdaptPipeline:
         """Read artworks at the generator's size; see `artworks.read_artworks`."""
         size = self.generator.config.image_size
         return [
-            self._on_plain_background(artwork)
+            on_plain_background(artwork, self.matting)
             for artwork in read_artworks(files, self.align, size, warn)
         ]
 
@@ -124,6 +125,7 @@ class AdaptPipeline:
         licence: str = "not stated",
         settings: FewShotSettings | None = None,
         progress: Progress | None = None,
+        look: Callable[[StylePack], None] | None = None,
     ) -> StylePack:
         """Learn the style of artworks.
 
@@ -132,10 +134,18 @@ class AdaptPipeline:
             licence: Terms of the artworks, for the pack.
             settings: Steps and weights.
             progress: Called with (stage, done, total).
+            look: Called now and then with the style as it is so far.
         """
-        settings, started = settings or FewShotSettings(), time.monotonic()
+        settings = settings or FewShotSettings()
+        if not artworks:
+            raise UserError("artworks: got none; expected at least one")
         recipe = FewShotRecipe(self.generator, self.features, self.identity, settings)
-        learned = recipe(images_of(artworks), progress)
+
+        def looked(numbers: StyleNumbers) -> None:
+            if look is not None:
+                look(self._pack(numbers))
+
+        learned = recipe(images_of(artworks), progress, look=looked)
         provenance = provenance_of(
             "adapt",
             self.name,
@@ -144,12 +154,12 @@ class AdaptPipeline:
             settings=to_dict(settings),
             report=learned.report,
         )
-        pack = StylePack(
-            self.model, learned.factors, learned.shifts, licence=licence, provenance=provenance
-        )
-        report = {**learned.report, "seconds": round(time.monotonic() - started, 1)}
-        provenance = {**provenance, "report": report}
-        return replace(pack, previews=self.previews(pack), provenance=provenance)
+        pack = replace(self._pack(learned.learned), licence=licence, provenance=provenance)
+        return replace(pack, previews=self.previews(pack))
+
+    def _pack(self, numbers: StyleNumbers) -> StylePack:
+        factors, shifts = dict(numbers.factors), dict(numbers.shifts)
+        return StylePack(self.model, factors, shifts, colours=numbers.colours)
 
     @torch.no_grad()
     def previews(self, pack: StylePack) -> Tensor:
@@ -161,9 +171,3 @@ class AdaptPipeline:
             portrait = TriPlanePortrait.from_generator(styled, ws)
             found.append(to_uint8(portrait.render(size=_PREVIEW_SIZE).image.clamp(-1, 1)).cpu())
         return torch.cat(found)
-
-    def _on_plain_background(self, artwork: Artwork) -> Artwork:
-        if self.matting is None or artwork.camera is None:
-            return artwork
-        image = self.matting(artwork.image, is_photograph=artwork.is_photograph)
-        return replace(artwork, image=image)

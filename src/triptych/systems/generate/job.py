@@ -21,15 +21,13 @@ from triptych.export.video import save_turntable
 from triptych.models.style_strength import FULL_STRENGTH, StyleStrength
 from triptych.ops.precision import PathTaken
 from triptych.portrait import Portrait
-from triptych.portrait.style_pack import StyledModel, StylePack
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import model_record, run_record
+from triptych.runs.style_source import StyleSource
 from triptych.seeds import check_seed
 from triptych.systems.generate.pipeline import LARGEST_TRUNCATION_PSI, GeneratePipeline
 from triptych.training.fitted_heads import FittedHeadConfig, FittedHeads
-from triptych.weights import read_header
-from triptych.weights.registry import weight_file
 
 SHEET_YAWS_DEG = (-30.0, 0.0, 30.0)
 MOST_PORTRAITS = 100_000
@@ -50,7 +48,7 @@ class GenerateJob:
         mesh: Also write a mesh per head.
         device: Where networks compute; not part of the plan.
         refine: Fit each head to its avatar; see `training.fitted_heads`.
-        style: File of a style pack that all heads wear.
+        style: What all heads wear.
         strength: How much of the style.
 
     Raises:
@@ -65,7 +63,7 @@ class GenerateJob:
     mesh: bool = False
     device: torch.device = torch.device("cpu")
     refine: bool = False
-    style: Path | None = None
+    style: StyleSource | None = None
     strength: StyleStrength = FULL_STRENGTH
 
     def __post_init__(self) -> None:
@@ -84,13 +82,13 @@ class GenerateJob:
         if self.refine and self.style is not None:
             raise UserError("refine fits a seed's own avatar, which wears no style; leave out one")
         if self.style is None and self.strength != FULL_STRENGTH:
-            raise UserError("a strength needs a style: add --style PACK.safetensors")
+            raise UserError("a strength needs a style: add --style and a style pack or a picture")
 
     def plan(self) -> dict[str, Any]:
         """Return everything that decides the results, as JSON values.
 
         Raises:
-            UserError: The model is missing, or the style is no style pack.
+            UserError: The model is missing, or the style cannot be used.
         """
         name = "avatar-generator" if self.model == "avatar" else self.model
         return {
@@ -107,22 +105,8 @@ class GenerateJob:
         }
 
     def _style_plan(self) -> dict[str, Any]:
-        style = self._loaded_style()
-        assert style is not None
-        name = "avatar-generator" if self.model == "avatar" else self.model
-        header = read_header(weight_file(name, "generator"))
-        style.check_model(StyledModel(name, header.sha256))
-        return {"style": style.record(), "strength": to_dict(self.strength)}
-
-    def _loaded_style(self) -> StylePack | None:
-        if self.style is None:
-            return None
-        if self.style.suffix.lower() != ".safetensors":
-            raise UserError(
-                f"style: got {self.style}; expected a style pack (.safetensors), which "
-                "`triptych adapt` makes from pictures"
-            )
-        return StylePack.load(self.style)
+        assert self.style is not None
+        return {"style": self.style.plan(self.model), "strength": to_dict(self.strength)}
 
     def pipeline(self) -> GeneratePipeline:
         """Load the model."""
@@ -150,7 +134,7 @@ class GenerateJob:
         pipeline = self.pipeline()
         for seed in self.seeds:
             pipeline.check_seed("seeds", seed)
-        style = self._loaded_style()
+        style = None if self.style is None else self.style.load(self.model, self.device)
         shown: list[list[np.ndarray]] = []
         with console.progress("generating", len(self.seeds)) as step:
             for seed in self.seeds:

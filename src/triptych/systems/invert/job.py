@@ -14,14 +14,18 @@ import torch
 
 import triptych
 from triptych.config import to_dict
+from triptych.errors import UserError
 from triptych.export.h264 import find_ffmpeg
+from triptych.models.style_strength import FULL_STRENGTH, StyleStrength
 from triptych.photos.aligner import Detector
 from triptych.photos.photo import photo_tensor, read_photo
 from triptych.photos.picture_source import PictureSource
+from triptych.portrait.style_pack import StylePack
 from triptych.runs import console
 from triptych.runs.console import Progress
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import file_record, model_record, run_record, seconds_of_parts
+from triptych.runs.style_source import StyleSource, styled_model
 from triptych.systems.invert.loading import check_encoder
 from triptych.systems.invert.pipeline import Inverted, InvertPipeline
 from triptych.systems.invert.results import save_inversion, sheet_row
@@ -39,6 +43,11 @@ class InvertJob:
         face: Which face of a photo: 1 is the largest.
         settings: Steps and refinement.
         device: Where networks compute; not part of the plan.
+        style: What the head wears; None leaves it.
+        strength: How much of the style.
+
+    Raises:
+        UserError: A strength without a style.
     """
 
     model: str
@@ -47,6 +56,12 @@ class InvertJob:
     face: int
     settings: InvertSettings
     device: torch.device = torch.device("cpu")
+    style: StyleSource | None = None
+    strength: StyleStrength = FULL_STRENGTH
+
+    def __post_init__(self) -> None:
+        if self.style is None and self.strength != FULL_STRENGTH:
+            raise UserError("a strength needs a style: add --style and a style pack or a picture")
 
     done = "inverted"
     figures = ("PSNR", "perceptual", "identity")
@@ -66,7 +81,12 @@ class InvertJob:
             "face": self.face,
             "detector": self.detector,
             "settings": to_dict(self.settings),
+            **(self._style_plan() if self.style is not None else {}),
         }
+
+    def _style_plan(self) -> dict[str, Any]:
+        assert self.style is not None
+        return {"style": self.style.plan(self.model), "strength": to_dict(self.strength)}
 
     def pipeline(self) -> InvertPipeline:
         """Load the models, once it is known that results can be written."""
@@ -120,6 +140,10 @@ class InvertJob:
         )
         for note in inverted.photo.notes if inverted.photo else ():
             console.warn(note)
+        if self._worn is not None:
+            inverted = pipeline.styled(
+                inverted, self._worn, styled_model(self.model), self.strength
+            )
         seconds = save_inversion(inverted, folder.staging, progress)
         path = inverted.portrait.path_taken()
         record = {
@@ -143,6 +167,10 @@ class InvertJob:
     def row(self, place: Path) -> list[np.ndarray]:
         """Return a finished crop and its head from the front and from both sides."""
         return sheet_row(place)
+
+    @cached_property
+    def _worn(self) -> StylePack | None:
+        return None if self.style is None else self.style.load(self.model, self.device)
 
     @cached_property
     def _hashes(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from triptych.config import to_dict
 from triptych.errors import check_whole
 from triptych.metrics.metric_networks import MetricNetworks, find_metric_networks
 from triptych.models.eg3d import TriPlaneGenerator
+from triptych.models.style_strength import FULL_STRENGTH, StyleStrength
 from triptych.ops.placement import device_of, move
 from triptych.ops.precision import RenderPath, check_network_dtype
 from triptych.photos.aligned_photo import AlignedPhoto
@@ -25,6 +26,8 @@ from triptych.photos.aligner import Detector, PhotoAligner
 from triptych.photos.matting import HeadMatting
 from triptych.portrait import TriPlanePortrait
 from triptych.portrait.provenance import provenance_of
+from triptych.portrait.style_pack import StyledModel, StylePack
+from triptych.portrait.worn_style import wearing
 from triptych.progress import Progress, no_progress
 from triptych.systems.invert.encoder import PspEncoder
 from triptych.systems.invert.fast_encoder import fast_encoder
@@ -247,6 +250,27 @@ class InvertPipeline:
         provenance = provenance_of("invert", **request)
         portrait = dataclasses.replace(found.portrait, provenance=provenance)
         return Inverted(portrait, target, tuple(stages), None, report)
+
+    @checked
+    def styled(
+        self,
+        inverted: Inverted,
+        style: StylePack,
+        model: StyledModel,
+        strength: StyleStrength = FULL_STRENGTH,
+    ) -> Inverted:
+        """Return an inversion whose portrait wears a style; see `portrait.worn_style.wearing`.
+
+        Args:
+            inverted: What `__call__` returned.
+            style: What it wears.
+            model: The generator's name and hash, by which styles belong to it.
+            strength: How much of the style.
+        """
+        portrait = wearing(inverted.portrait, self.generator, style, model, strength)
+        worn = {name: portrait.provenance[name] for name in ("style", "strength")}
+        report = {**inverted.report, **worn}
+        return dataclasses.replace(inverted, portrait=portrait, report=report)
 
     @cached_property
     def _fast_encoder(self) -> PspEncoder:

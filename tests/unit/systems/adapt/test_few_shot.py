@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from triptych.errors import UserError
 from triptych.photos.aligner import PhotoAligner, UnusableFace
+from triptych.photos.artworks import Artwork, artwork_files, images_of, read_artworks
 from triptych.portrait import TriPlanePortrait
-from triptych.systems.adapt.artworks import Artwork, artwork_files, images_of, read_artworks
 from triptych.systems.adapt.few_shot import FewShotRecipe, FewShotSettings, StyleStatistics
 from triptych.systems.adapt.pipeline import AdaptPipeline
 
@@ -71,7 +71,7 @@ def test_a_style_reaches_unseen_heads(pipeline):
     assert pack.provenance["artworks"] == [artwork.name for artwork in artworks]
     assert pack.previews.shape[0] == 3
     recipe = FewShotRecipe(pipeline.generator, ToyNetwork(), ToyNetwork(), QUICK)
-    again = recipe(images_of(artworks))
+    again = recipe(images_of(artworks)).learned
     assert all(torch.equal(again.factors[name], factor) for name, factor in pack.factors.items())
     generator = pipeline.generator
     ws = generator.mapping(generator.latent(7))
@@ -92,7 +92,9 @@ def test_the_best_factors_are_kept_and_a_fit_that_gains_nothing_stops(pipeline):
     settings = FewShotSettings(steps=10, rate=5.0, check_every=1, patience=2, view_size=16)
     network = ToyNetwork()
     recipe = FewShotRecipe(generator, network, network, settings)
-    learned = recipe(torch.cat(heads))
+    looks = []
+    learned = recipe(torch.cat(heads), look=looks.append)
+    assert len(looks) == learned.report["steps"]
     assert learned.report["steps"] < 10
     assert learned.report["style_distance"] <= learned.report["style_distance_before"]
 
@@ -102,28 +104,38 @@ def folder(tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (60, 40), (200, 30, 30)).save(tmp_path / name)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing")
+    frames = [Image.new("RGB", (60, 40), (shade, 0, 0)) for shade in (200, 20)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     return tmp_path
 
 
 def test_broken_pictures_are_named_and_left_out(folder):
     said: list[str] = []
-    files = artwork_files(folder)
+    files = artwork_files(folder, said.append)
     artworks = read_artworks(files, no_face, 32, said.append)
-    assert [artwork.name for artwork in artworks] == ["a.png", "b.png"]
+    assert [artwork.name for artwork in artworks] == ["a.png", "b.png", "moving.gif"]
     assert artworks[0].image.shape == (1, 3, 32, 32)
     assert artworks[0].camera is None
     assert sum("left out" in line and "broken.png" in line for line in said) == 1
-    assert sum("is taken whole: no face found" in line for line in said) == 2
+    assert sum("is taken whole: no face found" in line for line in said) == 3
+    assert "moving.gif: animated: only the first frame is used" in said
+    with pytest.raises(UserError, match="no picture can be used"):
+        read_artworks([folder / "broken.png"] * 2, no_face, 32, said.append)
+    said.clear()
     with pytest.raises(UserError, match="no picture can be used"):
         read_artworks([folder / "broken.png"], no_face, 32, said.append)
+    assert said == []
 
 
-def test_no_pictures_and_too_many(tmp_path, folder, monkeypatch):
+def test_no_pictures_and_many(tmp_path, folder, monkeypatch):
+    said: list[str] = []
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no photos below"):
-        artwork_files(tmp_path / "empty")
+        artwork_files(tmp_path / "empty", said.append)
     with pytest.raises(UserError, match="there is no picture or folder"):
-        artwork_files(tmp_path / "absent")
-    monkeypatch.setattr("triptych.systems.adapt.artworks.MOST_ARTWORKS", 1)
-    with pytest.raises(UserError, match="expected at most 1"):
-        artwork_files(folder)
+        artwork_files(tmp_path / "absent", said.append)
+    assert said == []
+    monkeypatch.setattr("triptych.photos.artworks.MOST_ARTWORKS", 1)
+    assert [file.name for file in artwork_files(folder, said.append)] == ["a.png"]
+    assert "4 pictures: 1 of them" in said[0]
+    assert "triptych train adapt" in said[0]

@@ -6,42 +6,22 @@ import numpy as np
 import pytest
 import torch
 from toy_portraits import tiny_generator
+from toy_shards import toy_head
 
-from triptych.avatars.sets.shards import ShardPlan, ShardSet, random_cameras, write_shard
+from triptych.avatars.sets.shards import ShardSet, write_shard
 from triptych.errors import UserError
-from triptych.models.attributes import ATTRIBUTE_DIM
 from triptych.render.guided_rays import GuidedSampling
 from triptych.systems.edit.training import avatar_base, avatar_edit
-from triptych.systems.edit.training.avatar_recipe import RayWeights
-from triptych.systems.edit.training.avatar_views import AvatarViews, Chosen, keeps_shape
 from triptych.systems.edit.training.known_planes import KnownPlanes
 from triptych.training.avatar_patches import PatchPlan
+from triptych.training.avatar_views import AvatarViews, Chosen, keeps_shape
 from triptych.training.loop import LoopConfig, Progress, train
 from triptych.training.plane_statistics import plane_statistics
+from triptych.training.ray_comparison import RayWeights
 from triptych.weights import save_module
 from triptych.weights.loading import load_network
 
-SIZE, VARIANTS = 32, ("original", "jade", "elf")
 QUICK = {"batch": 2, "views": 1, "patch": 16}
-
-
-def head(seed: int) -> dict[str, np.ndarray]:
-    """Return a head whose pictures are one grey per variant and whose right half is solid."""
-    rng = np.random.default_rng(seed)
-    rgb = np.zeros((len(VARIANTS), 2, SIZE, SIZE, 3), np.uint8)
-    rgb += np.uint8(40 * (1 + np.arange(len(VARIANTS))))[:, None, None, None, None]
-    solid = np.zeros((2, SIZE, SIZE))
-    solid[:, :, SIZE // 2 :] = 1
-    return {
-        "seeds": np.int64(seed),
-        "attributes": rng.standard_normal(ATTRIBUTE_DIM).astype(np.float32),
-        "cam2world": random_cameras(ShardPlan(seed, 1, num_views=2), rng),
-        "variants": np.array(VARIANTS, dtype="<U48"),
-        "rgb": rgb,
-        "alpha": np.uint8(255 * solid),
-        "depth": np.float16(2.6 * solid),
-        "regions": np.uint8(solid),
-    }
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +29,7 @@ def folder(tmp_path_factory):
     """Shards of three heads and a generator."""
     folder = tmp_path_factory.mktemp("avatars")
     (folder / "shards").mkdir()
-    write_shard(folder / "shards" / "shard_0", [head(seed) for seed in range(3)])
+    write_shard(folder / "shards" / "shard_0", [toy_head(seed) for seed in range(3)])
     save_module(folder / "generator.safetensors", tiny_generator(), dtype=None)
     return folder
 

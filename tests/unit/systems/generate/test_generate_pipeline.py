@@ -17,6 +17,7 @@ from triptych.models.latents import latent_from_seed
 from triptych.models.style_strength import StyleStrength
 from triptych.models.styled_layers import styled_layers
 from triptych.portrait.style_pack import StyledModel, StylePack
+from triptych.runs.style_source import StyleSource
 from triptych.systems.generate.job import GenerateJob
 from triptych.systems.generate.pipeline import GeneratePipeline
 from triptych.weights import save_module
@@ -92,19 +93,20 @@ def test_a_run_in_a_style(tmp_path, toy_generator):
         for place in styled_layers(toy_generator)
     }
     StylePack(model, factors).save(tmp_path / "style.safetensors")
-    styled = dataclasses.replace(job, style=tmp_path / "style.safetensors")
+    styled = dataclasses.replace(job, style=StyleSource(tmp_path / "style.safetensors"))
     styled.run(tmp_path / "out")
     portrait = triptych.Portrait.load(tmp_path / "out" / "seed00003.safetensors")
     assert "style" in portrait.provenance
     foreign = StyledModel("other", "2" * 64)
     StylePack(foreign, factors).save(tmp_path / "foreign.safetensors")
     for wrong, said in (
-        ({"style": tmp_path / "foreign.safetensors"}, "made for the generator 'other'"),
-        ({"style": tmp_path / "painting.png"}, "expected a style pack"),
-        ({"style": tmp_path / "toy.safetensors"}, "expected a StylePack"),
+        ("foreign.safetensors", "made for the generator 'other'"),
+        ("painting.txt", "expected a style pack"),
+        ("painting.png", "there is no picture"),
+        ("toy.safetensors", "expected a StylePack"),
     ):
         with pytest.raises(UserError, match=said):
-            dataclasses.replace(job, **wrong).run(tmp_path / "no")
+            dataclasses.replace(job, style=StyleSource(tmp_path / wrong)).run(tmp_path / "no")
         assert not (tmp_path / "no").exists()
     with pytest.raises(UserError, match="needs a style"):
         dataclasses.replace(job, strength=StyleStrength(0.5, 0.5))

@@ -15,20 +15,13 @@ from triptych.config import check_fields
 from triptych.metrics.image_metrics import psnr
 from triptych.systems.edit.encoder_config import avatar_encoder
 from triptych.systems.edit.network import PortraitEncoder, PortraitEncoderConfig
-from triptych.systems.edit.training.avatar_recipe import (
-    FULL_RATE_INPUTS,
-    RayComparison,
-    RayWeights,
-    as_photo,
-    patch_plan,
-    shown,
-    spread_over,
-)
-from triptych.systems.edit.training.avatar_views import AvatarViews
+from triptych.systems.edit.training.avatar_recipe import FULL_RATE_INPUTS, as_photo, shown
 from triptych.systems.edit.training.known_planes import KnownPlanes
+from triptych.training.avatar_views import AvatarViews, spread_over
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.parameter_groups import ParameterGroup, grouped_by_inputs
 from triptych.training.plane_statistics import plane_statistics
+from triptych.training.ray_comparison import RayComparison, RayWeights, patch_plan
 from triptych.training.sheets import save_sheet
 from triptych.training.style_variants import pictures_of
 from triptych.training.trained_weights import save_trained
@@ -143,7 +136,9 @@ class AvatarBaseRecipe:
         chosen = [replace(views.choose(rng, 1.0), variant=ORIGINAL) for _ in range(options.batch)]
         photos = torch.stack([views.photo(one, rng) for one in chosen]).to(options.device)
         planes = network.encoder.planes(network.encoder.photo_features(as_photo(network, photos)))
-        terms = self.compared.terms(network, planes, chosen, rng)
+        terms = self.compared.terms(
+            network.plane_renderer.field(planes), network.config.rendering.rendering, chosen, rng
+        )
         aim = self.known([one.head for one in chosen])
         away = (planes - aim).abs() / network.encoder.plane_std
         terms["planes"] = options.planes * away.mean()

@@ -26,19 +26,12 @@ from triptych.systems.edit.network import (
     TextPromptConfig,
 )
 from triptych.systems.edit.preprocessing import reference_input
-from triptych.systems.edit.training.avatar_recipe import (
-    FULL_RATE_INPUTS,
-    RayComparison,
-    RayWeights,
-    as_photo,
-    patch_plan,
-    shown,
-    spread_over,
-)
-from triptych.systems.edit.training.avatar_views import AvatarViews, Chosen
+from triptych.systems.edit.training.avatar_recipe import FULL_RATE_INPUTS, as_photo, shown
+from triptych.training.avatar_views import AvatarViews, Chosen, spread_over
 from triptych.training.editor.text import PhraseGrammar
 from triptych.training.loop import LoopConfig, Modules, Progress, TrainingResult
 from triptych.training.parameter_groups import ParameterGroup, grouped_by_inputs
+from triptych.training.ray_comparison import RayComparison, RayWeights, patch_plan
 from triptych.training.sheets import save_sheet
 from triptych.training.style_variants import pictures_of, rendered_variants
 from triptych.training.trained_weights import save_trained
@@ -185,7 +178,12 @@ class AvatarEditRecipe:
             )
             for place, made in zip(places, encoder.planes(part, tokens), strict=True):
                 planes[place] = made
-        terms = self.compared.terms(network, torch.stack(planes), chosen, rng)
+        terms = self.compared.terms(
+            network.plane_renderer.field(torch.stack(planes)),
+            network.config.rendering.rendering,
+            chosen,
+            rng,
+        )
         loss = torch.stack(list(terms.values())).sum()
         return loss, {name: float(term.detach()) for name, term in terms.items()}
 

@@ -1,8 +1,9 @@
-"""Avatars before and after an edit, with rays of true views: the data of both avatar recipes."""
+"""Avatars before and after an edit, with rays of true views: data of recipes that learn edits."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor
 
 from triptych.avatars.sets.shards import ORIGINAL, ShardSet
+from triptych.avatars.styles.catalogue import STYLES
 from triptych.camera import FOCAL, Camera
+from triptych.errors import UserError, shown
 from triptych.fields.triplane import TriPlaneField
 from triptych.render.guided_rays import GuidedSampling, guided_depths, rays_through
 from triptych.render.nearby_surfaces import nearby_surfaces
@@ -69,6 +72,7 @@ class AvatarViews:
         plan: Patches of rays: heads per step, views of each.
         randomisation: Share of photos that get another background, light, blur and noise.
         drawn_share: Share of targets in a style that only filters the picture.
+        hold_out: Styles that are never drawn, alone or in a combination.
     """
 
     def __init__(
@@ -78,10 +82,14 @@ class AvatarViews:
         *,
         randomisation: float = 0.0,
         drawn_share: float = 0.0,
+        hold_out: Sequence[str] = (),
     ) -> None:
         self.shards, self.plan = shards, plan
         self.randomisation, self.drawn_share = randomisation, drawn_share
-        self.drawn = drawn_styles()
+        self.drawn = [name for name in drawn_styles() if name not in hold_out]
+        self._hold_out = frozenset(hold_out)
+        if unknown := self._hold_out - STYLES.keys():
+            raise UserError(f"hold_out: there is no style {shown(min(unknown))}")
         self._patches = AvatarPatches(shards, plan)
         self._heads_of: dict[str, list[int]] = defaultdict(list)
         for head in range(len(shards)):
@@ -96,7 +104,11 @@ class AvatarViews:
             kept_share: Share of heads that stay as they are.
         """
         head = int(rng.integers(len(self.shards)))
-        styled = [name for name in rendered_variants(self.shards, head) if name != ORIGINAL]
+        styled = [
+            name
+            for name in rendered_variants(self.shards, head)
+            if name != ORIGINAL and self._hold_out.isdisjoint(name.split("+"))
+        ]
         drawn, kind = str(rng.choice(self.drawn)), rng.random()
         if not styled or kind < kept_share:
             variant = ORIGINAL
@@ -198,3 +210,14 @@ def with_own_surface(
     uniform = torch.rand(*shape, num, generator=rng).to(depths)
     own = surface_depths(field, rays, config, jitter, uniform, keep_every=_COARSE)
     return torch.cat([depths, own], dim=-1).sort(dim=-1).values
+
+
+def spread_over(items: Sized, num: int) -> list[int]:
+    """Return so many indices of heads of a set, or of other items, evenly spread."""
+    return sorted({int(index) for index in np.linspace(0, len(items) - 1, num)})
+
+
+def tinted(colours: Tensor, tints: Tensor) -> Tensor:
+    """Return colours [b, ..., 3] changed by a matrix each [b, 3, 3]; the plain background stays."""
+    flat = (colours - _PLAIN).flatten(1, -2) @ tints.to(colours).transpose(1, 2)
+    return (flat.reshape(colours.shape) + _PLAIN).clamp(-1, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from triptych.camera import Camera
 from triptych.errors import UserError
 from triptych.ops.resize import fit_size
 from triptych.photos.aligner import PhotoAligner, UnusableFace
+from triptych.photos.matting import HeadMatting
 from triptych.photos.photo import Photo, photo_tensor, read_photo
 from triptych.photos.photo_folder import list_photos
 
@@ -38,20 +39,29 @@ class Artwork:
     is_photograph: bool = False
 
 
-def artwork_files(source: Path) -> list[Path]:
+def artwork_files(source: Path, warn: Callable[[str], None]) -> list[Path]:
     """Return the pictures that a path names: a file, or a folder with its subfolders.
 
+    Of more than the few-shot recipe takes, as many are chosen, evenly spread.
+
+    Args:
+        source: The path.
+        warn: Called where pictures are left out.
+
     Raises:
-        UserError: There are none, or too many for the few-shot recipe.
+        UserError: There are none.
     """
     if not source.exists():
         raise UserError(f"there is no picture or folder {source}")
     files = list(list_photos(source).photos) if source.is_dir() else [source]
     if len(files) > MOST_ARTWORKS:
-        raise UserError(
-            f"{source} has {len(files)} pictures; expected at most {MOST_ARTWORKS}: a style is "
-            "learned from the statistics of a few; choose the most typical ones"
+        warn(
+            f"{source} has {len(files)} pictures: {MOST_ARTWORKS} of them are used, evenly spread; "
+            "so many are enough for the published training, `triptych train adapt` (see "
+            "docs/training.md)"
         )
+        step = len(files) / MOST_ARTWORKS
+        files = [files[int(index * step)] for index in range(MOST_ARTWORKS)]
     return files
 
 
@@ -64,7 +74,7 @@ def read_artworks(
         files: The pictures.
         align: Finds the face of each.
         size: Side of the artworks.
-        warn: Called with what was left out and why, and with pictures that are taken whole.
+        warn: Called with what was left out and why, with notes, and with what is taken whole.
 
     Raises:
         UserError: None can be read.
@@ -74,9 +84,13 @@ def read_artworks(
         try:
             photo = read_photo(file)
         except UserError as error:
+            if len(files) == 1:
+                raise UserError(f"no picture can be used: {error}") from error
             reason = str(error)
             warn(f"left out: {error}")
             continue
+        for note in photo.notes:
+            warn(f"{photo.name}: {note}")
         artworks.append(artwork_of(photo, align, size, warn))
     if not artworks:
         raise UserError(f"no picture can be used: {reason}")
@@ -102,6 +116,13 @@ def _middle(pixels: np.ndarray) -> np.ndarray:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]
+
+
+def on_plain_background(artwork: Artwork, matting: HeadMatting | None) -> Artwork:
+    """Return an artwork whose head is laid on a plain background, where a face was found."""
+    if matting is None or artwork.camera is None:
+        return artwork
+    return replace(artwork, image=matting(artwork.image, is_photograph=artwork.is_photograph))
 
 
 def images_of(artworks: Sequence[Artwork]) -> Tensor:

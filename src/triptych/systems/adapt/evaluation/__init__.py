@@ -1,0 +1,1 @@
+"""What styles do to heads, measured."""
