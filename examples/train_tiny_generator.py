@@ -3,8 +3,9 @@
     python examples/train_tiny_generator.py --out tiny/
 
 Renders synthetic heads from CC0 meshes, trains a narrow generator of EG3D's class on them, and
-draws heads of seeds that it has not seen. They stay blurred: docs/training.md has the commands that
-made the embedded weights, with a hundred times the heads, numbers and time.
+draws heads of seeds that it has not seen. So short a training gives the shape of a head, skin and
+hair, and no face yet: docs/training.md has the commands that made the embedded weights, with a
+hundred times the heads, numbers and time.
 """
 
 from __future__ import annotations
