@@ -13,7 +13,6 @@ from triptych.studio.child import Child, ChildEnded
 from triptych.studio.workplace import Workplace, new_id
 
 MOST_BYTES = 20 << 20
-MOST_PIXELS = 60_000_000
 DECODING_SECONDS = 30.0
 STARTING_SECONDS = 120.0
 _MOST_KEPT = 200

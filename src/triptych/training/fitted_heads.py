@@ -134,6 +134,7 @@ class FittedHeads:
         settings = json.dumps([_VERSION, contents, to_dict(self.config)], sort_keys=True)
         return hashlib.sha256(settings.encode()).hexdigest()
 
+    @torch.enable_grad()  # evaluations call it where gradients are off
     def _fitted(
         self,
         portrait: TriPlanePortrait,

@@ -202,16 +202,19 @@ class GeneratorRecipe:
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
-        pictures = self._compare_whole(averaged["generator"], heads=12, views=(0, 2))
+        pictures = self._compare_whole(averaged["generator"], heads=12)
         return {"psnr": round(float(psnr(pictures[:, 0], pictures[:, 1]).mean()), 3)}
 
     @torch.no_grad()
     def sheet(self, averaged: Modules, path: Path) -> None:
-        pictures = self._compare_whole(averaged["generator"], heads=8, views=(0, 2))
+        pictures = self._compare_whole(averaged["generator"], heads=8)
         save_sheet(list(pictures.reshape(-1, 4, *pictures.shape[2:])), path)
 
-    def _compare_whole(self, module: nn.Module, heads: int, views: tuple[int, ...]) -> Tensor:
-        """Return true and generated pictures [heads * views, 2, 3, h, w] of held-out heads."""
+    def _compare_whole(self, module: nn.Module, heads: int) -> Tensor:
+        """Return true and generated pictures [heads * 2, 2, 3, h, w] of held-out heads.
+
+        Each from its first camera, nearly frontal, and from its third, or the last of fewer.
+        """
         model: Any = module
         shards, pairs = self.test_shards, []
         for head in range(min(heads, len(shards))):
@@ -220,8 +223,9 @@ class GeneratorRecipe:
             with half_precision_where_fast(attributes.device):
                 ws = model.mapping(attributes)
                 planes = model.planes(ws)
-            for view in views:
-                cam2world = torch.from_numpy(np.array(shards.get("cam2world", head)[view]))[None]
+            cameras = np.array(shards.get("cam2world", head))
+            for view in (0, min(2, len(cameras) - 1)):
+                cam2world = torch.from_numpy(cameras[view])[None]
                 camera = Camera.with_focal(cam2world).to(attributes.device)
                 pred = model.render(planes, ws, camera, render_size=shards.size).image[0].cpu()
                 rgb = torch.from_numpy(np.array(shards.get("rgb", head)[0, view]))

@@ -51,6 +51,8 @@ def test_only_the_planes_change_and_the_record_says_so(tmp_path):
     assert refined.provenance["made"] == "for a test"
     assert refined.provenance["refined"]["views"] == 2
     assert told == [(1, 2), (2, 2)]
+    with torch.no_grad():
+        assert torch.equal(fitted(tmp_path / "again")(portrait, 3).planes, refined.planes)
 
 
 def test_a_head_is_fitted_once_and_another_request_again(tmp_path):

@@ -28,7 +28,8 @@ class FrameScheduler {
     const wait = this.lastChange + REST_MS - performance.now();
     if (this.row !== null || wait <= 0) {
       this.busy = true;
-      // Between pieces the browser shows what was presented before; a slow one would starve.
+      // Before the first piece the browser shows the moving picture: pieces would keep it waiting.
+      if (this.row !== null) return this.drawResting();
       requestAnimationFrame(() => (this.changed ? this.drawMoving() : this.drawResting()));
     } else {
       setTimeout(() => this.busy || this.next(), wait);
