@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,24 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from system_chromium import CHROMIUM, PATIENCE_MS, SOFTWARE, needs_chromium, playwright
 from toy_portraits import tiny_config, tiny_portrait
 
 from triptych.export.html.page import save_page
 from triptych.portrait import TriPlanePortrait
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is missing: pip install 'triptych[dev]'"
-)
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"
-)
-SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+pytestmark = needs_chromium
 SIDE = 48
 WIDE = (600, 90)
-PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="module")

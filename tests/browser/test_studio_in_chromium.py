@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 import zipfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from system_chromium import CHROMIUM, PATIENCE_MS, SOFTWARE, needs_chromium, playwright
 from toy_studio import Served
 
 from triptych.export.html.page import save_page
@@ -20,17 +20,7 @@ from triptych.studio.gallery import PortraitRecord
 from triptych.studio.job import Job
 from triptych.studio.job_queue import JobCancelled, JobFailed
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is missing: pip install 'triptych[dev]'"
-)
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"
-)
-SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-PATIENCE_MS = 60_000
+pytestmark = needs_chromium
 
 
 class ToyRunner:

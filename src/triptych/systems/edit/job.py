@@ -22,6 +22,7 @@ from triptych.progress import Progress
 from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import file_record, model_record, run_record, seconds_of_parts
+from triptych.runs.single_picture import run_picture
 from triptych.systems.edit.pipeline import AVATAR, EMBEDDED, Edited, EditPipeline
 from triptych.systems.edit.results import save_edit, sheet_row
 from triptych.systems.edit.sources import is_portrait
@@ -113,19 +114,14 @@ class EditJob:
         Raises:
             UserError: Picture or prompt cannot be used, or the folder holds other results.
         """
-        plan = {**self.plan(), "photo": file_record(source.path)}
+        run_picture(self, source, out, overwrite=overwrite, check=lambda: self._check(source))
+
+    def _check(self, source: PictureSource) -> None:
         for path in (self.reference, None if is_portrait(source.path) else source.path):
             if path is not None:
                 read_photo(path)
         if self.style is not None:
             EditStyle.load(self.style)
-        folder = OutputFolder.open(out, plan, overwrite=overwrite)
-        if folder.done_before():
-            return
-        with folder:
-            pipeline = self.pipeline()
-            with console.stages() as progress:
-                self.write(source, pipeline, folder, progress)
 
     def write(
         self,

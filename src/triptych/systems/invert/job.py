@@ -24,7 +24,8 @@ from triptych.portrait.style_pack import StylePack
 from triptych.runs import console
 from triptych.runs.console import Progress
 from triptych.runs.output_folder import OutputFolder
-from triptych.runs.record import file_record, model_record, run_record, seconds_of_parts
+from triptych.runs.record import model_record, run_record, seconds_of_parts
+from triptych.runs.single_picture import run_picture
 from triptych.runs.style_source import StyleSource, styled_model
 from triptych.systems.invert.loading import check_encoder
 from triptych.systems.invert.pipeline import Inverted, InvertPipeline
@@ -105,14 +106,7 @@ class InvertJob:
         Raises:
             UserError: The picture cannot be used, or the folder holds other results.
         """
-        plan = {**self.plan(), "photo": file_record(source.path)}
-        folder = OutputFolder.open(out, plan, overwrite=overwrite)
-        if folder.done_before():
-            return
-        with folder:
-            pipeline = self.pipeline()
-            with console.stages() as progress:
-                self.write(source, pipeline, folder, progress)
+        run_picture(self, source, out, overwrite=overwrite)
 
     def write(
         self,

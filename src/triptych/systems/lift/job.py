@@ -22,6 +22,7 @@ from triptych.runs import console
 from triptych.runs.console import Progress
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.record import file_record, model_record, run_record, seconds_of_parts
+from triptych.runs.single_picture import run_picture
 from triptych.systems.lift.likeness import Lifted
 from triptych.systems.lift.pipeline import LiftPipeline
 from triptych.systems.lift.results import save_likeness, sheet_row
@@ -86,19 +87,19 @@ class LiftJob:
         Raises:
             UserError: The picture cannot be used, or the folder holds other results.
         """
-        plan = {**self.plan(), "photo": file_record(source.path)}
+        run_picture(
+            self,
+            source,
+            out,
+            overwrite=overwrite,
+            check=lambda: self._check(source),
+            resumable=True,
+        )
+
+    def _check(self, source: PictureSource) -> None:
         read_photo(source.path)
         if self.style_picture is not None:
             read_photo(self.style_picture)
-        folder = OutputFolder.open(out, plan, overwrite=overwrite)
-        if folder.done_before():
-            return
-        if folder.resumed:
-            console.note(f"going on with the run that was stopped in {out}")
-        with folder.kept_for_resuming():
-            pipeline = self.pipeline()
-            with console.stages() as progress:
-                self.write(source, pipeline, folder, progress)
 
     def write(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training_processes import train_in_processes
+from training_processes import assert_shared_gradients, train_in_processes
 
 from triptych.errors import UserError
 from triptych.systems.compose.data.class_maps import numbering
@@ -172,26 +172,11 @@ def test_chunks_have_the_gradient_of_the_batch():
 
 @pytest.mark.parametrize("step", [2, 3])
 def test_processes_that_share_a_batch_have_the_gradients_of_one(first_options, step):
-    gradients = []
-    for num_processes in (1, 2):
-        total: dict[str, torch.Tensor] = {}
-        for process in range(num_processes):
-            torch.manual_seed(0)  # weights
-            recipe = stage_one.build(first_options)
-            rng = torch.Generator().manual_seed(3)
-            loss, _ = recipe.loss(Progress(step, 0.0, process, num_processes), rng)
-            loss.backward()
-            for part, module in recipe.modules.items():
-                for name, parameter in module.named_parameters():
-                    if parameter.grad is not None:
-                        gained = parameter.grad / num_processes
-                        total[f"{part}.{name}"] = total.get(f"{part}.{name}", 0) + gained
-        gradients.append(total)
-    one, two = gradients
-    assert one.keys() == two.keys()
-    for name, gradient in one.items():
-        error = (two[name] - gradient).norm()
-        assert error <= 1e-4 * gradient.norm() + 1e-7, name
+    def build() -> stage_one.StageOneRecipe:
+        torch.manual_seed(0)  # weights
+        return stage_one.build(first_options)
+
+    assert_shared_gradients(build, step)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from edit_pairs_folder import write_pairs
 from torch.nn import functional
 from toy_edit import TINY_LIVE3D, TINY_PROMPT, tiny_network
 from toy_portraits import tiny_generator
+from training_processes import assert_shared_gradients
 
 from triptych.config import to_dict
 from triptych.errors import UserError
@@ -99,26 +100,7 @@ def test_processes_that_share_a_batch_have_the_gradients_of_one(first, second, s
     # is a matter of rounding.
     weights = DistillationWeights(perceptual=0, features=1)
     options = replace(first if stage is stage_one else second, weights=weights)
-    gradients = []
-    for num_processes in (1, 2):
-        total: dict[str, torch.Tensor] = {}
-        for process in range(num_processes):
-            recipe = stage.build(options)
-            rng = torch.Generator().manual_seed(3)
-            loss, _ = recipe.loss(Progress(0, 0.0, process, num_processes), rng)
-            loss.backward()
-            for part, module in recipe.modules.items():
-                for name, parameter in module.named_parameters():
-                    if parameter.grad is not None:
-                        gained = parameter.grad / num_processes
-                        key = f"{part}.{name}"
-                        total[key] = total[key] + gained if key in total else gained
-        gradients.append(total)
-    one, two = gradients
-    assert one.keys() == two.keys()
-    for name, gradient in one.items():
-        error = (two[name] - gradient).norm()
-        assert error <= 1e-4 * gradient.norm() + 1e-7, name
+    assert_shared_gradients(lambda: stage.build(options), step=0)
 
 
 def test_presets_differ_in_what_they_say(second):
