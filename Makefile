@@ -1,5 +1,6 @@
 # make demo        environment, install, and one stylised portrait in demo/bronze
 # make test        environment with test tools, style and type checks, the default tests
+# make test-thorough   tests of some seconds each that look closer; continuous integration runs them too
 # make test-slow   the tests that take minutes
 # make lint        style, spelling and type checks alone
 # make docs        the docs site, in site/; a warning is an error
@@ -14,7 +15,10 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: demo test test-slow lint docs clean
+# Tests start hundreds of processes, which would compile the package anew each time.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: demo test test-thorough test-slow lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/triptych stylize "a bronze statue" --identity 7 --out demo/bronze --overwrite
@@ -23,6 +27,9 @@ demo: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15
+
+test-thorough: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m thorough
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow --timeout=3600

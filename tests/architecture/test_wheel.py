@@ -70,6 +70,7 @@ def test_wheel_is_small_and_whole(wheel):
     assert others.pop().endswith(".dist-info")
 
 
+@pytest.mark.thorough
 def test_installed_package_makes_a_portrait(environment, tmp_path):
     program = (
         "import triptych; print(triptych.__file__);"

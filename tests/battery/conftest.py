@@ -15,25 +15,36 @@ SYSTEMS = all_systems()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test for each system, or for each stage, mistake or command mistake of each."""
+    """Run a test for each system, or for each stage, mistake or command mistake of each.
+
+    A test marked `thorough_if_long` is thorough for the systems whose calls are long.
+    """
+    makes_more_calls = metafunc.definition.get_closest_marker("thorough_if_long") is not None
+
+    def marks_for(system: ToySystem) -> list[pytest.MarkDecorator]:
+        return [pytest.mark.thorough] if makes_more_calls and system.long else []
+
     for argument, listed in (
         ("stage", "stages"),
         ("mistake", "mistakes"),
         ("command_mistake", "command_mistakes"),
     ):
         if argument in metafunc.fixturenames:
-            cases = [(system, case) for system in SYSTEMS for case in getattr(system, listed)]
-            ids = [f"{system}-{case}" for system, case in cases]
-            metafunc.parametrize(("system", argument), cases, ids=ids, scope="session")
+            cases = [
+                pytest.param(system, case, marks=marks_for(system), id=f"{system}-{case}")
+                for system in SYSTEMS
+                for case in getattr(system, listed)
+            ]
+            metafunc.parametrize(("system", argument), cases, scope="session")
             return
     if "system" in metafunc.fixturenames:
         of_commands = "finished" in metafunc.fixturenames
         systems = [
-            system
+            pytest.param(system, marks=marks_for(system), id=str(system))
             for system in SYSTEMS
             if not of_commands or (system.command and system.portrait_file)
         ]
-        metafunc.parametrize("system", systems, ids=str, scope="session")
+        metafunc.parametrize("system", systems, scope="session")
 
 
 @dataclass(frozen=True)

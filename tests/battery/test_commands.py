@@ -97,6 +97,7 @@ def test_a_record_says_what_was_run(system, finished):
     assert record["plan"]["verb"] == finished.command.verb
 
 
+@pytest.mark.thorough_if_long
 def test_a_command_stopped_twice_ends_as_if_it_had_not_been(system, finished, home, tmp_path):
     work = tmp_path / "work"
     work.mkdir()

@@ -15,6 +15,7 @@ def tensors_of(portrait) -> list[torch.Tensor]:
     return [*own, camera.cam2world, camera.intrinsics]
 
 
+@pytest.mark.thorough_if_long
 def test_everything_is_made_on_the_device_and_as_on_the_cpu(system, whole):
     with pretended_device() as device:
         portrait = system.call(system.make(device))
@@ -25,6 +26,7 @@ def test_everything_is_made_on_the_device_and_as_on_the_cpu(system, whole):
     assert float(difference.abs().max()) < 0.02
 
 
+@pytest.mark.thorough_if_long
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_stays_in_the_networks_and_hardly_shows(system, whole, dtype):
     portrait = system.call(system.make("cpu", dtype))

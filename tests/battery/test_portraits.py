@@ -16,6 +16,7 @@ from triptych.portrait import Portrait
 SIZE = 48
 
 
+@pytest.mark.thorough_if_long
 def test_a_request_gives_the_same_bytes_whatever_was_asked_before(system, whole, saved):
     """Seed 1 then 2 of one pipeline equals seed 2 then 1 of another: nothing is remembered."""
     forward, backward = system.make(), system.make()
@@ -66,6 +67,7 @@ def test_provenance_is_complete_and_json(system, whole):
         assert provenance["settings"].keys() == {field.name for field in fields(settings)}
 
 
+@pytest.mark.thorough_if_long
 def test_every_verb_opens_the_portrait(run, portrait_file, tmp_path):
     pictures = ("--depth", "--normals", "--size", SIZE)
     shown = run("render", portrait_file, "--out", "front.png", *pictures)

@@ -20,6 +20,7 @@ def test_stages_come_once_in_order_and_count_up_to_their_total(stage, system, wh
     assert counts[-1] == totals.pop() > 0
 
 
+@pytest.mark.thorough_if_long
 def test_a_call_stopped_within_a_stage_can_be_made_again(stage, system, whole, saved, tmp_path):
     """The same pipeline is used again: a stopped call leaves nothing half-changed in it."""
     total = next(total for name, _, total in whole.reports.events if name == stage)

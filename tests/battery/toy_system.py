@@ -80,6 +80,7 @@ class ToySystem:
             that leaves another single file, with a test of its own.
         stop: Where the command is stopped half-way.
         command_mistakes: Wrong options.
+        long: A call takes a second or more; tests that make several more calls are thorough.
     """
 
     name: str
@@ -95,6 +96,7 @@ class ToySystem:
     settings: tuple[Any, ...] = ()
     resumable: bool = False
     kept_stages: tuple[str, ...] = ()
+    long: bool = False
 
     def __str__(self) -> str:
         return self.name

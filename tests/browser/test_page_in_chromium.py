@@ -120,7 +120,12 @@ LOOKS = [
 
 
 @pytest.mark.parametrize(
-    ("kind", "looks"), [("ball", LOOKS), ("legacy", LOOKS[:2]), ("corrected", LOOKS[1:2])]
+    ("kind", "looks"),
+    [
+        ("ball", LOOKS),
+        pytest.param("legacy", LOOKS[:2], marks=pytest.mark.thorough),
+        pytest.param("corrected", LOOKS[1:2], marks=pytest.mark.thorough),
+    ],
 )
 def test_pixels_are_those_of_the_exact_renderer(show, ball, kind, looks):
     beyond = "decoded" if kind == "legacy" else "empty"

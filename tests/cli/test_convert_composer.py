@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from cnerf_checkpoints import checkpoint_of
 
 from triptych.portrait import Portrait
 
 
+@pytest.mark.thorough
 def test_a_converted_checkpoint_composes(run, tmp_path, quick_results):
     torch.save(checkpoint_of(), tmp_path / "final_model.pt")
     refused = run("convert", "final_model.pt", "composer.safetensors")

@@ -172,6 +172,7 @@ def test_a_reader_that_leaves_is_no_fault():
     assert done.stderr == ""
 
 
+@pytest.mark.thorough
 def test_ctrl_c_leaves_nothing_half_written(tmp_path, model_file):
     folder = tmp_path / "people"
     words = ["generate", "--seeds", "0-500", "--model", str(model_file), "--out", str(folder)]

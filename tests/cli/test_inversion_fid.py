@@ -61,6 +61,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
+@pytest.mark.thorough
 def test_fid_is_reported_where_its_file_is(evaluate: Any, tmp_path: Path) -> None:
     without, measured = evaluate()
     assert measured == 2

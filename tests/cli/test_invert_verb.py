@@ -189,6 +189,7 @@ def test_a_folder_goes_on_and_lists_what_is_bad(run, options, tmp_path, monkeypa
     assert "holds another run" in other.complaint
 
 
+@pytest.mark.thorough
 def test_photos_may_have_any_names(run, options, tmp_path):
     """The first has a byte of Latin-1 in its name; a terminal would obey the second."""
     names = ["a|caf\udce9", "\x1b[31m\nred"]

@@ -64,6 +64,7 @@ def write_crop(folder: Path, name: str, seed: int = 1) -> None:
     (folder / f"{name}.json").write_text(json.dumps({"camera": label, "model": "avatar"}))
 
 
+@pytest.mark.thorough
 def test_a_folder_goes_on_and_lists_what_is_bad(run, searches, tmp_path, monkeypatch):
     write_crop(tmp_path / "photos", "a", 1)
     write_crop(tmp_path / "photos", "b", 2)

@@ -126,6 +126,7 @@ def test_everything_is_left_in_the_folder(run, pipeline, tmp_path):
     assert call["settings"].yaw_range == pytest.approx(np.pi / 9)
 
 
+@pytest.mark.thorough
 def test_the_sheet_shows_kept_views_nearest_to_its_angles(pipeline):
     views = edited_views()
     stylized = Stylized(pipeline.portrait, pipeline.portrait, views, {"prompt": "a wizard"})
@@ -165,6 +166,7 @@ def test_a_stopped_run_says_so_and_goes_on(run, pipeline, tmp_path):
     assert len(pipeline.calls) == 2
 
 
+@pytest.mark.thorough
 def test_another_prompt_needs_overwrite_and_replaces_all(run, pipeline, tmp_path):
     run(*COMMAND)
     other = ("stylize", "a zombie", "--out", "wizard", "--identity", "7")
@@ -196,11 +198,13 @@ def test_a_mistake_found_late_leaves_no_folder(run, pipeline, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_a_portrait_can_be_the_head(run, pipeline, portrait_file):
     assert run("stylize", "a wizard", "--out", "x", "--identity", portrait_file).code == 0
     assert isinstance(pipeline.calls[0]["identity"], Portrait)
 
 
+@pytest.mark.thorough
 def test_another_portrait_under_the_same_name_is_another_run(run, pipeline, ball, tmp_path):
     ball.save(tmp_path / "me.safetensors")
     words = ("stylize", "a wizard", "--out", "x", "--identity", "me.safetensors")

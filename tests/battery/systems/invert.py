@@ -67,6 +67,7 @@ def command(folder: Path) -> Command:
 
 SYSTEM = ToySystem(
     name="invert",
+    long=True,
     make=make,
     arguments=lambda seed: {
         "picture": head_of(tiny_generator(), seed=seed),

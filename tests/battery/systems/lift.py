@@ -50,6 +50,7 @@ def command(folder: Path) -> Command:
 
 SYSTEM = ToySystem(
     name="lift",
+    long=True,
     make=make,
     arguments=lambda seed: {"picture": picture(seed), "camera": CAMERA, "settings": SETTINGS},
     recorded={"model": "toy"},

@@ -42,6 +42,7 @@ def test_a_seed_builds_and_renders_the_same_picture(head_assets, avatar, front):
         np.testing.assert_array_equal(getattr(image, name), getattr(front, name))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "shape_of"),
     [("gold", "statue"), ("pale", "before"), ("pencil sketch", "before"), ("beard", None)],

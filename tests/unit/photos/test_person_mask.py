@@ -31,6 +31,7 @@ def test_the_face_is_a_person_and_the_flag_is_not(capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.thorough
 @needs_mediapipe
 def test_loading_it_writes_nothing_to_the_terminal():
     """The network's own threads write late, so a whole process is watched."""

@@ -97,6 +97,7 @@ def test_a_job_that_is_told_to_end_ends_and_the_next_one_runs(worker):
     assert heard.steps[-1] == ("counting", 3, 3)
 
 
+@pytest.mark.thorough
 def test_a_deaf_job_is_killed_and_a_dying_one_is_interrupted(worker):
     assert isinstance(run_and_cancel(worker, "deaf"), JobInterrupted)
     with pytest.raises(JobInterrupted, match="status 3"):

@@ -66,6 +66,7 @@ def networks(device) -> StyleNetworks:
     return networks.to(device)
 
 
+@pytest.mark.thorough
 def test_the_prior_is_measured_there(device, networks):
     findings = measure_prior(
         tiny_generator().to(device),
@@ -78,6 +79,7 @@ def test_the_prior_is_measured_there(device, networks):
     assert findings.report.summary["heads"] == 2
 
 
+@pytest.mark.thorough
 def test_an_editor_is_measured_there(device, networks, tmp_path):
     config = EditorConfig(image_size=32, num_steps=2, noise_level=0.5)
     editor = InstructPix2PixEditor(**vars(tiny_editor_parts()), config=config).to(device)
@@ -94,6 +96,7 @@ def test_an_editor_is_measured_there(device, networks, tmp_path):
     assert {image.device for image in findings.pictures[0][1:]} == {torch.device("cpu")}
 
 
+@pytest.mark.thorough
 def test_stylised_heads_are_measured_there(device, networks, tmp_path):
     pipeline = toy_stylize_pipeline().to(device)
     for _ in range(2):  # made, then read
@@ -105,6 +108,7 @@ def test_stylised_heads_are_measured_there(device, networks, tmp_path):
     assert scores.pictures.device == torch.device("cpu")
 
 
+@pytest.mark.thorough
 def test_variants_of_the_fitting_are_measured_there(device, networks, tmp_path):
     pipeline = toy_stylize_pipeline().to(device)
     heads = fit_variants(pipeline, "bronze", 3, QUICK, tmp_path, prompt="a blue bronze statue")
@@ -120,6 +124,7 @@ def test_variants_of_the_fitting_are_measured_there(device, networks, tmp_path):
         assert score.to_truth is not None
 
 
+@pytest.mark.thorough
 def test_inversions_are_measured_there(device):
     generator = tiny_generator()
     pipeline = toy_pipeline(copy.deepcopy(generator)).to(device)

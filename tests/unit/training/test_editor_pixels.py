@@ -217,6 +217,7 @@ def test_pixels_that_do_not_count_have_no_gradient(trained):
     assert figures["l1"] == pytest.approx(float(error), rel=1e-4)
 
 
+@pytest.mark.thorough
 def test_wider_latents_are_trained_and_read(trained):
     options = trained.recipe.options
     wide_folder = trained.folder / "wide"

@@ -66,6 +66,7 @@ def test_landmarks_are_rebuilt_from_seeds_and_kept(folders, makehuman_pack, tmp_
     assert (landmarks_of_shards(shards, tmp_path, pack=makehuman_pack) == found + 1).all()
 
 
+@pytest.mark.thorough
 def test_a_step_a_sheet_and_a_file(options, tmp_path):
     recipe = build(options)
     loss, figures = recipe.loss(Progress(0, 0.0), torch.Generator().manual_seed(0))

@@ -37,6 +37,7 @@ def runs(recipe, tmp_path) -> None:
     assert (tmp_path / "sheet.png").exists()
 
 
+@pytest.mark.thorough
 def test_the_generator(made_up_shards, tmp_path):
     shards = str(made_up_shards(100_000, ["original"], heads=3, views=3, size=64))
     options = GeneratorOptions(

@@ -246,6 +246,7 @@ def test_readers_of_the_header_alone_are_as_careful(tmp_path):
         framing_of_model(path)
 
 
+@pytest.mark.thorough
 def test_nothing_costs_more_than_a_gigabyte_or_seconds(tmp_path):
     here = Path(__file__).parent
     script = [str(here / "files_in_little_memory.py"), str(tmp_path), str(here.parents[1])]

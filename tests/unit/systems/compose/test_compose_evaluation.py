@@ -101,6 +101,7 @@ def test_figures_of_heads_that_are_the_truth(pipeline):
     assert [picture.shape for picture in findings.rows[0]] == [(3, SIZE, SIZE)] * 11
 
 
+@pytest.mark.thorough
 def test_models_of_normal_latents_are_measured_without_truth():
     pipeline = ComposePipeline(tiny_region_generator())
     findings = measure_compose(pipeline, None, difference, ComposeSettings(count=1, views=1))

@@ -174,6 +174,7 @@ def test_an_encoder_that_walks_away_is_not_followed(pipeline, picture, monkeypat
     assert torch.equal(found.portrait.ws, found.stages[kept + 1].portrait.ws)
 
 
+@pytest.mark.thorough
 def test_generators_that_enlarge_are_inverted_too():
     generator = make_generator(tiny_superresolved_config())
     pipeline = toy_pipeline(generator)

@@ -148,6 +148,7 @@ def photos(tmp_path):
     return folder
 
 
+@pytest.mark.thorough
 def test_a_run_of_the_loop_with_ranger(options, tmp_path):
     recipe = recipe_module.build(replace(options, warm_up=0.5))
     loop = replace(recipe_module.LOOP, steps=4, threads=1, log_every_s=0.0)
@@ -173,6 +174,7 @@ def test_published_optimiser_is_a_matter_of_options():
     assert isinstance(loop, LoopConfig)
 
 
+@pytest.mark.thorough
 def test_own_heads_stand_in_where_there_are_no_avatars(options):
     recipe = recipe_module.build(replace(options, shards=None, test_shards=None, own_share=1.0))
     _, figures = recipe.loss(MAIN, torch.Generator().manual_seed(0))

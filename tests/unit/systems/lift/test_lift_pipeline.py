@@ -49,6 +49,7 @@ def test_the_portrait_has_planes_of_the_last_level_and_the_photos_camera(lifted,
     assert torch.equal(loaded.render().image, portrait.render().image)
 
 
+@pytest.mark.thorough
 def test_a_likeness_is_filmed_at_its_own_size(lifted, tmp_path, monkeypatch):
     sizes = []
     monkeypatch.setattr(

@@ -165,6 +165,7 @@ def test_samples_lie_where_either_field_has_matter(options):
         assert samples_near(distance, nowhere, distance) > by_chance + 2
 
 
+@pytest.mark.thorough
 def test_it_trains_on_another_device(options, tmp_path):
     with pretended_device() as device:
         recipe = recipe_module.build(dataclasses.replace(options, device=str(device)))

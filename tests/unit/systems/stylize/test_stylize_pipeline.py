@@ -56,7 +56,12 @@ def test_report_says_how_it_was_made(pipeline, settings, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stage", "count"), [("rendering views", 4), ("editing views", 8), ("fitting", 23)]
+    ("stage", "count"),
+    [
+        pytest.param("rendering views", 4, marks=pytest.mark.thorough),
+        pytest.param("editing views", 8, marks=pytest.mark.thorough),
+        ("fitting", 23),
+    ],
 )
 def test_cut_run_goes_on_and_ends_the_same(stage, count, pipeline, editor, settings, tmp_path):
     settings = dataclasses.replace(settings, steps=30)

@@ -131,6 +131,7 @@ class _CutError(Exception):
     """Somebody pulled the plug."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("stage", "count"), [("editing views", 2), ("fitting", 2)])
 def test_a_cut_run_ends_the_same(pipeline, tmp_path, stage, count):
     def cut(now: str, done: int, total: int) -> None:
