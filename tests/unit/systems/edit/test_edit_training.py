@@ -18,6 +18,7 @@ from triptych.nn.discriminator import DiscriminatorConfig, DualDiscriminator
 from triptych.render.rendering import Rendering
 from triptych.systems.edit.data.edit_pairs import EditPairs
 from triptych.systems.edit.losses import DistillationWeights, live3d_weights, view_terms
+from triptych.systems.edit.network import TextPromptConfig
 from triptych.systems.edit.training import stage_one, stage_two
 from triptych.systems.edit.training.adversary import adversarial_terms
 from triptych.systems.edit.training.cameras import CameraRange, random_camera
@@ -78,6 +79,38 @@ def test_the_second_stage_teaches_two_branches_and_the_discriminator(second):
     learning = {"encoder.Ref_encoder", "encoder.Final_encoder"}
     found = parts_with_gradients(stage_two.build(second))
     assert found == {"discriminator", *(f"network.{part}" for part in learning)}
+
+
+def test_words_teach_the_same_and_a_projection(second):
+    spoken = replace(second, text_encoder="avatar-editor", text_share=1.0)
+    found = parts_with_gradients(recipe := stage_two.build(spoken))
+    learning = {"encoder.Ref_encoder", "encoder.Final_encoder", "text.0", "text.1"}
+    assert found == {"discriminator", *(f"network.{part}" for part in learning)}
+    assert recipe.network.config.text == TextPromptConfig("avatar-editor", 128)
+
+
+@pytest.mark.thorough
+def test_words_are_one_half_of_the_steps_and_only_where_they_are_asked_for(second, monkeypatch):
+    said = []
+    monkeypatch.setattr(EditPairs, "words", lambda pairs, index: said.append(index) or "jade")
+    spoken = stage_two.build(replace(second, text_encoder="avatar-editor", batch=1))
+    silent = stage_two.build(replace(second, batch=1))
+    with torch.no_grad():
+        monkeypatch.setattr(stage_two, "adversarial_terms", lambda *_: (torch.zeros(()),) * 2)
+        for seed in range(8):
+            silent.loss(Progress(0, 0.0), torch.Generator().manual_seed(seed))
+        assert said == []
+        for seed in range(8):
+            spoken.loss(Progress(0, 0.0), torch.Generator().manual_seed(seed))
+    assert 2 <= len(said) <= 6
+
+
+def test_a_run_without_words_cannot_go_on_with_them(second, folder, tmp_path):
+    trained = tmp_path / "trained.safetensors"
+    save_module(trained, tiny_network(), dtype=None)
+    options = replace(second, start_from=str(trained), text_encoder="avatar-editor")
+    with pytest.raises(UserError, match="was not trained with the words of avatar-editor"):
+        stage_two.build(options)
 
 
 @pytest.mark.slow
@@ -181,6 +214,8 @@ def test_cameras_stay_within_their_range():
 def test_pairs_are_read_and_references_are_others(tmp_path):
     pairs = EditPairs(write_pairs(tmp_path / "set", size=16, styles=("jade", "old")))
     assert [pairs.style(index) for index in range(len(pairs))] == [*("jade", "old") * 2, "jade"]
+    named = EditPairs(write_pairs(tmp_path / "named", size=16, styles=("blue-stone", "an_elf")))
+    assert [named.words(index) for index in (0, 1)] == ["an elf", "blue stone"]
     rng = torch.Generator().manual_seed(0)
     own = pairs.edited(0)
     drawn = [pairs.reference(0, rng, may_be_target=False) for _ in range(20)]

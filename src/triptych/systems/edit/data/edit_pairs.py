@@ -7,6 +7,7 @@ BUCKET_STYLE/ID.png       the same picture, edited
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -61,6 +62,10 @@ class EditPairs:
     def style(self, index: int) -> str:
         """Return the style of a pair."""
         return self._pairs[index][2]
+
+    def words(self, index: int) -> str:
+        """Return the style of a pair in words: "blue-stone" and "blue_stone" are "blue stone"."""
+        return " ".join(re.split("[-_]+", self.style(index)))
 
     def photo(self, index: int) -> Tensor:
         """Return the original of a pair [3, s, s] in [-1, 1]."""

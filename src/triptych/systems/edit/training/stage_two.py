@@ -1,7 +1,8 @@
-"""3DPE's training: what a frozen Live3D makes of edited pictures, learned from photo and reference.
+"""3DPE's training: what a frozen Live3D makes of edited pictures, learned from photo and prompt.
 
 Only the prompt branch and the part that makes planes learn. Teacher and student start from the same
-Live3D; the edited picture itself is seen by the discriminator alone.
+Live3D; the edited picture itself is seen by the discriminator alone. Prompts are pictures, as
+published, and words where a text encoder is given: a projection of its tokens learns too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from triptych.camera import Camera
 from triptych.config import check_fields, from_dict, to_dict
+from triptych.editors.prompt_encoder import PromptEncoder
 from triptych.errors import UserError
 from triptych.metrics.image_metrics import psnr
 from triptych.metrics.metric_networks import NetworkOrigin
@@ -24,7 +26,7 @@ from triptych.ops.resize import resize_bilinear
 from triptych.systems.edit.data.edit_pairs import EditPairs
 from triptych.systems.edit.encoder_config import PromptBranchConfig
 from triptych.systems.edit.losses import DistillationWeights
-from triptych.systems.edit.network import PortraitEncoder
+from triptych.systems.edit.network import PortraitEncoder, TextPromptConfig
 from triptych.systems.edit.preprocessing import reference_input
 from triptych.systems.edit.training.adversary import adversarial_terms
 from triptych.systems.edit.training.cameras import CameraRange, random_camera
@@ -67,6 +69,10 @@ class Options:
             published code goes on with Live3D's count. "corrected": another picture of the same
             style, no dropout, and the discriminator counts from `adversarial_from`.
         prompt: Sizes of the prompt branch that differ from the published ones, by name.
+        text_encoder: Editor of `triptych models` whose text encoder reads words, such as
+            "instruct-pix2pix" for CLIP's; None learns from pictures alone, as published. Words are
+            the names of the pairs' styles.
+        text_share: Share of steps whose prompts are words.
         start_from: Weights (.safetensors) of an earlier run; None makes a new prompt branch.
         batch: Pairs per step, over all processes.
         weights: Of the loss terms.
@@ -81,6 +87,8 @@ class Options:
     base: str = "runs/live3d/live3d.safetensors"
     preset: Literal["published", "corrected"] = "corrected"
     prompt: dict[str, Any] = field(default_factory=dict)
+    text_encoder: str | None = None
+    text_share: float = 0.5
     start_from: str | None = None
     batch: int = 16
     weights: DistillationWeights = field(default_factory=DistillationWeights)
@@ -92,7 +100,7 @@ class Options:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        check_fields(self, batch=(1, 4096), adversarial_from=(0, 2**40))
+        check_fields(self, batch=(1, 4096), adversarial_from=(0, 2**40), text_share=(0, 1))
 
 
 def build(options: Options) -> EditRecipe:
@@ -116,12 +124,22 @@ class EditRecipe:
         self.teacher: PortraitEncoder = load_network(
             options.base, "portrait-encoder", options.device
         )
+        self.words: PromptEncoder | None = None
+        text: TextPromptConfig | None = None
+        if options.text_encoder is not None:
+            self.words = PromptEncoder.from_pretrained(options.text_encoder).to(options.device)
+            text = TextPromptConfig(options.text_encoder, self.words.width)
         if options.start_from is None:
-            student = with_prompt(self.teacher, options.prompt)
+            student = with_prompt(self.teacher, options.prompt, text)
         else:
             student = load_network(options.start_from, "portrait-encoder")
         if student.config.encoder.prompt is None:
             raise UserError(f"{options.start_from} has no prompt branch; it is a base")
+        if self.words is not None and student.config.text != text:
+            raise UserError(
+                f"{options.start_from} was not trained with the words of {options.text_encoder}; "
+                "leave text_encoder or start_from out"
+            )
         self.prompt: PromptBranchConfig = student.config.encoder.prompt
         self.network = student.to(options.device).requires_grad_(False)
         for parameter in self._learning():
@@ -131,7 +149,7 @@ class EditRecipe:
         self.networks = metric_networks(options.device, options.networks, options.features)
 
     def groups(self) -> list[ParameterGroup]:
-        """Return prompt branch and plane branch, and the discriminator at its own rate."""
+        """Return what learns of the network, and the discriminator at its own rate."""
         return [
             ParameterGroup(self._learning()),
             discriminator_group(self.discriminator, LOOP.learning_rate),
@@ -140,7 +158,10 @@ class EditRecipe:
     def _learning(self) -> list[torch.nn.Parameter]:
         encoder = self.network.encoder
         assert encoder.Ref_encoder is not None
-        return [*encoder.Ref_encoder.parameters(), *encoder.Final_encoder.parameters()]
+        parts: list[torch.nn.Module] = [encoder.Ref_encoder, encoder.Final_encoder]
+        if self.words is not None and self.network.text is not None:
+            parts.append(self.network.text)
+        return [parameter for part in parts for parameter in part.parameters()]
 
     def loss(
         self, progress: Progress, generator: torch.Generator
@@ -149,13 +170,17 @@ class EditRecipe:
         chosen = torch.randint(len(self.pairs), (options.batch,), generator=generator)
         drawn = torch.randint(2**40, (options.batch,), generator=generator)
         aside = random_camera(CameraRange(), rendering.view, generator)
+        in_words = False
+        if self.words is not None:
+            in_words = bool(torch.rand((), generator=generator) < options.text_share)
         chosen, seeds = (
             share_of(values, progress.process, progress.num_processes) for values in (chosen, drawn)
         )
         photo, edited, reference, camera = self._batch(chosen, seeds)
         with torch.no_grad():
             aim = self._planes(self.teacher, edited, None, seeds + 1)
-        planes = self._planes(self.network, photo, reference, seeds)
+        tokens = self._word_tokens(chosen) if in_words else self._picture_tokens(reference)
+        planes = self._planes(self.network, photo, tokens, seeds)
         terms, pred, _ = distilled(
             Head(planes, partial(self.network.render, planes)),
             Head(aim, partial(self.teacher.render, aim)),
@@ -204,20 +229,28 @@ class EditRecipe:
             camera.to(self.options.device),
         )
 
+    def _picture_tokens(self, reference: Tensor) -> Tensor:
+        """Return prompt tokens [b, k, d] of pictures [b, 3, s, s]."""
+        return self.network.encoder.reference_tokens(reference_input(reference, self.prompt))
+
+    def _word_tokens(self, chosen: Tensor) -> Tensor:
+        """Return prompt tokens [b, k, d] of the names of pairs' styles."""
+        assert self.words is not None
+        texts = [self.pairs.words(index) for index in chosen.tolist()]
+        return self.network.text_tokens(torch.cat([self.words.prompt(text) for text in texts]))
+
     def _planes(
-        self, network: PortraitEncoder, photo: Tensor, reference: Tensor | None, seeds: Tensor
+        self, network: PortraitEncoder, photo: Tensor, tokens: Tensor | None, seeds: Tensor
     ) -> Tensor:
         dropout = torch.Generator().manual_seed(int(seeds[0])) if self.published else None
         encoder = network.encoder
         with torch.no_grad():  # what sees the photo is frozen, but for its queries
             features = encoder.photo_features(photo, dropout=dropout)
-        if reference is None:
+        if tokens is None:
             return encoder.planes(features)
         assert encoder.Ref_encoder is not None
         features = replace(features, queries=encoder.Ref_encoder.queries(features.high))
-        return encoder.planes(
-            features, encoder.reference_tokens(reference_input(reference, self.prompt))
-        )
+        return encoder.planes(features, tokens)
 
     @torch.no_grad()
     def evaluate(self, averaged: Modules) -> dict[str, float]:
@@ -241,17 +274,20 @@ class EditRecipe:
         return torch.stack([*shown, aim, made], dim=1).cpu()
 
 
-def with_prompt(base: PortraitEncoder, sizes: dict[str, Any]) -> PortraitEncoder:
+def with_prompt(
+    base: PortraitEncoder, sizes: dict[str, Any], text: TextPromptConfig | None = None
+) -> PortraitEncoder:
     """Return a network that starts as a base, with a new prompt branch.
 
     Args:
         base: A network without one, in the layout LT.
         sizes: Sizes of the branch that differ from the published ones, by name.
+        text: How words become its tokens; None takes pictures alone.
     """
     prompt = from_dict(PromptBranchConfig, {**to_dict(PromptBranchConfig()), **sizes})
     encoder = replace(base.config.encoder, prompt=prompt)
-    network = PortraitEncoder(replace(base.config, encoder=encoder))
+    network = PortraitEncoder(replace(base.config, encoder=encoder, text=text))
     missing, unexpected = network.load_state_dict(base.state_dict(), strict=False)
     assert not unexpected
-    assert all(name.startswith("encoder.Ref_encoder.") for name in missing)
+    assert all(name.startswith(("encoder.Ref_encoder.", "text.")) for name in missing)
     return network
