@@ -45,6 +45,8 @@ class LiftLikeness:
     """Of the lift."""
     without_inversion: bool = False
     """Leave out what triptych invert makes: codes in W+, and the tuned generator (PTI)."""
+    alone: bool = False
+    """Measure the lift alone, without what it is compared with: in a third of the time."""
     model: str = "avatar"
     """Generator of avatars: avatar, a name from `triptych models`, or a file."""
     pack: MaybePath = None
@@ -75,13 +77,15 @@ class LiftLikeness:
             photos=tuple(photos),
             yaws=tuple(math.radians(degrees) for degrees in self.yaws_deg),
             settings=preset(self.quality),
+            alone=self.alone,
         )
         device = choose_device(self.device)
+        without = self.without_inversion or self.alone
         evaluate_lift(
             self.model,
             evaluation,
             self.out,
-            load_rival=None if self.without_inversion else lambda: _Inversion(self.model, device),
+            load_rival=None if without else lambda: _Inversion(self.model, device),
             pack=self.pack,
             device=device,
             overwrite=self.overwrite,

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from triptych.nn.feature_network import AvatarFeatures
 from triptych.systems.lift.confidence import confidence_of, facing_of
 from triptych.systems.lift.fill import carried, fine_structure, joined, recoloured, without_back
+from triptych.systems.lift.mirror import MirrorImage
 from triptych.systems.lift.photograph import Photograph
 from triptych.systems.lift.pinhole import FloatArray, sampled, smoothstep
-from triptych.systems.lift.regions import CLOTH, EYE, HAIR, SKIN, region_picture, regions_at
+from triptych.systems.lift.regions import CLOTH, HAIR, SKIN, region_picture, regions_at
 from triptych.systems.lift.shape import Shape
 from triptych.systems.lift.silhouette import Mask
 from triptych.systems.lift.surface import Surface
 
 _REGION_SMOOTHING = 12
 _BESIDE_PHOTO = 0.02  # how much the avatar's regions count beside the photo, where its own go on
-_MIRROR_BEYOND = math.radians(8)
-_MIRRORED_TRUST = 0.8
-_SAME_PLACE = 0.02  # world units between a point and its mirror image's partner
 _LOWEST_NECK = -0.42  # world units
 _SHOULDERS, _LOWEST_SEEN = -0.2, -0.36  # heights in world units
 _LONG_HAIR = 0.15  # share of hair in front of the shoulders
@@ -90,17 +86,20 @@ def colours_of(
     shown = shown / np.maximum(shown.sum(axis=1, keepdims=True), 1e-6)
     confidence = confidence_of(surface, photo, regions, shown)
     seen = sampled(photo.colours, pixels)
-    decides = smoothstep(facing_of(surface, pinhole.position), *_PHOTO_DECIDES) * confidence
+    facing = facing_of(surface, pinhole.position)
+    decides = smoothstep(facing, *_PHOTO_DECIDES) * confidence
     regions = decides[:, None] * shown + (1 - decides[:, None]) * regions
-    beside = np.where(photo.shows(pixels), 1.0, _BESIDE_PHOTO)
+    dressed = (shares[:, CLOTH] > 0.5) & (surface.vertices[:, 1] < _SHOULDERS)
+    beside = np.where(photo.shows(pixels) | dressed, 1.0, _BESIDE_PHOTO)
     reliability = decides + (1 - decides) * known * beside
+    mirror = MirrorImage.of(surface, float(photo.camera.yaw))
+    regions, told = mirror.regions(regions, decides)
+    reliability = np.maximum(reliability, told)
     regions = carried(surface, regions, reliability)
     avatar = without_back(avatar, regions, known)
-    trust, source = confidence, seen
-    if abs(float(photo.camera.yaw)) > _MIRROR_BEYOND:
-        trust, source = _with_mirror_image(surface, seen, confidence, regions)
+    confidence, mirrored, use = mirror.colours(seen, confidence, regions, facing)
     guide = recoloured(avatar, seen, confidence, regions)
-    fill = joined(surface, source, guide, trust, regions)
+    fill = joined(surface, seen, guide, confidence, regions, mirrored, use)
     fill += fine_structure(surface, seen, confidence, regions, pinhole.position)
     return Colours(surface, photo, confidence, np.clip(fill, 0, 1))
 
@@ -164,17 +163,3 @@ def _with_clothes(
 def _is_below(photo: Photograph, pixels: FloatArray) -> Mask:
     rows = np.flatnonzero(photo.inside.any(axis=1))
     return pixels[:, 1] > (rows[-1] + 1 if len(rows) else photo.size)
-
-
-def _with_mirror_image(
-    surface: Surface, seen: FloatArray, confidence: FloatArray, regions: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Take the face's other side where that is seen better; return trust [n] and colours [n, 3]."""
-    flipped = surface.vertices * np.array([-1.0, 1.0, 1.0])
-    distance, partner = cKDTree(surface.vertices).query(flipped)
-    face = regions[:, SKIN] + regions[:, EYE]
-    mirrored = _MIRRORED_TRUST * confidence[partner] * smoothstep(-distance, -_SAME_PLACE, 0.0)
-    mirrored *= face * face[partner]
-    use = smoothstep(mirrored - confidence, 0.15, 0.5)
-    colours = seen * (1 - use[:, None]) + seen[partner] * use[:, None]
-    return np.maximum(confidence * (1 - use), mirrored * use), colours

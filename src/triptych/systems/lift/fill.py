@@ -95,6 +95,8 @@ def joined(
     guide: FloatArray,
     confidence: FloatArray,
     regions: FloatArray,
+    mirrored: FloatArray | None = None,
+    use: FloatArray | None = None,
 ) -> FloatArray:
     """Return colours [n, 3] that follow the photo where it is trusted, else the guide's gradients.
 
@@ -104,13 +106,19 @@ def joined(
         guide: The recoloured avatar [n, 3].
         confidence: Trust in the photo [n].
         regions: Shares of the groups [n, g].
+        mirrored: Colours of the other side [n, 3], whose gradients replace the guide's.
+        use: How far they do [n]; nowhere when None.
     """
     first, second = surface.edges.T
     guide = surface.smoothed(guide, _GUIDE_SMOOTHING)
     alike = np.maximum(_ACROSS_REGIONS, (regions[first] * regions[second]).sum(axis=1))
     slopes = surface.laplacian(alike)
     data = confidence**2
-    right = slopes @ guide + data[:, None] * photo + _TIE * guide
+    wanted = slopes @ guide
+    if mirrored is not None and use is not None:
+        share = np.minimum(use[first], use[second]) * alike
+        wanted += surface.laplacian(share) @ (mirrored - guide)
+    right = wanted + data[:, None] * photo + _TIE * guide
     return splu((slopes + sparse.diags(data + _TIE)).tocsc()).solve(right)
 
 

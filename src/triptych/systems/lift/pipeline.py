@@ -219,6 +219,7 @@ class LiftPipeline:
         inside: Mask | None = None,
         anyway: bool = False,
         settings: LiftSettings | None = None,
+        avatar: TriPlanePortrait | None = None,
         work_dir: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Lifted:
@@ -231,6 +232,7 @@ class LiftPipeline:
             inside: Pixels that show the photo [s, s]; all by default.
             anyway: Try faces that are turned farther than 35 degrees too.
             settings: Steps and rates.
+            avatar: The avatar that an earlier lift of the same picture found; searched when None.
             work_dir: Keeps the avatar and the fitted planes of this request, for a run that was
                 stopped to go on from; nothing is kept when None.
             progress: Called with (stage, done, total).
@@ -263,7 +265,8 @@ class LiftPipeline:
             notes += more
         kept = KeptPortraits(work_dir, photo, request)
         with clock("avatar"):
-            avatar = kept("avatar", lambda: self._avatar(photo, person, settings, progress))
+            if avatar is None:
+                avatar = kept("avatar", lambda: self._avatar(photo, person, settings, progress))
             avatar = avatar.to(device)
         with clock("shape"), _one_step(progress, SHAPE):
             shape = shape_of(

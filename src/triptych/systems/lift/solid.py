@@ -30,6 +30,10 @@ _LEAST_MISSING = 60  # pixels of 512
 _NEIGHBOURHOODS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # pixels of 512
 _PILLOW = 0.06  # half the thickness squared per world unit inside the outline
 _PILLOW_REACH = 0.05  # world units inside the outline where a pillow is thickest
+_FARTHER = (
+    20.0  # per world unit of depth: what is missing is more of what lies behind, not a bridge
+)
+# from a jaw to a shoulder
 _PILLOW_BACK = 0.015  # world units by which a pillow lies behind its rim
 
 
@@ -148,14 +152,20 @@ def _signed_distance(pinhole: Pinhole, person: Mask) -> FloatArray:
 
 
 def _spread(depth: FloatArray, covered: Mask, unit: float) -> FloatArray:
-    """Return depths everywhere [s, s]: means over what is near, of ever wider neighbourhoods."""
+    """Return depths everywhere [s, s]: means over what is near, of ever wider neighbourhoods.
+
+    What lies farther back counts more.
+    """
     solid = ndimage.binary_erosion(covered, iterations=2)
-    values = np.where(solid, depth, 0.0)
+    counts = np.zeros_like(depth)
+    if solid.any():
+        counts[solid] = np.exp(_FARTHER * (depth[solid] - depth[solid].max()))
+    values = counts * np.where(solid, depth, 0.0)
     total, weight = np.zeros_like(depth), np.full(depth.shape, 1e-12)
     for width in _NEIGHBOURHOODS:
         share = width**-2.0
         total += share * _blurred(values, width * unit)
-        weight += share * _blurred(solid.astype(float), width * unit)
+        weight += share * _blurred(counts, width * unit)
     return total / weight
 
 

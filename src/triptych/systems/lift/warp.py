@@ -9,6 +9,7 @@ from scipy import ndimage
 from scipy.interpolate import LinearNDInterpolator, RBFInterpolator
 
 from triptych.systems.lift.pinhole import FloatArray, Pinhole, sampled
+from triptych.systems.lift.temples import move_behind_temples
 
 _NODES = 71  # of the lattice along each side of the picture
 _MARGIN = 40.0  # pixels of 512 that the lattice reaches beyond the picture
@@ -87,6 +88,7 @@ def warp_to_avatar(
     )
     moves = np.clip(plates(lattice), -_FARTHEST * unit, _FARTHEST * unit)
     depths = _depths(pinhole, photo, avatar, front, lattice)
+    depths += _behind_temples(photo, lattice, sampled(front, lattice + moves), depths)
     return WarpToAvatar(pinhole, moves.reshape(_NODES, _NODES, 2), depths, front)
 
 
@@ -129,6 +131,14 @@ def _depths(
     weight = ndimage.gaussian_filter(within, 1.2) * within
     depths = np.clip(fit(lattice), -_MOST_DEPTH, _MOST_DEPTH).reshape(_NODES, _NODES)
     return depths * weight
+
+
+def _behind_temples(
+    photo: FloatArray, lattice: FloatArray, front: FloatArray, depths: FloatArray
+) -> FloatArray:
+    """Return how far hair beside the face moves back, world units [n, n]."""
+    face = LinearNDInterpolator(photo[:, :2], np.ones(len(photo)), fill_value=0.0)(lattice)
+    return move_behind_temples(lattice, front + depths.ravel(), face).reshape(depths.shape)
 
 
 def _margin(size: int) -> float:

@@ -13,7 +13,9 @@ from triptych.systems.lift.colours import Colours, _with_clothes
 from triptych.systems.lift.confidence import confidence_of, facing_of
 from triptych.systems.lift.fill import carried, fine_structure, joined, recoloured, without_back
 from triptych.systems.lift.levels import rate_factor
+from triptych.systems.lift.mirror import MirrorImage
 from triptych.systems.lift.photograph import Photograph
+from triptych.systems.lift.regions import HAIR, SKIN
 from triptych.systems.lift.solid import lattice
 from triptych.systems.lift.surface import Surface
 from triptych.systems.lift.targets import photo_points, surface_points, view_targets
@@ -202,3 +204,55 @@ def test_rates_rise_then_fall_as_a_cosine():
     assert max(factors) == factors[9]
     assert factors[50] == pytest.approx(0.55)
     assert factors[-1] == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_hidden_side_of_a_face_is_its_seen_sides_mirror_image(surface):
+    mirror = MirrorImage.of(surface, -0.4)
+    right = surface.vertices[:, 0] > 0
+    middle = np.abs(surface.vertices[:, 0]) < 0.02
+    assert np.abs(surface.vertices[mirror.partner] * [-1, 1, 1] - surface.vertices).max() < 1e-6
+    assert np.allclose(mirror.near, 1)
+
+    skin = one_region(surface)
+    seen = np.where(right[:, None], [0.8, 0.6, 0.5], [0.1, 0.1, 0.1])  # the left shows hair
+    confidence = np.where(right, 1.0, 0.2)
+    ahead = np.ones(len(surface))
+    left, colours, use = mirror.colours(seen, confidence, skin, ahead)
+    hidden = ~right & ~middle
+    assert (left[hidden] == 0).all()
+    assert np.allclose(colours[hidden], [0.8, 0.6, 0.5])
+    assert np.allclose(use[hidden], 1)
+    assert np.allclose(left[right & ~middle], 1)
+
+    hair = np.zeros_like(skin)
+    hair[:, HAIR] = 1
+    parted = mirror.colours(seen, confidence, hair, ahead)
+    assert (parted[2] == 0).all(), "hair may be parted"
+    told = MirrorImage.of(surface, 0.1).colours(seen, confidence, skin, ahead)
+    assert np.array_equal(told[0], confidence), "a face that is hardly turned shows both sides"
+    rim = mirror.colours(seen, np.ones(len(surface)), skin, np.where(right, 1.0, 0.3))
+    assert (rim[0][hidden] == 0).all(), "hair behind the face may show at its rim"
+
+
+def test_regions_of_the_seen_face_are_those_of_the_hidden_one(surface):
+    right = surface.vertices[:, 0] > 0.02
+    regions = one_region(surface)
+    regions[~right] = np.eye(4)[HAIR]
+    shares, told = MirrorImage.of(surface, -0.4).regions(regions, np.where(right, 1.0, 0.0))
+    hidden = surface.vertices[:, 0] < -0.02
+    assert np.allclose(shares[hidden], np.eye(4)[SKIN])
+    assert np.allclose(told[hidden], 1)
+    assert np.allclose(shares[right], regions[right])
+
+
+def test_the_other_sides_gradients_are_taken_in_the_own_light(surface):
+    x, y, _ = surface.vertices.T
+    mirrored = np.column_stack([y, y, y]) + 0.9  # brighter, and it changes upwards
+    seen = np.where(x[:, None] > 0, np.column_stack([y, y, y]) + 0.5, 0.0)
+    guide = np.zeros_like(seen)
+    trusted, use = (x > 0).astype(float), (x < 0).astype(float)
+    fill = joined(surface, seen, guide, trusted, one_region(surface), mirrored, use)
+    near = (x < -0.02) & (x > -0.06)
+    slope = np.polyfit(y[near], fill[near, 0], 1)
+    assert slope[0] == pytest.approx(1, abs=0.1)
+    assert slope[1] == pytest.approx(0.5, abs=0.1)

@@ -14,7 +14,12 @@ from triptych.camera import look_at_camera
 from triptych.errors import UserError
 from triptych.portrait import TriPlanePortrait
 from triptych.runs.evaluation import MeasuredHead, MeasuredHeads
-from triptych.systems.lift.evaluation.figures import LiftMetrics, figures_of, shape_difference
+from triptych.systems.lift.evaluation.figures import (
+    YAWS_DEG,
+    LiftMetrics,
+    figures_of,
+    shape_difference,
+)
 from triptych.systems.lift.evaluation.heads import HeadToLift, axial_depth, unseen_avatars
 from triptych.systems.lift.evaluation.job import LiftEvaluation, measure_lift
 from triptych.systems.lift.evaluation.methods import photo_only
@@ -161,6 +166,22 @@ def test_every_method_has_a_column_and_measured_photos_are_kept(tmp_path):
     ).report
     assert repeated.tables == report.tables
     assert len(again.seeds) == 1, "only the photos are taken again"
+
+
+def test_the_lift_alone_is_measured_and_the_truth_is_rendered_once_per_view():
+    heads = DiscHeads()
+    evaluation = LiftEvaluation(count=1, yaws=(0.3,), settings=SETTINGS, alone=True)
+    report = measure_lift(toy_pipeline(), METRICS, evaluation, heads).report
+    table = report.tables["Known heads, photographed from 17 degrees"]
+    assert table.columns == ("figure", "lift")
+    assert len(heads.seeds) == 1 + len(YAWS_DEG), "the photo, and each side once"
+
+
+def test_a_known_avatar_is_not_searched_again():
+    pipeline = toy_pipeline()
+    avatar, camera = toy_avatar(pipeline), look_at_camera(0.1, 0.0)
+    lifted = pipeline.lift(picture(), camera, settings=SETTINGS, avatar=avatar)
+    assert torch.equal(lifted.avatar.planes, avatar.planes)
 
 
 def test_what_was_measured_by_another_plan_is_not_taken(tmp_path):

@@ -14,6 +14,7 @@ from triptych.systems.lift.pinhole import Pinhole, sampled, smoothstep
 from triptych.systems.lift.silhouette import inside_photo, person_of, with_crown
 from triptych.systems.lift.solid import fitted_to_outline, lattice
 from triptych.systems.lift.surface import Surface
+from triptych.systems.lift.temples import move_behind_temples
 from triptych.systems.lift.warp import warp_to_avatar
 
 SIZE = 128
@@ -186,3 +187,20 @@ def test_a_surface_is_drawn_and_sampled_where_it_is():
     points = surface.mixed(chosen, corners, surface.vertices)
     assert np.linalg.norm(points, axis=1) == pytest.approx(np.full(500, 0.25), abs=0.005)
     assert surface.smoothed(surface.vertices[:, 0], 2).std() < surface.vertices[:, 0].std()
+
+
+def test_hair_beside_the_face_moves_behind_its_surface():
+    line = np.linspace(-2, 2, 41)
+    places = 100 + 50 * np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    across, down = ((places - 100) / 50).T
+    face = ((np.abs(across) < 1.01) & (np.abs(down) < 1.01)).astype(float)
+    skin = 2.6 + 0.05 * across**2 + 0.01 * down
+    beside = (np.abs(across) > 1.05) & (np.abs(across) < 1.15) & (np.abs(down) < 0.5)
+    # 0.03 before the face's own surface, of which 0.015 are left
+    moved = move_behind_temples(places, np.where(face > 0, skin, skin - 0.03), face)
+    assert np.allclose(moved[beside], 0.015)
+    assert (moved[face > 0] == 0).all()
+    assert (moved[(down < -1.45) | (down > 1.35)] == 0).all(), "crown and shoulders stay"
+    assert (move_behind_temples(places, np.where(face > 0, skin, skin + 0.1), face) == 0).all()
+    farthest = move_behind_temples(places, np.where(face > 0, skin, skin - 0.5), face)
+    assert farthest.max() == pytest.approx(0.05)

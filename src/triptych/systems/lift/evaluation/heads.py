@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -118,6 +118,22 @@ def photos_of(sources: Sequence[PictureSource], align: PhotoAligner) -> Iterator
         height, width = photo.pixels.shape[:2]
         inside = inside_photo(aligned.window, width, height, aligned.image.shape[-1])
         yield HeadToLift(name, aligned.image, aligned.camera, inside=inside)
+
+
+def with_memory(head: HeadToLift) -> HeadToLift:
+    """Return the photo with a truth that renders each view once: every method is compared to it."""
+    truth = head.truth
+    if truth is None:
+        return head
+    seen: dict[tuple[float, ...], TrueViews] = {}
+
+    def remembered(camera: Camera, size: int) -> TrueViews:
+        key = (*camera.label25().flatten().tolist(), size)
+        if key not in seen:
+            seen[key] = truth(camera, size)
+        return seen[key]
+
+    return replace(head, truth=remembered)
 
 
 class _PortraitTruth:

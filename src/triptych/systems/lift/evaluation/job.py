@@ -38,6 +38,7 @@ from triptych.systems.lift.evaluation.heads import (
     likeness_heads,
     photos_of,
     unseen_avatars,
+    with_memory,
 )
 from triptych.systems.lift.evaluation.methods import LIFT, Rival, answers
 from triptych.systems.lift.pipeline import LiftPipeline
@@ -74,6 +75,7 @@ class LiftEvaluation:
         pictured: Photos that are shown on the sheet.
         settings: Of the lift.
         photo_only: How planes are fitted to the photo alone.
+        alone: Measure the lift and nothing that it is compared with.
 
     Raises:
         UserError: There is nothing to measure.
@@ -87,6 +89,7 @@ class LiftEvaluation:
     pictured: int = 24
     settings: LiftSettings = LiftSettings()
     photo_only: PlaneFitConfig = PlaneFitConfig()
+    alone: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self, count=(0, 10_000), first_seed=(0, 9_999), yaws=(-1.0, 1.0))
@@ -183,6 +186,7 @@ def measure_lift(
         "hashes": pipeline.hashes,
         "settings": to_dict(evaluation.settings),
         "photo_only": to_dict(evaluation.photo_only),
+        "alone": evaluation.alone,
         "rival": None if rival is None else dict(rival.plan()),
         "networks": dict(networks or {}),
     }
@@ -223,7 +227,15 @@ def _measured(
     pictured: bool,
 ) -> MeasuredHead:
     """Lift one photo, make what is compared with it, and measure all."""
-    found, lifted = answers(pipeline, head, evaluation.settings, evaluation.photo_only, rival)
+    head = with_memory(head)
+    found, lifted = answers(
+        pipeline,
+        head,
+        evaluation.settings,
+        evaluation.photo_only,
+        rival,
+        alone=evaluation.alone,
+    )
     photo = lifted.confidence.colours.photo
     person = photo.person & photo.inside
     rows = {name: figures_of(portrait, head, person, metrics) for name, portrait in found.items()}

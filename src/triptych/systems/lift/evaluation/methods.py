@@ -50,6 +50,8 @@ def answers(
     settings: LiftSettings,
     photo_fit: PlaneFitConfig,
     rival: Rival | None,
+    *,
+    alone: bool = False,
 ) -> tuple[dict[str, TriPlanePortrait], Lifted]:
     """Return what every method makes of a photo, by name, and the lift itself.
 
@@ -59,20 +61,29 @@ def answers(
         settings: Of the lift.
         photo_fit: How planes are fitted to the photo alone.
         rival: Other methods; they come first.
+        alone: Nothing but the lift.
     """
 
-    def lifted_with(settings: LiftSettings) -> Lifted:
+    def lifted_with(settings: LiftSettings, avatar: TriPlanePortrait | None = None) -> Lifted:
         return pipeline.lift(
-            head.image, head.camera, inside=head.inside, anyway=True, settings=settings
+            head.image,
+            head.camera,
+            inside=head.inside,
+            anyway=True,
+            settings=settings,
+            avatar=avatar,
         )
 
     lifted = lifted_with(settings)
+    if alone:
+        return {LIFT: lifted.portrait}, lifted
     photo = lifted.confidence.colours.photo
     person = photo.person_over(pipeline.generator.config.rendering.background)
     found = {} if rival is None else dict(rival(person, head.camera))
     found[FOUND] = lifted.avatar
     found[PHOTO_ONLY] = photo_only(lifted.avatar, photo, person, photo_fit)
-    found[UNWARPED] = lifted_with(dataclasses.replace(settings, warp=False)).portrait
+    unwarped = dataclasses.replace(settings, warp=False)
+    found[UNWARPED] = lifted_with(unwarped, lifted.avatar).portrait
     found[LIFT] = lifted.portrait
     return found, lifted
 
