@@ -256,11 +256,17 @@ def _load_text(folder: Path) -> tuple[Any, Any]:
     """Return tokenizer and text encoder."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    text_encoder = CLIPTextModel.from_pretrained(
+    text_encoder, found = CLIPTextModel.from_pretrained(
         str(folder / "text_encoder"),
         local_files_only=True,
         use_safetensors=True,
         dtype=torch.float32,
+        output_loading_info=True,
     )
+    if missing := sorted(found["missing_keys"]):  # transformers would draw them at random
+        raise UserError(
+            f"{folder / 'text_encoder'} lacks {len(missing)} tensors of a CLIP text encoder, such "
+            f"as {missing[0]}; expected the text encoder of an InstructPix2Pix"
+        )
     tokenizer = CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
     return tokenizer, text_encoder.eval()

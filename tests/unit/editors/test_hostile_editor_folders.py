@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from triptych.editors.loading import load_editor
 from triptych.errors import UserError
@@ -83,3 +84,11 @@ def test_broken_weights_and_settings_are_refused(folder):
     assert "nested deeper" in refused(folder)
     (folder / "unet" / "config.json").write_text("{}")
     assert "cannot be loaded" in refused(folder)
+
+
+def test_a_text_encoder_whose_tensors_have_other_names_is_refused(folder):
+    """transformers would go on with random numbers in their place."""
+    path = folder / "text_encoder" / "model.safetensors"
+    tensors = {f"other.{name}": tensor for name, tensor in load_file(path).items()}
+    save_file(tensors, path, {"format": "pt"})
+    assert "text_encoder lacks 36 tensors of a CLIP text encoder" in refused(folder)
