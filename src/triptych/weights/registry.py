@@ -112,6 +112,7 @@ _ENTRIES = (
     _embedded("avatar-landmarks", "landmarks", "avatar-landmarks.safetensors"),
     _embedded("avatar-psp", "encoder", "avatar-psp.safetensors"),
     _embedded("avatar-psp-baseline", "encoder", "avatar-psp-baseline.safetensors"),
+    _embedded("avatar-composer", "region-generator", "avatar-composer.safetensors"),
     _embedded("avatar-edit", "portrait-encoder", "avatar-edit.safetensors"),
     _embedded("avatar-styler", "example-styler", "avatar-styler.safetensors"),
     *(_eg3d(name) for name in EG3D_FILES),

@@ -22,12 +22,15 @@ from triptych.runs.output_folder import OutputFolder
 from triptych.runs.portrait_results import save_portrait_files
 from triptych.runs.record import file_record, model_record, run_record
 from triptych.systems.compose.locality import swap_locality
-from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice, Semantics
+from triptych.systems.compose.pipeline import (
+    ComposePipeline,
+    RegionChoice,
+    Semantics,
+    generator_name,
+)
 from triptych.systems.compose.region_portrait import RegionPortrait
 from triptych.systems.compose.results import MORPH_FILE, VIEWS_FILE, save_morph, save_views
 from triptych.systems.compose.style_codes import Truncation
-
-AVATAR_MODEL = "avatar-composer"
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,9 @@ class ComposeJob:
         return {
             "verb": "compose",
             "triptych": triptych.__version__,
-            "model": model_record(self._model_name, "region-generator") if of_model else None,
+            "model": model_record(generator_name(self.model), "region-generator")
+            if of_model
+            else None,
             "portrait": None if self.portrait is None else file_record(self.portrait),
             "seeds": list(self.seeds),
             "regions": [asdict(choice) for choice in self.regions],
@@ -201,8 +206,4 @@ class ComposeJob:
         given = self._given
         if given is not None:
             return ComposePipeline.of_portrait(given)
-        return ComposePipeline.from_pretrained(self._model_name, device=self.device)
-
-    @property
-    def _model_name(self) -> str:
-        return AVATAR_MODEL if self.model == "avatar" else self.model
+        return ComposePipeline.from_pretrained(self.model, device=self.device)

@@ -64,6 +64,11 @@ class RegionChoice:
         return cls(region, int(seed), aspect or "both")  # type: ignore[arg-type]
 
 
+def generator_name(model: str | Path) -> str | Path:
+    """Return the name in `triptych models`, or the file, of a generator of regions."""
+    return "avatar-composer" if model == "avatar" else model
+
+
 class ComposePipeline:
     """Makes portraits of regions, each of a seed of its own if that is wanted.
 
@@ -90,12 +95,13 @@ class ComposePipeline:
         """Use a generator of regions of `triptych models`, or one in a file.
 
         Args:
-            model: Its name or file.
+            model: "avatar" for the embedded one, a name, or a file.
             device: Where it computes.
         """
-        generator = load_network(model, "region-generator", device)
-        sha256 = read_header(weight_file(model, "region-generator")).sha256
-        return cls(generator, str(model), hashes={"region-generator": sha256})
+        name = generator_name(model)
+        generator = load_network(name, "region-generator", device)
+        sha256 = read_header(weight_file(name, "region-generator")).sha256
+        return cls(generator, str(name), hashes={"region-generator": sha256})
 
     @classmethod
     def of_portrait(cls, portrait: RegionPortrait) -> ComposePipeline:
