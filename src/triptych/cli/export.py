@@ -1,10 +1,10 @@
-"""`triptych export`: a portrait as a live page, as a mesh, as a video and as views with cameras."""
+"""`triptych export`: a portrait as a page, mesh, splats, video and views with cameras."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -13,10 +13,13 @@ from triptych.errors import UserError, check_range
 from triptych.files import check_empty_folder, check_output_file
 from triptych.runs import console
 
+if TYPE_CHECKING:
+    from triptych.portrait import Portrait
+
 
 @dataclass(frozen=True)
 class Export:
-    """Write a portrait as a live HTML page, as a coloured mesh or as a turntable video."""
+    """Write a portrait as a live HTML page, a coloured mesh, Gaussian splats or a video."""
 
     portrait: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PORTRAIT")]
     """A portrait.safetensors that stylize or generate wrote."""
@@ -24,6 +27,11 @@ class Export:
     """Page to write (.html): one file that renders the portrait live in any browser with WebGL2."""
     mesh: MaybePath = None
     """Mesh to write, y up: .glb or .obj with a texture, or .ply with vertex colours."""
+    splats: MaybePath = None
+    """3D Gaussian splats to write: .ply as viewers of splats read it, or .glb with
+    KHR_gaussian_splatting; takes about a minute."""
+    usdz: MaybePath = None
+    """The textured mesh as .usdz, for iPhones and USD programs."""
     video: MaybePath = None
     """Video to write (.mp4, .gif or .webp)."""
     nerfstudio: MaybePath = None
@@ -54,53 +62,92 @@ class Export:
 
     def run(self) -> None:
         """Do the work."""
-        if all(wish is None for wish in (self.html, self.mesh, self.video, self.nerfstudio)):
+        self._check()
+        from triptych.portrait import Portrait
+        from triptych.runs.device import choose_device
+
+        portrait = Portrait.load(self.portrait, choose_device(self.device))
+        if self.html is not None:
+            from triptych.export.html.page import save_page
+
+            save_page(self.html, portrait)
+            console.result(str(self.html))
+        self._write_meshes(portrait)
+        if self.splats is not None:
+            from triptych.export.splats.fitting import fit_splats
+            from triptych.export.splats.splat_files import save_splats
+
+            with console.stages() as progress:
+                save_splats(self.splats, fit_splats(portrait, progress=progress))
+            console.result(str(self.splats))
+        self._write_views(portrait)
+
+    def _check(self) -> None:
+        """Check options, files and packages before long work starts."""
+        files: list[tuple[str, Path | None, tuple[str, ...]]] = [
+            ("--html", self.html, (".html",)),
+            ("--mesh", self.mesh, (".glb", ".ply", ".obj")),
+            ("--splats", self.splats, (".ply", ".glb")),
+            ("--usdz", self.usdz, (".usdz",)),
+            ("--video", self.video, (".mp4", ".gif", ".webp")),
+        ]
+        if self.nerfstudio is None and all(file is None for _, file, _ in files):
             raise UserError(
-                "nothing to export: give --html FILE.html, --mesh FILE.glb, --video FILE.mp4 or "
-                "--nerfstudio FOLDER"
+                "nothing to export: give --html FILE.html, --mesh FILE.glb, --splats FILE.ply, "
+                "--usdz FILE.usdz, --video FILE.mp4 or --nerfstudio FOLDER"
             )
         check_range("--resolution", self.resolution, 16, 512)
         check_range("--frames", self.frames, 1, 10_000)
         check_range("--views", self.views, 1, 10_000)
         check_range("--quality", self.quality, 0, 51)
         check_range("--supersampling", self.supersampling, 1, 4)
-        if self.texture:
+        if self.texture or self.usdz is not None:
             check_range("--texture", self.texture, 64, 4096)
         if self.size is not None:
             check_range("--size", self.size, 16, 2048)
-        if self.html is not None:
-            check_output_file(self.html, (".html",), overwrite=self.overwrite)
-        if self.mesh is not None:
-            check_output_file(self.mesh, (".glb", ".ply", ".obj"), overwrite=self.overwrite)
-        if self.video is not None:
-            check_output_file(self.video, (".mp4", ".gif", ".webp"), overwrite=self.overwrite)
+        by_place: dict[Path, str] = {}
+        for option, file, endings in files:
+            if file is None:
+                continue
+            other = by_place.setdefault(file.absolute(), option)
+            if other != option:
+                raise UserError(f"{other} and {option} both name {file}; give two names")
+            check_output_file(file, endings, overwrite=self.overwrite)
         if self.nerfstudio is not None:
             check_empty_folder(self.nerfstudio, overwrite=self.overwrite)
-        from triptych.export.h264 import find_ffmpeg
-        from triptych.export.html.page import save_page
+        if self.usdz is not None:
+            from triptych.export.usdz import check_usd
+
+            check_usd()
+        if self.video is not None and self.video.suffix.lower() == ".mp4":
+            from triptych.export.h264 import find_ffmpeg
+
+            find_ffmpeg()
+
+    def _write_meshes(self, portrait: Portrait) -> None:
+        """Write --mesh and --usdz, which share the textured mesh."""
         from triptych.export.mesh import portrait_mesh, save_mesh
         from triptych.export.texture import save_textured_mesh, textured_mesh
-        from triptych.export.video import save_turntable
-        from triptych.export.view_set import save_view_set
-        from triptych.portrait import Portrait
-        from triptych.runs.device import choose_device
+        from triptych.export.usdz import save_usdz
 
-        if self.video is not None and self.video.suffix.lower() == ".mp4":
-            find_ffmpeg()
-        portrait = Portrait.load(self.portrait, choose_device(self.device))
-        if self.html is not None:
-            save_page(self.html, portrait)
-            console.result(str(self.html))
+        has_texture = self.texture and self.mesh and self.mesh.suffix.lower() in (".glb", ".obj")
+        if has_texture or self.usdz is not None:
+            mesh = textured_mesh(portrait, resolution=self.resolution, texture_size=self.texture)
         if self.mesh is not None:
-            if self.texture and self.mesh.suffix.lower() in (".glb", ".obj"):
-                mesh = textured_mesh(
-                    portrait, resolution=self.resolution, texture_size=self.texture
-                )
+            if has_texture:
                 save_textured_mesh(self.mesh, mesh)
             else:
                 save_mesh(self.mesh, portrait_mesh(portrait, resolution=self.resolution))
             console.result(str(self.mesh))
+        if self.usdz is not None:
+            save_usdz(self.usdz, mesh)
+            console.result(str(self.usdz))
+
+    def _write_views(self, portrait: Portrait) -> None:
+        """Write --video and --nerfstudio."""
         if self.video is not None:
+            from triptych.export.video import save_turntable
+
             with console.progress("video frames", self.frames) as step:
                 save_turntable(
                     self.video,
@@ -114,6 +161,8 @@ class Export:
                 )
             console.result(str(self.video))
         if self.nerfstudio is not None:
+            from triptych.export.view_set import save_view_set
+
             with console.progress("views", self.views) as step:
                 save_view_set(
                     self.nerfstudio,

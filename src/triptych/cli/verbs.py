@@ -29,7 +29,7 @@ VERBS: dict[str, VerbEntry] = {
     "export": VerbEntry(
         "export",
         "Export",
-        "portrait -> live page (.html), mesh (.glb .ply .obj), video, views with cameras",
+        "portrait -> live page (.html), mesh (.glb .ply .obj .usdz), splats, video, views",
     ),
     "view": VerbEntry("view", "View", "open a portrait in the browser and turn it there"),
     "studio": VerbEntry(

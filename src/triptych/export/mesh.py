@@ -67,16 +67,19 @@ def portrait_mesh(
 
 
 def portrait_surface(
-    portrait: Portrait, resolution: int, level: float | None = None
+    portrait: Portrait, resolution: int, level: float | None = None, *, all_parts: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return vertices float32 [v, 3] and triangles int32 [t, 3]; see `portrait_mesh`."""
+    """Return vertices float32 [v, 3] and triangles int32 [t, 3]; see `portrait_mesh`.
+
+    With `all_parts` the surface may have several: strands, earrings, specks.
+    """
     check_whole("mesh resolution", resolution, 16, 512)
     if level is not None:
         check_range("mesh level", level, -_LARGEST_LEVEL, _LARGEST_LEVEL)
     density = portrait.geometry_grid(resolution).cpu().numpy()
     if level is None:
         level = portrait.surface_level()
-    return closed_surface(density, level, portrait.box_size)
+    return closed_surface(density, level, portrait.box_size, all_parts=all_parts)
 
 
 def region_triangles(

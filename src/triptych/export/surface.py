@@ -10,7 +10,7 @@ _BARELY = 1e-3
 
 
 def closed_surface(
-    density: np.ndarray, level: float, box_size: float
+    density: np.ndarray, level: float, box_size: float, *, all_parts: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the surface of the largest solid where density exceeds a level.
 
@@ -22,6 +22,7 @@ def closed_surface(
             they are nearly linear across a cell, which activated densities are not.
         level: Raw density at the surface.
         box_size: Side of the box, centred on the origin.
+        all_parts: Keep every part, however small.
 
     Returns:
         Vertices float32 [v, 3] in the world and triangles int32 [t, 3], counter-clockwise as seen
@@ -34,7 +35,7 @@ def closed_surface(
 
     height = (density - level).astype(np.float32)
     above = height > 0
-    solid = _largest_solid(above)
+    solid = _solid(above, all_parts)
     if not solid.any():
         raise UserError(f"there is no surface: the raw density nowhere exceeds {level:g}")
     # never exactly zero, where triangles would shrink to points
@@ -58,8 +59,8 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return (normals / np.maximum(length, 1e-20)).astype(np.float32)
 
 
-def _largest_solid(above: np.ndarray) -> np.ndarray:
-    """Return the largest connected part with its cavities filled and the box's faces left free."""
+def _solid(above: np.ndarray, all_parts: bool) -> np.ndarray:
+    """Return the largest connected part, or all, cavities filled and the box's faces left free."""
     from scipy import ndimage
 
     inner = np.zeros_like(above)
@@ -68,7 +69,7 @@ def _largest_solid(above: np.ndarray) -> np.ndarray:
     if count == 0:
         return inner
     sizes = np.bincount(parts.ravel())
-    solid = parts == 1 + sizes[1:].argmax()
+    solid = inner if all_parts else parts == 1 + sizes[1:].argmax()
     # a bust is cut by the lower face of the box: a cavity that opens there is one as well
     solid[:, 0] = True
     solid = ndimage.binary_fill_holes(solid)

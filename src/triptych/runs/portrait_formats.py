@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,17 @@ class Format:
     Attributes:
         title: What a person calls it.
         write: Writes a portrait into a folder and returns the files; imports what it needs.
+        package: Optional package that it needs.
     """
 
     title: str
     write: Callable[[Portrait, Path, Progress], list[Path]]
+    package: str | None = None
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether what it needs is installed."""
+        return self.package is None or find_spec(self.package) is not None
 
 
 def _portrait(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
@@ -61,6 +69,29 @@ def _obj(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
     save_textured_mesh(file, textured_mesh(portrait))
     progress("unwrapping the mesh", 1, 1)
     return [file, file.with_suffix(".mtl"), file.with_suffix(".png")]
+
+
+def _usdz(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
+    from triptych.export.texture import textured_mesh
+    from triptych.export.usdz import check_usd, save_usdz
+
+    check_usd()
+    file = folder / "portrait.usdz"
+    progress("unwrapping the mesh", 0, 1)
+    save_usdz(file, textured_mesh(portrait))
+    progress("unwrapping the mesh", 1, 1)
+    return [file]
+
+
+def _splats(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
+    from triptych.export.splats.fitting import fit_splats
+    from triptych.export.splats.splat_files import save_splats
+
+    splats = fit_splats(portrait, progress=progress)
+    files = [folder / "portrait-splats.ply", folder / "portrait-splats.glb"]
+    for file in files:
+        save_splats(file, splats)
+    return files
 
 
 def _solid(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
@@ -111,6 +142,8 @@ FORMATS: dict[str, Format] = {
     "page": Format("live page (.html)", _page),
     "glb": Format("textured mesh (.glb)", _glb),
     "obj": Format("textured mesh (.obj)", _obj),
+    "usdz": Format("textured mesh (.usdz)", _usdz, package="pxr"),
+    "splats": Format("Gaussian splats (.ply, .glb)", _splats),
     "video": Format("video (.mp4)", _video),
     "gif": Format("animation (.gif)", _gif),
     "picture": Format("pictures, with and without background (.png)", _picture),

@@ -53,5 +53,5 @@ def capabilities() -> dict[str, Any]:
         "tabs": tabs(),
         "words": words(),
         "likeness": likeness_works(),
-        "formats": {name: entry.title for name, entry in FORMATS.items()},
+        "formats": {name: entry.title for name, entry in FORMATS.items() if entry.is_offered},
     }

@@ -149,6 +149,10 @@ def test_glb_keeps_shape_and_holds_linear_colours(tmp_path):
     assert loaded.is_watertight
     linear = np.array([[255, 0, 0], [0, 54.6, 0], [0, 0, 255], [8.4] * 3])
     assert np.abs(loaded.visual.vertex_colors[:, :3] - linear).max() <= 1
+    # With its material trimesh sees a texture, and lays the colours aside; force="mesh" drops them.
+    (loaded,) = trimesh.load(path, process=False).geometry.values()
+    aside = loaded.visual.vertex_attributes["color"][:, :3]
+    assert np.abs(aside * 255 - linear).max() <= 1
 
 
 def test_glb_follows_the_standard(tmp_path):
