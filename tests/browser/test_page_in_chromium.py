@@ -13,9 +13,13 @@ import pytest
 from PIL import Image
 from system_chromium import CHROMIUM, PATIENCE_MS, SOFTWARE, needs_chromium, playwright
 from toy_portraits import tiny_config, tiny_portrait
+from two_balls import TwoBallsPortrait
 
 from triptych.export.html.page import save_page
-from triptych.portrait import TriPlanePortrait
+from triptych.export.splats.fast_compositing import composite_fast
+from triptych.export.splats.fitting import fit_splats
+from triptych.export.splats.projection import flatten
+from triptych.portrait import Portrait, TriPlanePortrait
 
 pytestmark = needs_chromium
 SIDE = 48
@@ -85,7 +89,7 @@ class Shown:
 def show(chromium, tmp_path) -> Iterator:
     shown: list[Shown] = []
 
-    def opened(portrait: TriPlanePortrait, window: tuple[int, int] = (SIDE, SIDE)) -> Shown:
+    def opened(portrait: Portrait, window: tuple[int, int] = (SIDE, SIDE)) -> Shown:
         save_page(tmp_path / "portrait.html", portrait)
         shown.append(Shown(chromium, tmp_path / "portrait.html", window))
         return shown[-1]
@@ -135,6 +139,22 @@ def test_pixels_are_those_of_the_exact_renderer(show, ball, kind, looks):
         shown.press(*keys)
         true = portrait.render(portrait.orbit(yaw, pitch), SIDE, path="exact").image[0]
         true = true.permute(1, 2, 0).clamp(-1, 1).numpy()
+        error = float(np.square(shown.saved() - true).mean())
+        assert true.std() > 0.1
+        assert 10 * np.log10(4 / error) > 38, (yaw, pitch)
+    assert shown.problems == []
+
+
+def test_baked_pixels_are_those_of_the_splats(show, monkeypatch):
+    portrait = TwoBallsPortrait("sdf")
+    splats = fit_splats(portrait, resolution=24, steps=2, size=16)
+    monkeypatch.setattr("triptych.export.html.page.fit_splats", lambda *_, **__: splats)
+    shown = show(portrait)
+    for keys, yaw, pitch in LOOKS:
+        shown.press(*keys)
+        picture = composite_fast(flatten(splats, portrait.orbit(yaw, pitch), SIDE), SIDE)
+        true = picture[:3] * 2 - picture[3:] + (1 - picture[3:]) * portrait.rendering.background
+        true = true.permute(1, 2, 0).numpy()
         error = float(np.square(shown.saved() - true).mean())
         assert true.std() > 0.1
         assert 10 * np.log10(4 / error) > 38, (yaw, pitch)

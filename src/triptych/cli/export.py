@@ -70,7 +70,8 @@ class Export:
         if self.html is not None:
             from triptych.export.html.page import save_page
 
-            save_page(self.html, portrait)
+            with console.stages() as progress:
+                save_page(self.html, portrait, progress=progress)
             console.result(str(self.html))
         self._write_meshes(portrait)
         if self.splats is not None:

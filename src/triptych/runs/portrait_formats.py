@@ -47,7 +47,7 @@ def _page(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
     from triptych.export.html.page import save_page
 
     file = folder / "portrait.html"
-    save_page(file, portrait)
+    save_page(file, portrait, progress=progress)
     return [file]
 
 

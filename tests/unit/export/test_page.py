@@ -14,10 +14,15 @@ import pytest
 import torch
 from scipy.special import expit
 from toy_portraits import tiny_config, tiny_portrait, tiny_superresolved_config
+from two_balls import TwoBallsPortrait
 
+from triptych.camera import look_at_camera
 from triptych.errors import UserError
 from triptych.export.html.page import page_title, portrait_page, save_page
 from triptych.export.html.scene import TriPlaneScene, triplane_scene
+from triptych.export.html.splat_scene import orbit_centre, splat_scene
+from triptych.export.splats.fitting import fit_splats
+from triptych.export.splats.splats import Splats
 from triptych.portrait import TriPlanePortrait
 
 
@@ -204,3 +209,49 @@ def test_planes_that_no_browser_takes_are_one_error():
     long = dataclasses.replace(portrait, planes=torch.zeros(1, 3, 4, 2, 4096))
     with pytest.raises(UserError, match="got 4 channels of 4096 x 2"):
         portrait_page(long)
+
+
+def baked(portrait, monkeypatch) -> tuple[Splats, str]:
+    """Return a few splats of a portrait and its page with them."""
+    splats = fit_splats(portrait, resolution=16, steps=0)
+    monkeypatch.setattr("triptych.export.html.page.fit_splats", lambda *_, **__: splats)
+    return splats, portrait_page(portrait)
+
+
+@pytest.mark.usefixtures("_no_strip")
+def test_a_portrait_without_planes_is_baked_and_the_page_says_so(monkeypatch):
+    portrait = TwoBallsPortrait("sdf")
+    splats, page = baked(portrait, monkeypatch)
+    elements = Elements(page)
+    content = json.loads(elements.text("content"))
+    assert content["facts"][0][0] == "shown"
+    assert "Gaussian splats" in content["facts"][0][1]
+    settings = content["scene"]
+    assert settings["target"] == pytest.approx([0, 0, 0], abs=1e-6)
+    assert settings["radius"] == pytest.approx(2.7)
+    packed = base64.b64decode(elements.text("splats"))
+    table = np.frombuffer(packed, np.uint32).reshape(-1, 8)
+    assert len(packed) == 16 * np.prod(settings["textureSize"])
+    number = settings["count"]
+    assert number == len(splats)
+    assert np.array_equal(table[:number, :3].copy().view(np.float32), splats.positions)
+    bytes_of = table[:number, 3:4].copy().view(np.uint8)
+    assert np.abs(bytes_of[:, :3] / 255 - splats.colours.numpy()).max() < 0.002
+    assert np.abs(bytes_of[:, 3] / 255 - splats.opacities.numpy()).max() < 0.002
+    halves = table[:number, 4:7].copy().view(np.float16).astype(float) * settings["varianceUnit"]
+    true = splats.covariances().numpy()
+    for column, (row, other) in enumerate([(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]):
+        assert np.allclose(halves[:, column], true[:, row, other], rtol=2e-3, atol=1e-7)
+    assert not table[number:].any()
+
+
+def test_the_centre_of_an_orbit_is_what_its_cameras_aim_at():
+    cameras = look_at_camera([-0.4, 0.0, 0.3], [0.1, 0.0, 0.2], target=(0.05, -0.02, 0.2))
+    assert orbit_centre(cameras).tolist() == pytest.approx([0.05, -0.02, 0.2], abs=1e-5)
+
+
+def test_more_splats_than_a_browser_takes_are_one_error():
+    many = 512 * 2048 + 1
+    splats = Splats(*(torch.zeros(1, width).expand(many, width) for width in (3, 3, 4, 1, 3)))
+    with pytest.raises(UserError, match="do not fit into a page: got 1048577"):
+        splat_scene(TwoBallsPortrait("sdf"), splats)

@@ -20,59 +20,83 @@ from PIL import Image
 
 import triptych
 from triptych.arguments import checked
-from triptych.errors import UserError
-from triptych.export.html.scene import triplane_scene
+from triptych.export.html.scene import TriPlaneScene, triplane_scene
+from triptych.export.html.splat_scene import SplatScene, splat_scene
 from triptych.export.pictures import view_pictures
+from triptych.export.splats.fitting import fit_splats
 from triptych.files import atomic_write
 from triptych.portrait import Portrait, TriPlanePortrait
+from triptych.progress import Progress
 
 STRIP_YAWS = tuple(math.radians(degrees) for degrees in range(-50, 51, 10))
 _STRIP_SIZE, _STRIP_QUALITY = 160, 70
-_PROGRAMS = ("orbit.js", "renderer.js", "scheduler.js", "controls.js", "strip.js", "main.js")
+_PROGRAMS = (
+    *("orbit.js", "canvas.js", "planes.js", "splats.js"),
+    *("scheduler.js", "controls.js", "strip.js", "main.js"),
+)
 _MOST_FACTS, _LONGEST_FACT = 60, 200
 _NO_UPSAMPLING = (
     "rays with the first three features as the colour; the super-resolution network is left out"
 )
+_BAKED = "Gaussian splats, fitted to renders of the portrait"
 
 
 @checked
-def save_page(path: str | Path, portrait: Portrait, *, title: str | None = None) -> None:
+def save_page(
+    path: str | Path,
+    portrait: Portrait,
+    *,
+    title: str | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Write a portrait as one HTML file that renders it live, in any browser with WebGL2.
+
+    Portraits of tri-planes are rendered from their planes; what a super-resolution network would
+    add is not shown. Other portraits are baked into Gaussian splats first, which takes about a
+    minute. The page says so.
 
     Args:
         path: File to be.
-        portrait: A portrait of tri-planes. What its super-resolution network would add is not
-            shown, and the page says so.
+        portrait: The portrait.
         title: Of the page; what was asked for when the portrait was made by default.
+        progress: Told how far the baking is.
 
     Raises:
-        UserError: The portrait is of another kind, or too large for every browser.
+        UserError: The portrait is too large for every browser, or nothing in it is opaque.
     """
-    page = portrait_page(portrait, title=title)
+    page = portrait_page(portrait, title=title, progress=progress)
     with atomic_write(path, "w") as stream:
         stream.write(page)
 
 
-def has_page(portrait: Portrait) -> bool:
-    """Say whether a portrait is of a kind that a page renders."""
+def has_live_page(portrait: Portrait) -> bool:
+    """Say whether a page renders the portrait itself, so that it is made in a moment."""
     return isinstance(portrait, TriPlanePortrait)
 
 
 @checked
-def portrait_page(portrait: Portrait, *, title: str | None = None) -> str:
+def portrait_page(
+    portrait: Portrait, *, title: str | None = None, progress: Progress | None = None
+) -> str:
     """Return the page of a portrait; see `save_page`."""
-    if not isinstance(portrait, TriPlanePortrait):
-        raise UserError(
-            f"a page renders tri-planes: got a {type(portrait).__name__}; export it as a mesh or "
-            "as a video"
-        )
-    scene = triplane_scene(portrait)
+    scene: TriPlaneScene | SplatScene
+    if isinstance(portrait, TriPlanePortrait):
+        scene, shaders = triplane_scene(portrait), {"fragment": "march.frag"}
+        arrays = {"planes": scene.planes, "decoder": scene.decoder, "occupied": scene.occupied}
+    else:
+        scene = splat_scene(portrait, fit_splats(portrait, progress=progress))
+        shaders = {"vertex": "splat.vert", "fragment": "splat.frag"}
+        arrays = {"splats": scene.splats}
     shown = page_title(portrait) if title is None else title
     content = {
         "scene": scene.settings,
+        "arrays": list(arrays),
+        "shaders": list(shaders),
         "facts": list(_facts(portrait)),
         "strip": {"url": _strip_url(portrait), "count": len(STRIP_YAWS)},
     }
+    parts = {name: _asset(file) for name, file in shaders.items()}
+    parts |= {name: _base64(array) for name, array in arrays.items()}
     style = _asset("page.css")
     program = '"use strict";\n(() => {\n' + "\n".join(map(_asset, _PROGRAMS)) + "})();\n"
     return Template(_asset("page.html")).substitute(
@@ -81,10 +105,9 @@ def portrait_page(portrait: Portrait, *, title: str | None = None) -> str:
         title=html.escape(shown),
         style=style,
         content=_json(content),
-        shader=_asset("march.frag"),
-        planes=_base64(scene.planes),
-        decoder=_base64(scene.decoder),
-        occupied=_base64(scene.occupied),
+        parts="\n".join(
+            f'<script type="text/plain" id="{name}">{text}</script>' for name, text in parts.items()
+        ),
         program=program,
     )
 
@@ -97,9 +120,11 @@ def page_title(portrait: Portrait) -> str:
     return f"Seed {record['seed']}" if isinstance(record.get("seed"), int) else "Portrait"
 
 
-def _facts(portrait: TriPlanePortrait) -> Iterator[tuple[str, str]]:
+def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     """Yield rows of the information panel: how the portrait was made, and what is not shown."""
-    if portrait.superresolution is not None:
+    if not isinstance(portrait, TriPlanePortrait):
+        yield "shown", _BAKED
+    elif portrait.superresolution is not None:
         yield "shown", _NO_UPSAMPLING
     rows = list(_flat(portrait.provenance, ""))
     for name, value in rows[:_MOST_FACTS]:

@@ -73,6 +73,7 @@ def _settings(portrait: TriPlanePortrait, groups: int, grid_size: int) -> dict[s
     reach = config.box_size * 3**0.5 / 2
     height, width = portrait.planes.shape[-2:]
     return {
+        "kind": "planes",
         "groups": groups,
         "hidden": _padded_hidden(portrait),
         "planeSize": [width, height],

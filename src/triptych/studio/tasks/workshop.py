@@ -63,7 +63,7 @@ class Workshop:
             file: The portrait's file in the folder; the only one by default.
             parent: The portrait that it was made of.
         """
-        from triptych.export.html.page import has_page, save_page
+        from triptych.export.html.page import has_live_page, save_page
         from triptych.export.pictures import view_pictures
         from triptych.portrait import Portrait
 
@@ -74,7 +74,7 @@ class Workshop:
             (picture,) = view_pictures(portrait, portrait.camera, _THUMBNAIL_SIZE)
             save_jpeg(folder / THUMBNAIL_FILE, picture)
             step()
-            if has_page(portrait):
+            if has_live_page(portrait):
                 save_page(folder / PAGE_FILE, portrait, title=title)
             step()
         record = PortraitRecord(
@@ -84,7 +84,7 @@ class Workshop:
             file=chosen.name,
             parent=parent,
             notes=self._notes(folder),
-            has_page=has_page(portrait),
+            has_page=has_live_page(portrait),
             has_regions=bool(portrait.region_names),
         )
         self.gallery.add(name, record)

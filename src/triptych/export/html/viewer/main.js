@@ -56,9 +56,12 @@ function save(renderer) {
 
 function showPortrait() {
   fitCanvas();
-  const arrays = { planes: bytes("planes"), decoder: bytes("decoder"), occupied: bytes("occupied") };
+  const named = (names, read) => Object.fromEntries(names.map((name) => [name, read(name)]));
+  const arrays = named(content.arrays, bytes);
+  const shaders = named(content.shaders, (name) => part(name).textContent);
   const scene = content.scene, camera = new OrbitCamera(scene);
-  const renderer = new Renderer(page.canvas, scene, arrays, part("shader").textContent);
+  const Renderer = scene.kind === "splats" ? SplatRenderer : PlaneRenderer;
+  const renderer = new Renderer(page.canvas, scene, arrays, shaders);
   let wanted = false;  // a picture to be saved once the view rests
   const scheduler = new FrameScheduler(renderer, camera, [0, 1, 2].map(() => scene.background), () => {
     page.canvas.dataset.view = `${camera.yaw} ${camera.pitch} ${camera.zoom}`;
