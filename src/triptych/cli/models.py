@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from triptych.cli.options import MaybePath
+from triptych.errors import UserError
 from triptych.runs import console
 
 if TYPE_CHECKING:
@@ -22,11 +24,21 @@ class Models:
     """Show this model in detail: files, addresses, hashes, expected configuration."""
     json: bool = False
     """Write JSON, with hashes, pages and configurations, instead of a table."""
+    hub: MaybePath = None
+    """Write this model as a folder that is ready to be pushed to the Hugging Face hub."""
 
     def run(self) -> None:
         """Do the work."""
         from triptych.weights.registry import MODELS, find
 
+        if self.hub is not None:
+            if not self.name:
+                raise UserError("--hub: which model? Add its name: triptych models NAME --hub DIR")
+            from triptych.weights.hub_folder import save_pretrained
+
+            save_pretrained(find(self.name).name, self.hub)
+            console.result(str(self.hub))
+            return
         entries = [find(self.name)] if self.name else list(MODELS.values())
         if self.json:
             described = [_description(entry) for entry in entries]

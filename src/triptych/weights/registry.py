@@ -140,7 +140,7 @@ def find(name: str, kind: str | None = None) -> ModelEntry:
     Raises:
         UserError: There is no model of this name (the closest is suggested) and kind.
     """
-    candidates = [entry.name for entry in _ENTRIES if kind in (None, entry.kind)]
+    candidates = [entry.name for entry in MODELS.values() if kind in (None, entry.kind)]
     if name in candidates:
         return MODELS[name]
     if name in MODELS:
