@@ -34,7 +34,7 @@ class Served:
         self.studio.start()
         self._socket = free_socket("127.0.0.1", 7960)
         self.port = self._socket.getsockname()[1]
-        app = app_of(self.studio, body_s=2.0)
+        app = app_of(self.studio, body_s=4.0)
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         run = {"target": self._server.run, "kwargs": {"sockets": [self._socket]}}
         self._thread = threading.Thread(**run, daemon=True)

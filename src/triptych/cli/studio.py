@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,11 @@ class Studio:
         from triptych.studio.studio import Studio as Work
 
         check_installed()
+        if self.device != "auto":
+            from triptych.runs.device import choose_device
+
+            choose_device(self.device)
+        _end_as_after_ctrl_c()
         listening = free_socket(self.host, self.port)
         work = Work(self.out, self.device)
         try:
@@ -61,6 +67,13 @@ class Studio:
         finally:
             listening.close()
             work.close()
+
+
+def _end_as_after_ctrl_c() -> None:
+    """Let those who end services and close terminals end the studio as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):  # the second is not on Windows
+        with suppress(AttributeError):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 def _open(address: str) -> None:

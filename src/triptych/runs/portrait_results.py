@@ -9,6 +9,7 @@ from triptych.export.mesh import portrait_mesh, save_mesh
 from triptych.export.video import NUM_FRAMES, save_turntable
 from triptych.portrait import Portrait
 from triptych.progress import Progress, count_steps
+from triptych.runs import extras
 
 PORTRAIT_FILE, TURNTABLE_FILE, MESH_FILE = "portrait.safetensors", "turntable.mp4", "mesh.glb"
 
@@ -16,7 +17,7 @@ PORTRAIT_FILE, TURNTABLE_FILE, MESH_FILE = "portrait.safetensors", "turntable.mp
 def save_portrait_files(
     portrait: Portrait, folder: Path, progress: Progress, *, film_size: int | None = None
 ) -> dict[str, float]:
-    """Write portrait, turntable and mesh.
+    """Write portrait, turntable and mesh; within `extras.left_out` the portrait alone.
 
     Args:
         portrait: What to save.
@@ -28,6 +29,8 @@ def save_portrait_files(
         Seconds spent on the video and on the mesh, by name.
     """
     portrait.save(folder / PORTRAIT_FILE)
+    if not extras.wanted():
+        return {}
     started = time.monotonic()
     frame_done = count_steps(progress, "filming", NUM_FRAMES)
     save_turntable(folder / TURNTABLE_FILE, portrait, size=film_size, step=frame_done)

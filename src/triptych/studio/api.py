@@ -15,17 +15,25 @@ from triptych.errors import UserError
 from triptych.studio.guards import PORTRAIT_POLICY
 from triptych.studio.studio import Studio
 from triptych.studio.systems import capabilities
+from triptych.studio.tasks import TASKS
+from triptych.studio.tasks.compose import Compose
+from triptych.studio.tasks.edit import Edit
 from triptych.studio.tasks.export import Export
 from triptych.studio.tasks.make import Make
 from triptych.studio.tasks.photo import Align, Photo
 from triptych.studio.tasks.style import Style
-from triptych.studio.tasks.wall import Wall
+from triptych.studio.tasks.wall import MOST_HEADS, Wall
+from triptych.studio.tasks.wear import Wear
 from triptych.studio.uploads import MOST_BYTES, TYPES, Upload
 from triptych.studio.workplace import ID_PATTERN
 
 Id = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", description="as the studio gave it out")]
 Seed = Annotated[int, Path(ge=0, le=2**32 - 1)]
+FirstSeed = Annotated[int, Query(ge=0, le=2**32 - 1)]
 _NEWEST = 40
+
+for _task in TASKS.values():
+    _task.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ class PortraitEntry:
     notes: list[str]
     has_page: bool
     has_regions: bool
+    seed: int | None
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -96,6 +105,18 @@ def _add_jobs(router: APIRouter, studio: Studio) -> None:
 
     @router.post("/style", summary="Stylise a portrait by words", **asked)
     def style(task: Style) -> Any:
+        return queued(task)
+
+    @router.post("/edit", summary="Edit a portrait in one pass, by words or a picture", **asked)
+    def edit(task: Edit) -> Any:
+        return queued(task)
+
+    @router.post("/wear", summary="Make the head of a seed in the style of a picture", **asked)
+    def wear(task: Wear) -> Any:
+        return queued(task)
+
+    @router.post("/compose", summary="Make a head of regions of several seeds", **asked)
+    def compose(task: Compose) -> Any:
         return queued(task)
 
     @router.post("/align", summary="Show what alignment finds in a photo", **asked)
@@ -143,6 +164,12 @@ def _add_portraits(router: APIRouter, studio: Studio) -> None:
     def portraits() -> Any:
         return studio.gallery.entries()
 
+    @router.get(
+        "/portraits/{portrait}", response_model=PortraitEntry, tags=tags, summary="One portrait"
+    )
+    def portrait(portrait: Id) -> Any:
+        return studio.gallery.entry(portrait)
+
     @router.delete("/portraits/{portrait}", status_code=204, tags=tags, summary="Remove one")
     def remove(portrait: Id) -> None:
         studio.gallery.remove(portrait)
@@ -162,6 +189,11 @@ def _add_portraits(router: APIRouter, studio: Studio) -> None:
     def portrait_file(portrait: Id) -> FileResponse:
         file = _there(studio.gallery.file(portrait), "file of this portrait")
         return FileResponse(file, filename="portrait.safetensors")
+
+    @router.get("/heads", tags=tags, summary="Which heads of the seed wall are drawn already")
+    def heads(first: FirstSeed, count: Annotated[int, Query(ge=1, le=MOST_HEADS)]) -> list[int]:
+        seeds = range(first, first + count)
+        return [seed for seed in seeds if studio.workplace.head(seed).is_file()]
 
     @router.get("/heads/{seed}", tags=tags, summary="A head of the seed wall")
     def head(seed: Seed) -> FileResponse:

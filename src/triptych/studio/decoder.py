@@ -12,6 +12,7 @@ from pathlib import Path
 from triptych.errors import UserError
 from triptych.files import atomic_write
 from triptych.studio.child_side import Line, messages
+from triptych.studio.job import words_of
 
 _MORE_MEMORY = 3 << 30
 
@@ -33,6 +34,8 @@ def main() -> None:
                 Image.fromarray(photo.pixels).save(stream, "PNG", compress_level=1)
         except UserError as error:
             line.send(error=str(error).replace(str(source), "the file"))
+        except OSError as error:
+            line.send(error=words_of(error))
         except MemoryError:
             line.send(error="the picture is too large for this machine; make it smaller first")
         else:

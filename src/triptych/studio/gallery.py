@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class PortraitRecord:
         notes: What a person should know of it.
         has_page: Whether there is a page that renders it.
         has_regions: Whether its parts can be exchanged.
+        seed: Whose head it is, where it is one of the generator's as it is.
     """
 
     title: str
@@ -52,10 +54,17 @@ class PortraitRecord:
     notes: tuple[str, ...] = field(default=())
     has_page: bool = True
     has_regions: bool = False
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if Path(self.file).name != self.file or not self.file.endswith(".safetensors"):
             raise UserError("file: expected the name of a portrait's file")
+
+
+@lru_cache(maxsize=4096)
+def _read(file: Path, written: int) -> PortraitRecord:
+    """Return the record in a file; `written` is when it was written, so that it is read once."""
+    return from_dict(PortraitRecord, read_json(file))
 
 
 class Gallery:
@@ -77,6 +86,10 @@ class Gallery:
         records = sorted(self._records(), reverse=True, key=lambda entry: entry[0])
         return [{"id": name, **to_dict(record)} for name, record in records]
 
+    def entry(self, name: str) -> dict[str, Any]:
+        """Return the record of a portrait with its identifier; see `record`."""
+        return {"id": name, **to_dict(self.record(name))}
+
     def add(self, name: str, record: PortraitRecord) -> None:
         """Write a portrait's record, which puts it into the gallery."""
         write_json(self.workplace.portrait(name) / PORTRAIT_RECORD, to_dict(record))
@@ -87,10 +100,12 @@ class Gallery:
         Raises:
             UserError: There is no such portrait.
         """
-        folder = self.workplace.portrait(name)
-        if not (folder / PORTRAIT_RECORD).is_file():
-            raise UserError(f"there is no portrait {name} in the gallery")
-        return from_dict(PortraitRecord, read_json(folder / PORTRAIT_RECORD))
+        file = self.workplace.portrait(name) / PORTRAIT_RECORD
+        try:
+            written = file.stat().st_mtime_ns
+        except OSError as error:
+            raise UserError(f"there is no portrait {name} in the gallery") from error
+        return _read(file, written)
 
     def file(self, name: str) -> Path:
         """Return the file of a portrait.

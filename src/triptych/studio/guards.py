@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from triptych.studio.uploads import MOST_BYTES
 
@@ -74,31 +74,39 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        begun = False
+        begun, refused, body = False, False, _Body(scope, receive, self._body_s)
 
-        async def answer(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
+        async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *_HEADERS]
             await send(message)
 
+        async def answer(message: Message) -> None:
+            nonlocal begun, refused
+            if body.refusal is not None and not begun:
+                refused = True  # whatever became of it further in
+                await _refuse(headed, body.refusal)
+            begun = True
+            if not refused:
+                await headed(message)
+
         try:
             self._check_origin(scope)
-            await self._app(scope, self._limited(scope, receive), answer)
+            body.check_announced()
+            await self._app(scope, body.receive, answer)
         except Refused as refusal:
             if not begun:
-                await _refuse(answer, refusal)
+                await _refuse(headed, refusal)
 
     def _check_origin(self, scope: Scope) -> None:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "")
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _parts_of(f"//{host}").hostname or ""
         if self._hosts is not None and name not in self._hosts:
             raise Refused(421, f"this server does not go by the name {name[:80]!r}")
         origin = headers.get(b"origin")
         changes = scope["method"] not in ("GET", "HEAD")
-        if changes and origin is not None and urlsplit(origin).netloc != host:
+        if changes and origin is not None and _parts_of(origin).netloc != host:
             raise Refused(403, "the request comes from a page of another site")
         has_body = headers.get(b"content-length", "0") != "0" or b"transfer-encoding" in headers
         if changes and has_body:
@@ -106,30 +114,62 @@ class Guard:
             if kind != "application/json" and not kind.startswith("image/"):
                 raise Refused(415, "expected application/json, or a picture")
 
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
-        """Return a way to receive the body that counts its bytes and its seconds."""
-        most = MOST_BYTES if scope["path"] == "/api/photos" else _MOST_JSON
-        for name, value in scope["headers"]:
-            if name.lower() == b"content-length" and int(value or b"0") > most:
-                raise Refused(413, f"the request has more than {most >> 10} KB")
-        size, ends, whole = 0, asyncio.get_running_loop().time() + self._body_s, False
 
-        async def limited() -> Message:
-            nonlocal size, whole
-            if whole:
-                return await receive()  # a client that leaves
-            try:
-                left = max(0.0, ends - asyncio.get_running_loop().time())
-                message = await asyncio.wait_for(receive(), left)
-            except asyncio.TimeoutError as error:
-                raise Refused(408, f"the request took more than {self._body_s:g} s") from error
-            size += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if size > most:
-                raise Refused(413, f"the request has more than {most >> 10} KB")
-            return message
+class _Body:
+    """The body of a request, whose bytes and seconds are counted.
 
-        return limited
+    Attributes:
+        refusal: Why it is not read on.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, most_s: float) -> None:
+        self._scope, self._receive, self._most_s = scope, receive, most_s
+        self._most = MOST_BYTES if scope["path"] == "/api/photos" else _MOST_JSON
+        self._size, self._whole = 0, False
+        self._ends = asyncio.get_running_loop().time() + most_s
+        self.refusal: Refused | None = None
+
+    def check_announced(self) -> None:
+        """Check the size that the header states.
+
+        Raises:
+            Refused: It is too large.
+        """
+        for name, value in self._scope["headers"]:
+            if name.lower() == b"content-length" and int(value or b"0") > self._most:
+                raise self._too_large()
+
+    async def receive(self) -> Message:
+        """Return the next part.
+
+        Raises:
+            Refused: The body is too large, or takes too long.
+        """
+        if self._whole:
+            return await self._receive()  # a client that leaves
+        try:
+            left = max(0.0, self._ends - asyncio.get_running_loop().time())
+            message = await asyncio.wait_for(self._receive(), left)
+        except asyncio.TimeoutError as error:
+            self.refusal = Refused(408, f"the request took more than {self._most_s:g} s")
+            raise self.refusal from error
+        self._size += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._size > self._most:
+            self.refusal = self._too_large()
+            raise self.refusal
+        return message
+
+    def _too_large(self) -> Refused:
+        return Refused(413, f"the request has more than {self._most >> 10} KB")
+
+
+def _parts_of(address: str) -> SplitResult:
+    """Return the parts of an address; those of none where it has no form of one."""
+    try:
+        return urlsplit(address)
+    except ValueError:  # a bracket that opens no IPv6 address
+        return urlsplit("")
 
 
 _HEADERS = (

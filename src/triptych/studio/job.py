@@ -14,6 +14,14 @@ RESUMABLE = ("failed", "cancelled", "interrupted")
 """What ended without a result; "interrupted": the studio or the job's process was stopped."""
 
 
+INTERNAL_ERROR = "an internal error; the studio's terminal has the details"
+
+
+def words_of(error: OSError) -> str:
+    """Return what to tell a person of an error of the system."""
+    return f"{error.strerror or error}; is the disk full?"
+
+
 def now() -> str:
     """Return the time in UTC, ISO 8601."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -27,25 +35,28 @@ class Progress:
         stage: What is being done.
         done: How much of it.
         total: How much there is.
-        began: When this stage began, by `time.monotonic()`, with how much was done.
+        began: When its second step began, by `time.monotonic()`, with how much was done then. The
+            first one is left out: it loads models and compiles kernels.
     """
 
     stage: str = ""
     done: int = 0
     total: int = 0
-    began: tuple[float, int] = (0.0, 0)
+    began: tuple[float, int] | None = None
 
     def heard(self, stage: str, done: int, total: int) -> None:
         """Take in a report."""
         if stage != self.stage or done < self.done:
+            self.began = None
+        elif self.began is None and done > self.done:
             self.began = (time.monotonic(), done)
         self.stage, self.done, self.total = stage, done, total
 
     def seconds_left(self) -> float | None:
         """Return what is left of this stage at the pace so far; None where nothing is known."""
-        start, first = self.began
-        if not first < self.done < self.total:
+        if self.began is None or not self.began[1] < self.done < self.total:
             return None
+        start, first = self.began
         return (time.monotonic() - start) / (self.done - first) * (self.total - self.done)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import traceback
 from collections import OrderedDict, deque
 from contextlib import suppress
 from typing import Any, Protocol
 
 from triptych.errors import UserError
-from triptych.files import read_json, write_json
-from triptych.studio.job import ENDED, RESUMABLE, Job, State
+from triptych.files import json_values, read_json, write_json
+from triptych.studio.job import ENDED, INTERNAL_ERROR, RESUMABLE, Job, State
 from triptych.studio.workplace import Workplace, new_id
 
 MOST_WAITING = 500
@@ -95,7 +97,7 @@ class JobQueue:
         """
         with self._changed:
             self._check_room()
-            job = Job(new_id(), kind, settings, title)
+            job = Job(new_id(), kind, json_values(settings), title)
             self._jobs[job.id] = job
             self._queue(job)
             return job
@@ -160,11 +162,15 @@ class JobQueue:
             places = self._places()
             return [self._status(job, places) for job in seen]
 
-    def close(self) -> None:
-        """Run no more jobs; the running one is left to its runner's end."""
+    def stop(self) -> None:
+        """Begin no more jobs."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Begin no more jobs, and wait for the end of the running one, which its runner brings."""
+        self.stop()
         if self._thread.is_alive():
             self._thread.join(timeout=30)
 
@@ -187,14 +193,17 @@ class JobQueue:
         return {**job.status(), "before": before, "seconds_left": self._seconds_left(job)}
 
     def _seconds_left(self, job: Job) -> float | None:
-        """Return what is left at the pace of the newest job of its kind that was done."""
+        """Return what is left if the job takes as long as the newest one like it that was done.
+
+        A job that takes longer has what is left of its stage.
+        """
         if job.state != "running":
             return None
-        quality = job.settings.get("quality")
         for other in reversed(self._jobs.values()):
-            alike = other.kind == job.kind and other.settings.get("quality") == quality
-            if alike and other.state == "done":
-                return round(max(1.0, other.seconds - job.elapsed()), 1)
+            if other.state == "done" and _pace(other) == _pace(job):
+                if other.seconds > job.elapsed():
+                    return round(other.seconds - job.elapsed(), 1)
+                break
         return job.status()["stage_seconds_left"]
 
     def _work(self) -> None:
@@ -228,6 +237,9 @@ class JobQueue:
             if job.id in self._cancelled:
                 return "cancelled", None
             return "interrupted", str(error)
+        except Exception:  # one job must not end the queue
+            traceback.print_exc(file=sys.stderr)
+            return "failed", INTERNAL_ERROR
         return "done", None
 
     def _end(self, job: Job, state: State) -> None:
@@ -236,13 +248,17 @@ class JobQueue:
         ended = [other.id for other in self._jobs.values() if other.state in ENDED]
         for old in ended[: max(0, len(ended) - MOST_ENDED)]:
             del self._jobs[old]
-            with suppress(OSError):
-                self._workplace.job_record(old).unlink()
+            self._workplace.forget_job(old)
         self._changed.notify_all()
 
     def _keep(self, job: Job) -> None:
         with suppress(UserError, OSError):  # a full disk must not stop the queue
             write_json(self._workplace.job_record(job.id), job.record())
+
+
+def _pace(job: Job) -> tuple[Any, ...]:
+    """Return what decides how long a job takes; portraits, words and seeds hardly do."""
+    return (job.kind, *map(job.settings.get, ("quality", "method", "refine", "formats", "count")))
 
 
 class _Listening:

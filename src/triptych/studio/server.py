@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from triptych.errors import UserError, import_optional
 from triptych.studio.guards import LOOPBACK, PAGE_POLICY, Guard, Refused
+from triptych.studio.job import INTERNAL_ERROR, words_of
 from triptych.studio.job_queue import QueueFull
 from triptych.studio.uploads import NoPicture, TooLarge
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _MOST_PORTS = 50
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def app_of(studio: Studio, hosts: tuple[str, ...] | None = LOOPBACK, **limits: float) -> Any:
@@ -29,7 +31,7 @@ def app_of(studio: Studio, hosts: tuple[str, ...] | None = LOOPBACK, **limits: f
         **limits: `body_s` of `Guard`.
     """
     from fastapi import FastAPI, Request
-    from fastapi.exceptions import RequestValidationError
+    from fastapi.exceptions import RequestValidationError, StarletteHTTPException
     from fastapi.responses import JSONResponse, Response
 
     from triptych.studio.api import NotThere, routes
@@ -81,6 +83,18 @@ def app_of(studio: Studio, hosts: tuple[str, ...] | None = LOOPBACK, **limits: f
     def refused(request: Request, refusal: Refused) -> JSONResponse:
         closing = {"Connection": "close"}  # what follows of the body is not read
         return JSONResponse({"error": str(refusal)}, refusal.status, closing)
+
+    @app.exception_handler(StarletteHTTPException)
+    def without_route(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+
+    @app.exception_handler(OSError)
+    def disk(request: Request, error: OSError) -> JSONResponse:
+        return JSONResponse({"error": words_of(error)}, 507 if error.errno in _FULL else 500)
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": INTERNAL_ERROR}, 500)
 
     return Guard(app, hosts, **limits)
 

@@ -11,6 +11,7 @@ from triptych.folder_lock import FolderLock
 from triptych.studio.gallery import Gallery
 from triptych.studio.job import Job
 from triptych.studio.job_queue import JobQueue, Runner
+from triptych.studio.systems import check_here
 from triptych.studio.tasks import task_of
 from triptych.studio.uploads import Uploads
 from triptych.studio.worker_process import WorkerProcess
@@ -57,15 +58,17 @@ class Studio:
             QueueFull: Too many jobs wait.
         """
         task = task_of(kind, settings)
-        portrait, photo = settings.get("portrait"), settings.get("photo")
-        if portrait is not None:
-            self.gallery.record(portrait)
-        if photo is not None:
-            self.uploads.find(photo)
+        check_here(kind)
+        if settings.get("portrait") is not None:
+            self.gallery.record(settings["portrait"])
+        for name in ("photo", "picture"):
+            if settings.get(name) is not None:
+                self.uploads.find(settings[name])
         return self.queue.add(kind, settings, task.title())
 
     def close(self) -> None:
         """End the running job, which can go on later, and let others have the folder."""
+        self.queue.stop()  # or the next job begins when the running one is ended
         if self._worker is not None:
             self._worker.close()
         self.queue.close()

@@ -8,8 +8,11 @@ from typing import Any
 from triptych.errors import UserError
 from triptych.files import read_json
 from triptych.runs.portrait_formats import FORMATS
+from triptych.weights.file_header import FORMAT, header_of
 from triptych.weights.registry import MODELS
+from triptych.weights.safetensors_layout import read_layout
 
+_MODEL_OF = {"edit": "avatar-edit", "wear": "avatar-styler", "compose": "avatar-composer"}
 _EDITOR_SETTINGS = "triptych_editor.json"
 
 
@@ -24,10 +27,34 @@ def tabs() -> dict[str, bool]:
         "make": is_here("avatar-generator"),
         "style": is_here("avatar-editor") and is_here("avatar-i2t"),
         "photo": is_here("avatar-psp") or likeness_works(),
-        "regions": is_here("avatar-composer"),
+        "picture": is_here("avatar-edit") or is_here("avatar-styler"),
+        "regions": bool(regions()),
         "export": True,
         "gallery": True,
     }
+
+
+def check_here(kind: str) -> None:
+    """Check that the model of a task that needs one more than others is on this machine.
+
+    Raises:
+        UserError: It is not.
+    """
+    model = _MODEL_OF.get(kind)
+    if model is not None and not is_here(model):
+        raise UserError(f"{kind}: its model, {model}, is not on this machine")
+
+
+def regions() -> list[str]:
+    """Return the regions that can be of other seeds; none without a generator of regions."""
+    if not is_here(_MODEL_OF["compose"]):
+        return []
+    path = MODELS[_MODEL_OF["compose"]].path
+    try:
+        config = header_of(read_layout(path).metadata[FORMAT], str(path)).config
+        return [name for name in config["regions"] if name != "background"]
+    except (UserError, LookupError, TypeError):
+        return []
 
 
 def likeness_works() -> bool:
@@ -53,5 +80,8 @@ def capabilities() -> dict[str, Any]:
         "tabs": tabs(),
         "words": words(),
         "likeness": likeness_works(),
+        "one_pass": is_here(_MODEL_OF["edit"]),
+        "wear": is_here(_MODEL_OF["wear"]),
+        "regions": regions(),
         "formats": {name: entry.title for name, entry in FORMATS.items() if entry.is_offered},
     }

@@ -15,7 +15,6 @@ from triptych.studio.workplace import Workplace, new_id
 MOST_BYTES = 20 << 20
 DECODING_SECONDS = 30.0
 STARTING_SECONDS = 120.0
-_MOST_KEPT = 200
 
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 _ISO_BRANDS = (b"avif", b"heic", b"heix", b"mif1", b"msf1")
@@ -108,7 +107,7 @@ class Uploads:
                 raw.unlink()
         if "error" in answer:
             raise NoPicture(answer["error"])
-        self._forget_oldest()
+        self._workplace.prune()
         return Upload(name, answer["width"], answer["height"], tuple(answer["notes"]))
 
     def find(self, name: str) -> Path:
@@ -150,11 +149,6 @@ class Uploads:
         if self._decoder is not None:
             self._decoder.kill()
             self._decoder = None
-
-    def _forget_oldest(self) -> None:
-        for path in self._workplace.uploads()[:-_MOST_KEPT]:
-            with suppress(OSError):
-                path.unlink()
 
 
 def _check_start(start: bytes) -> None:

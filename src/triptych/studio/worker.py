@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from triptych.errors import UserError
-from triptych.runs import console
+from triptych.runs import console, extras
 from triptych.runs.waiting_threads import wait_briefly
 from triptych.studio.child_side import Line, messages
+from triptych.studio.job import INTERNAL_ERROR, words_of
 from triptych.studio.tasks import task_of
 from triptych.studio.tasks.workshop import Workshop
 
@@ -40,21 +41,18 @@ class Worker:
         self._line, self._workshop = line, workshop
         self._orders: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._running: str | None = None
+        self._interruptible: str | None = None
+        self._cancelled: str | None = None
         self._reported = 0.0
 
     def serve(self) -> None:
         """Run jobs until the parent is gone."""
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever was inherited
+        signal.signal(signal.SIGINT, self._interrupted)
         threading.Thread(target=self._listen, daemon=True).start()
         self._line.send(ready=True)
-        while True:
-            try:
-                order = self._orders.get()
-                if order is None:
-                    return
-                self._run(order)
-            except KeyboardInterrupt:  # it came between two jobs
-                continue
+        while (order := self._orders.get()) is not None:
+            ended, error = self._run(order)
+            self._line.send(ended=ended, error=error)
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Tell how far the job is, not more often than anybody looks."""
@@ -71,35 +69,54 @@ class Worker:
         for message in messages(at_end=self._leave):
             if "run" in message:
                 self._orders.put(message)
-            elif message.get("cancel") == self._running and self._running is not None:
-                _interrupt()
+            else:
+                self._cancel(message.get("cancel"))
 
     def _leave(self) -> None:
         """Let the job clean up as after Ctrl-C; then go, whatever it does."""
         self._orders.put(None)
         if self._running is not None:
-            _interrupt()
+            self._cancel(self._running)
             time.sleep(_LAST_WORDS_S)
             os._exit(1)
 
-    def _run(self, order: dict[str, Any]) -> None:
-        ended, error = "done", None
-        self._running = order["run"]
+    def _cancel(self, job_id: str | None) -> None:
+        self._cancelled = job_id
+        _interrupt()
+
+    def _interrupted(self, *_: object) -> None:
+        """Interrupt the job that is meant.
+
+        This runs in the main thread, which alone says what is running: an order that comes when the
+        job has ended hits neither the next one nor what follows the end.
+        """
+        if self._interruptible is not None and self._interruptible == self._cancelled:
+            self._interruptible = None
+            raise KeyboardInterrupt
+
+    def _run(self, order: dict[str, Any]) -> tuple[str, str | None]:
+        """Run a job and return how it ended; an interrupt comes once at most, and only within."""
         try:
-            with console.heard_by(self):
-                task_of(order["kind"], order["settings"]).run(self._workshop, order["run"])
+            self._running = self._interruptible = order["run"]
+            ended = self._outcome(order)
+            self._interruptible = None
         except KeyboardInterrupt:
-            ended = "cancelled"
+            ended = "cancelled", None
+        self._running = None
+        return ended
+
+    def _outcome(self, order: dict[str, Any]) -> tuple[str, str | None]:
+        try:
+            with console.heard_by(self), extras.left_out():
+                task_of(order["kind"], order["settings"]).run(self._workshop, order["run"])
         except UserError as mistake:
-            ended, error = "failed", str(mistake)
+            return "failed", str(mistake)
         except OSError as failure:
-            ended, error = "failed", f"{failure.strerror or failure}; is the disk full?"
+            return "failed", words_of(failure)
         except Exception:
             traceback.print_exc(file=sys.stderr)
-            ended, error = "failed", "an internal error; the studio's terminal has the details"
-        finally:
-            self._running = None
-        self._line.send(ended=ended, error=error)
+            return "failed", INTERNAL_ERROR
+        return "done", None
 
 
 def _interrupt() -> None:

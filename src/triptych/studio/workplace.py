@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,8 @@ ID_PATTERN = r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}"
 _ID = re.compile(ID_PATTERN)
 
 PORTRAIT_RECORD, PAGE_FILE, THUMBNAIL_FILE = "studio.json", "page.html", "thumbnail.jpg"
+_MOST_KEPT = {"uploads": 200, "aligned": 200, "exports": 40}
+"""Exports: as many as the list of jobs shows."""
 _KINDS = ("jobs", "uploads", "heads", "aligned", "exports", "trash")
 
 
@@ -84,10 +88,6 @@ class Workplace:
         """Return the picture of an uploaded photo."""
         return self._own("uploads") / f"{check_id(name)}.png"
 
-    def uploads(self) -> list[Path]:
-        """Return the pictures of all uploaded photos, the oldest first."""
-        return sorted(self._own("uploads").glob("*.png"))
-
     def raw_upload(self, name: str) -> Path:
         """Return where an upload is until it is decoded."""
         return self._own("uploads") / f"{check_id(name)}.part"
@@ -109,8 +109,26 @@ class Workplace:
         return self._own("trash") / check_id(name)
 
     def leftovers(self) -> list[Path]:
-        """Return files of uploads that were never decoded, and folders half removed."""
-        return [*self._own("uploads").glob("*.part"), *self._own("trash").iterdir()]
+        """Return what was never decoded, packed or wholly removed."""
+        return [
+            *self._own("uploads").glob("*.part"),
+            *self._own("exports").glob(".*"),
+            *self._own("trash").iterdir(),
+        ]
+
+    def prune(self) -> None:
+        """Remove photos, alignments and exports beyond the newest."""
+        for kind, most in _MOST_KEPT.items():
+            for old in sorted(self._own(kind).glob("[0-9]*"))[:-most]:
+                with suppress(OSError):
+                    old.unlink()
+
+    def forget_job(self, name: str) -> None:
+        """Remove the record of a job, and its files where it left no portrait."""
+        with suppress(OSError):
+            self.job_record(name).unlink()
+        if not (self.portrait(name) / PORTRAIT_RECORD).is_file():
+            shutil.rmtree(self.portrait(name), ignore_errors=True)
 
     def _own(self, kind: str) -> Path:
         return self.folder / ".studio" / kind

@@ -43,6 +43,8 @@ class ToyRunner:
             raise JobCancelled
         if job.title == "fails":
             raise JobFailed("in words")
+        if job.title == "broken":
+            raise RuntimeError("a secret")
         if job.title == "dies":
             raise JobInterrupted("its process has ended")
 
@@ -142,12 +144,17 @@ def test_there_is_an_end_to_the_queue_and_to_its_past(queue, runner, workplace, 
     first = queue.add("toy", {}, "first")
     assert runner.running.wait(30)
     second, third = queue.add("toy", {}, "second"), queue.add("toy", {}, "third")
+    workplace.portrait(first.id).mkdir()  # that it did not finish
+    workplace.portrait(second.id).mkdir()
+    (workplace.portrait(second.id) / "studio.json").touch()
     with pytest.raises(QueueFull, match="2 jobs wait already"):
         queue.add("toy", {}, "fourth")
     for _ in range(3):
         runner.release.release()
     ended(queue, third)
     assert [path.stem for path in workplace.job_records()] == [third.id]
+    assert not workplace.portrait(first.id).exists()
+    assert workplace.portrait(second.id).exists()
     for gone in (first, second):
         with pytest.raises(UserError, match="there is no job"):
             queue.get(gone.id)
@@ -164,15 +171,38 @@ def test_time_left_is_that_of_the_job_before_or_of_the_stage(queue, runner, monk
     second = queue.add("toy", {"quality": "draft"}, "second")
     assert runner.running.wait(30)
     assert queue.status(second.id)["seconds_left"] == pytest.approx(100, abs=5)
+    queue.get(second.id).seconds = 200.0  # longer than the job before: nothing is known
+    assert queue.status(second.id)["seconds_left"] is None
+    queue.get(second.id).settings["quality"] = "high"  # which no job before had
+    assert queue.status(second.id)["seconds_left"] is None
+
+
+def test_an_unforeseen_error_ends_one_job_and_no_more_begin_after_the_stop(
+    queue, runner, workplace, capsys
+):
+    broken = queue.add("toy", {}, "broken")
+    running, waiting = queue.add("toy", {}, "running"), queue.add("toy", {}, "waiting")
+    runner.release.release()
+    assert ended(queue, broken)["error"].startswith("an internal error")
+    assert "a secret" in capsys.readouterr().err
+    assert runner.running.wait(30)
+    queue.stop()
+    runner.release.release(2)
+    assert ended(queue, running)["state"] == "done"
+    queue.close()
+    assert queue.status(waiting.id)["state"] == "waiting"
+    assert runner.order == ["broken", "running"]
 
 
 def test_progress_knows_the_pace_of_its_stage(monkeypatch):
-    clock = iter([10.0, 16.0])
+    clock = iter([12.0, 18.0])
     monkeypatch.setattr("triptych.studio.job.time.monotonic", lambda: next(clock))
     progress = Progress()
     progress.heard("fitting", 2, 10)  # two steps were done by an earlier try
     progress.heard("fitting", 4, 10)
-    assert progress.seconds_left() == pytest.approx(18)  # 3 s a step, 6 to go
+    assert progress.seconds_left() is None  # the first report may be of loading
+    progress.heard("fitting", 6, 10)
+    assert progress.seconds_left() == pytest.approx(12)  # 3 s a step, 4 to go
 
 
 def test_a_record_is_json_and_comes_back():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +22,8 @@ from triptych.errors import UserError
 from triptych.studio.gallery import PortraitRecord
 from triptych.studio.server import free_socket
 from triptych.studio.studio import Studio
+from triptych.studio.worker_process import WorkerProcess
+from triptych.weights.registry import MODELS
 
 pytest.importorskip("uvicorn", reason="no studio: pip install 'triptych[studio]'")
 pytest.importorskip("fastapi", reason="no studio: pip install 'triptych[studio]'")
@@ -56,7 +63,8 @@ def test_the_page_comes_with_a_policy_and_all_that_it_names(served):
     assert headers["x-content-type-options"] == "nosniff"
     assert b"http://" not in page
     assert b"https://" not in page
-    for name in ("main.js", "studio.css", "reference.js"):
+    script = served.ask("GET", "/page/main.js")[2].decode()
+    for name in ("studio.css", "reference.js", *re.findall(r'from "/page/(\S+)"', script)):
         assert served.ask("GET", f"/page/{name}")[0] == 200
     assert served.ask("GET", "/api")[0] == 200
 
@@ -101,7 +109,17 @@ def test_a_portrait_is_served_in_a_sandbox(served):
     _, headers, content = served.ask("GET", f"/api/portraits/{PORTRAIT}/file")
     assert content == b"planes"
     assert 'filename="portrait.safetensors"' in headers["content-disposition"]
-    assert served.ask("GET", "/api/portraits")[2][0]["title"] == "<b>a head</b>"
+    (entry,) = served.ask("GET", "/api/portraits")[2]
+    assert entry["title"] == "<b>a head</b>"
+    assert served.ask("GET", f"/api/portraits/{PORTRAIT}")[2] == entry
+    assert served.ask("GET", f"/api/portraits/{ABSENT}")[0] == 404
+
+
+def test_heads_that_are_drawn_need_no_job(served):
+    for seed in (3, 5):
+        served.studio.workplace.head(seed).write_bytes(b"small")
+    assert served.ask("GET", "/api/heads?first=2&count=4")[::2] == (200, [3, 5])
+    assert served.ask("GET", "/api/heads?first=2&count=99999")[0] == 422
 
 
 def test_pages_of_other_sites_are_turned_away(served):
@@ -111,6 +129,9 @@ def test_pages_of_other_sites_are_turned_away(served):
     assert served.ask("GET", "/api/portraits", host="evil.example:7860")[0] == 421
     plain = {"content-type": "text/plain"}  # what a form of another site can send unasked
     assert served.ask("POST", "/api/make", b'{"seed": 1}', **plain)[0] == 415
+    for broken in ("[", "[::1", "127.0.0.1@evil.example"):
+        assert served.ask("POST", "/api/make", body, host=broken)[0] == 421
+        assert served.ask("POST", "/api/make", body, origin=f"http://{broken}")[0] == 403
     own = f"http://127.0.0.1:{served.port}"
     assert served.ask("POST", "/api/make", body, origin=own)[0] == 202
 
@@ -151,15 +172,67 @@ def test_oversized_and_slow_uploads_are_cut_off(served):
         head = "POST /api/photos HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
         line.sendall(f"{head}Content-Length: {1 << 40}\r\n\r\n".encode())
         assert b" 413 " in line.recv(1000)
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as line:
-        line.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode() + picture()[:30])
-        assert b" 408 " in line.recv(1000)
+    slow = f"{head}Content-Length: 1000\r\n\r\n".encode() + picture()[:30]
+    slow_json = b"POST /api/make HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    lines = [socket.create_connection(("127.0.0.1", served.port), timeout=30) for _ in range(3)]
+    chunked = slow_json + b"Transfer-Encoding: chunked\r\n\r\n20000\r\n" + b"x" * 0x20000
+    for line, sent in zip(
+        lines, (slow, slow_json + b"Content-Length: 9\r\n\r\n{", chunked), strict=True
+    ):
+        line.sendall(sent)
+    for line, status in zip(lines, (b" 408 ", b" 408 ", b" 413 "), strict=True):
+        assert status in line.recv(1000)
+        line.close()
     assert served.ask("POST", "/api/make", {"seed": 1, "x": "y" * 100_000})[0] == 413
     assert uploads(served) == before
 
 
+def test_a_full_disk_is_said(served, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("triptych.studio.uploads.open", full, raising=False)
+    status, answer = served.upload(picture())
+    assert (status, answer["error"]) == (507, "No space left on device; is the disk full?")
+    monkeypatch.undo()
+    assert served.upload(picture())[0] == 201
+
+
+def test_only_the_newest_files_beside_the_gallery_are_kept(served):
+    place = served.studio.workplace
+    for number in range(45):
+        place.export(f"20260101-000000-{number:08x}").touch()
+    place.prune()
+    assert not place.export("20260101-000000-00000004").exists()
+    assert place.export("20260101-000000-00000005").exists()
+    (place.export(ABSENT).parent / ".packing-x").mkdir()
+    assert [path.name for path in place.leftovers()] == [".packing-x"]
+
+
+def test_the_studio_ends_at_sigterm_as_at_ctrl_c(tmp_path, monkeypatch):
+    from triptych.cli.studio import Studio as Verb
+
+    def told(app, listening):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setattr("triptych.studio.server.serve", told)
+    monkeypatch.setattr(
+        "triptych.studio.studio.WorkerProcess", lambda *_: mock.Mock(spec=WorkerProcess)
+    )
+    before = [signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)]
+    try:
+        Verb(tmp_path / "studio", port=7970, no_browser=True).run()
+    finally:
+        for name, handler in zip((signal.SIGTERM, signal.SIGHUP), before, strict=True):
+            signal.signal(name, handler)
+    Studio(tmp_path / "studio", runner=InstantRunner()).close()  # nobody holds the folder
+
+
 def test_a_picture_that_takes_too_long_ends_the_decoder_only(served, monkeypatch):
-    monkeypatch.setattr(served.studio.uploads, "_decoding_s", 0.0)
+    assert served.upload(picture())[0] == 201
+    os.kill(served.studio.uploads._decoder.process_id, signal.SIGSTOP)
+    monkeypatch.setattr(served.studio.uploads, "_decoding_s", 0.2)
     status, answer = served.upload(picture())
     assert status == 415
     assert "to decode" in answer["error"]
@@ -178,13 +251,30 @@ def test_a_picture_that_takes_too_long_ends_the_decoder_only(served, monkeypatch
         ("align", {"photo": ABSENT}, "no longer here"),
         ("export", {"portrait": PORTRAIT, "formats": ["exe"]}, "exe"),
         ("export", {"portrait": PORTRAIT, "formats": []}, "at least one"),
+        ("style", {"portrait": PORTRAIT, "prompt": "a", "qualty": "high"}, "qualty: Unexpected"),
+        ("style", {"portrait": PORTRAIT, "prompt": "\ud800"}, "no text"),
+        ("nowhere", {}, "Not Found"),
+        ("compose", {"seed": 1, "portrait": PORTRAIT}, "not both"),
+        ("compose", {"seed": 1, "regions": ["hair=x"]}, "such as hair=7"),
+        ("edit", {"portrait": PORTRAIT}, "a prompt or a picture"),
+        ("edit", {"portrait": PORTRAIT, "prompt": "a", "strength": 2}, "strength"),
+        ("wear", {"seed": 1, "picture": ABSENT, "geometry": 3}, "geometry"),
+        ("style", b"[" * 9000, "parsing"),
     ],
 )
 def test_mistakes_are_answered_in_words(served, path, body, words):
-    status, _, answer = served.ask("POST", f"/api/{path}", body)
-    assert status in (404, 422)
+    kind = {"content-type": "application/json"}
+    status, _, answer = served.ask("POST", f"/api/{path}", body, **kind)
+    assert status in (400, 404, 422)
     assert words in answer["error"]
     assert "\n" not in answer["error"]
+
+
+def test_a_wish_whose_model_is_missing_is_refused(served, monkeypatch):
+    monkeypatch.delitem(MODELS, "avatar-composer", raising=False)
+    status, _, answer = served.ask("POST", "/api/compose", {"seed": 1})
+    assert status == 422
+    assert answer["error"] == "compose: its model, avatar-composer, is not on this machine"
 
 
 def test_many_clients_lose_nothing(served):

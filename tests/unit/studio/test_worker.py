@@ -12,6 +12,7 @@ import pytest
 
 from triptych.studio.job import Job
 from triptych.studio.job_queue import JobCancelled, JobFailed, JobInterrupted
+from triptych.studio.worker import Worker
 from triptych.studio.worker_process import WorkerProcess
 
 NAME = "20260101-000000-00000000"
@@ -95,6 +96,18 @@ def test_a_job_that_is_told_to_end_ends_and_the_next_one_runs(worker):
     heard = Heard()
     worker.run(toy("well"), heard)
     assert heard.steps[-1] == ("counting", 3, 3)
+
+
+def test_an_order_to_end_hits_its_own_job_once_and_nothing_after_it():
+    worker = Worker(line=None, workshop=None)
+    worker._cancelled = "first"
+    worker._interrupted()  # the job has ended
+    worker._interruptible = "second"
+    worker._interrupted()
+    worker._interruptible = "first"
+    with pytest.raises(KeyboardInterrupt):
+        worker._interrupted()
+    worker._interrupted()
 
 
 @pytest.mark.thorough

@@ -25,6 +25,15 @@ export function choice(options, chosen) {
   return made;
 }
 
+// A strength from 0 to `most`, with its number beside it.
+export function slider(most, value) {
+  const field = element("input", { type: "range", min: 0, max: most, step: 0.05, value });
+  const shown = element("output", {}, value.toFixed(2));
+  field.oninput = () => { shown.textContent = Number(field.value).toFixed(2); };
+  const name = element("span"), part = element("label", { className: "slider" }, name, field, shown);
+  return { part, amount: () => Number(field.value), named: (text) => { name.textContent = text; } };
+}
+
 let hiding;
 
 export function complain(problem) {

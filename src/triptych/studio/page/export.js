@@ -29,7 +29,7 @@ export function exportPanel({ jobs, stage, capabilities }) {
   const panel = element("div", {},
     of,
     element("fieldset", {}, element("legend", {}, "Formats"), ...boxes.map(({ label }) => label)),
-    start,
+    element("div", { className: "row" }, start, button("Choose all", () => { for (const { box } of boxes) box.checked = true; })),
     status,
     ready,
   );

@@ -3,12 +3,14 @@
 import { get, post } from "/page/api.js";
 import { button, complain, element, tried } from "/page/dom.js";
 
-const ACTIVE = ["waiting", "running"];
+export const ACTIVE = ["waiting", "running"];
+const MAKES = ["make", "style", "edit", "wear", "compose", "photo"];
 const ASIDE = ["wall", "align"];  // seen where they were asked for, once they are done
 const BUSY_MS = 600, IDLE_MS = 5000;
 
 export class Jobs {
-  constructor() {
+  constructor(stage) {
+    this.stage = stage;
     this.list = document.getElementById("job-list");
     this.watched = new Map();
     this.polling = false;
@@ -21,6 +23,16 @@ export class Jobs {
     this.watched.set(job.id, onChange);
     this.poll();
     return job;
+  }
+
+  // Queue a task that makes a portrait: the stage shows how far it is, and then the portrait.
+  make(path, settings, status, onChange = () => {}) {
+    return this.ask(path, settings, (job) => {
+      status.textContent = said(job);
+      this.stage.wait(job.id, ACTIVE.includes(job.state) ? `${job.title}: ${said(job)}` : null);
+      if (job.state === "done") this.stage.showId(job.id).catch(complain);
+      onChange(job);
+    });
   }
 
   async poll() {
@@ -66,7 +78,10 @@ export class Jobs {
     for (const note of job.notes) shown.append(element("p", { className: "hint" }, note));
     const row = element("div", { className: "row" });
     if (ACTIVE.includes(job.state)) row.append(this.acting("Cancel", job, "cancel"));
-    if (job.resumable) row.append(this.acting("Go on", job, "resume"));
+    if (job.resumable) row.append(this.acting(job.state === "failed" ? "Try again" : "Go on", job, "resume"));
+    if (job.state === "done" && MAKES.includes(job.kind)) {
+      row.append(button("Show", tried(() => this.stage.showId(job.id)), { "data-of": `show-${job.id}`, "aria-label": `Show: ${job.title}` }));
+    }
     if (job.state === "done" && job.kind === "export") {
       row.append(element("a", { className: "button", href: `/api/exports/${job.id}`, download: "portrait.zip" }, "Download"));
     }
@@ -89,13 +104,17 @@ function bar(job) {
 }
 
 export function said(job) {
-  if (job.state === "waiting") return job.before ? `waiting, ${job.before} before it` : "waiting";
+  if (job.state === "waiting") return job.before ? `waiting, ${job.before} before it` : "waiting, it is the next";
   if (job.state === "done") return `done in ${time(job.seconds)}`;
   if (job.state === "cancelled") return `cancelled after ${time(job.seconds)}`;
   if (job.state === "failed") return job.error ?? "failed";
   if (job.state === "interrupted") return job.error ?? "stopped when the studio was closed; it can go on";
-  const left = job.seconds_left === null ? time(job.seconds) : `about ${time(job.seconds_left)} left`;
-  return `${job.stage || "starting"}, ${left}`;
+  const left = job.seconds_left === null ? time(job.seconds) : `about ${roughly(job.seconds_left)} left`;
+  return `${job.stage || "loading models"}, ${left}`;
+}
+
+function roughly(seconds) {
+  return seconds < 90 ? `${5 * Math.ceil(seconds / 5)} s` : `${Math.round(seconds / 60)} min`;
 }
 
 function time(seconds) {

@@ -7,20 +7,24 @@ import { galleryPanel } from "/page/gallery.js";
 import { Jobs } from "/page/jobs.js";
 import { makePanel } from "/page/make.js";
 import { photoPanel } from "/page/photo.js";
+import { picturePanel } from "/page/picture.js";
+import { regionsPanel } from "/page/regions.js";
 import { Stage } from "/page/stage.js";
 import { stylePanel } from "/page/style.js";
 
 const PANELS = {
   make: makePanel,
   style: stylePanel,
+  picture: picturePanel,
   photo: photoPanel,
+  regions: regionsPanel,
   export: exportPanel,
   gallery: galleryPanel,
 };
 
 async function begin() {
   const capabilities = await get("status");
-  const jobs = new Jobs(), stage = new Stage();
+  const stage = new Stage(), jobs = new Jobs(stage);
   const shared = { jobs, stage, capabilities };
   const bar = document.getElementById("tabs"), place = document.getElementById("panels");
   const tabs = new Map();
@@ -57,7 +61,7 @@ async function begin() {
   open("make");
   jobs.poll();
   const asked = location.hash.slice(1);
-  if (asked) await stage.showId(asked);
+  if (asked) await stage.showId(asked).catch(() => stage.show(null));  // it was removed
   document.body.dataset.ready = "yes";
 }
 

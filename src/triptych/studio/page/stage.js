@@ -17,8 +17,16 @@ export class Stage {
   }
 
   async showId(id) {
-    const entry = (await get("portraits")).find((one) => one.id === id);
-    if (entry) this.show(entry);
+    this.show(await get(`portraits/${encodeURIComponent(id)}`));
+  }
+
+  // Say how far a portrait is that is being made; null when it has ended.
+  wait(id, words) {
+    const making = document.getElementById("making");
+    if (words === null && making.dataset.of !== id) return;
+    making.dataset.of = id;
+    making.textContent = words ?? "";
+    making.hidden = words === null;
   }
 
   show(portrait) {

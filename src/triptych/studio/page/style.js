@@ -1,7 +1,6 @@
 // Style by words: the portrait on stage becomes what a line of text says.
 
 import { button, choice, element, labelled, tried } from "/page/dom.js";
-import { said } from "/page/jobs.js";
 
 const QUALITIES = [["draft", "Draft: see at once whether it works"], ["standard", "Standard: some minutes"], ["high", "High: takes long"]];
 
@@ -15,11 +14,10 @@ export function stylePanel({ jobs, stage, capabilities }) {
   for (const word of capabilities.words) words.append(button(word, () => { prompt.value = word; prompt.focus(); }));
 
   async function style() {
-    const settings = { portrait: stage.portrait.id, prompt: prompt.value, quality: quality.value, seed: Number(seed.value) };
-    await jobs.ask("style", settings, (job) => {
-      status.textContent = said(job);
-      if (job.state === "done") stage.showId(job.id);
-    });
+    const asked = { portrait: stage.portrait.id, prompt: prompt.value };
+    // Where one pass is possible it comes first, and the fit behind it takes its place.
+    if (capabilities.one_pass) await jobs.make("edit", asked, status);
+    await jobs.make("style", { ...asked, quality: quality.value, seed: Number(seed.value) }, status);
   }
 
   prompt.onkeydown = (event) => { if (event.key === "Enter" && !start.disabled) start.click(); };

@@ -6,11 +6,14 @@ from typing import Any, Protocol
 
 from triptych.config import from_dict
 from triptych.errors import check_choice
+from triptych.studio.tasks.compose import Compose
+from triptych.studio.tasks.edit import Edit
 from triptych.studio.tasks.export import Export
 from triptych.studio.tasks.make import Make
 from triptych.studio.tasks.photo import Align, Photo
 from triptych.studio.tasks.style import Style
 from triptych.studio.tasks.wall import Wall
+from triptych.studio.tasks.wear import Wear
 from triptych.studio.tasks.workshop import Workshop
 
 
@@ -30,7 +33,9 @@ class Task(Protocol):
         """
 
 
-TASKS: dict[str, type] = {task.kind: task for task in (Wall, Make, Style, Align, Photo, Export)}
+TASKS: dict[str, type] = {
+    task.kind: task for task in (Wall, Make, Style, Edit, Wear, Compose, Align, Photo, Export)
+}
 """By the name of their kind."""
 
 

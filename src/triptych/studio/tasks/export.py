@@ -15,6 +15,8 @@ from triptych.runs.portrait_formats import FORMATS
 from triptych.studio.tasks.workshop import Workshop
 from triptych.studio.workplace import check_id
 
+_MOST_NAMED = 3
+
 
 @dataclass(frozen=True)
 class Export:
@@ -39,7 +41,9 @@ class Export:
 
     def title(self) -> str:
         """Return what a person calls it."""
-        return f"Export: {', '.join(self.formats)}"
+        more = len(self.formats) - _MOST_NAMED
+        named = ", ".join(self.formats[:_MOST_NAMED])
+        return f"Export: {named}" + (f" and {more} more" if more > 0 else "")
 
     def run(self, workshop: Workshop, job_id: str) -> None:
         """Write each format and pack them."""
@@ -61,3 +65,4 @@ class Export:
             with atomic_write(target) as stream, zipfile.ZipFile(stream, "w") as archive:
                 for file in made:
                     archive.write(file, file.relative_to(folder).as_posix())
+        workshop.workplace.prune()

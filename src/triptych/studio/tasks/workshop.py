@@ -86,6 +86,7 @@ class Workshop:
             notes=self._notes(folder),
             has_page=has_live_page(portrait),
             has_regions=bool(portrait.region_names),
+            seed=_seed_of(portrait.provenance),
         )
         self.gallery.add(name, record)
 
@@ -98,6 +99,12 @@ class Workshop:
         except (UserError, AttributeError):
             return ()
         return tuple(str(note) for note in found) if isinstance(found, list) else ()
+
+
+def _seed_of(record: dict[str, Any]) -> int | None:
+    """Return the seed of a head that the generator made and nobody changed."""
+    plain = record.get("pipeline") == "generate" and "style" not in record
+    return record["seed"] if plain and isinstance(record.get("seed"), int) else None
 
 
 def save_jpeg(path: Path, pixels: np.ndarray) -> None:

@@ -45,6 +45,7 @@ class FrameScheduler {
       this.scale = clamp(this.scale * clamp(Math.sqrt(FRAME_MS / took), 0.7, 1.25), LEAST_SCALE, 1);
       this.renderer.present();
       if (!performance.getEntriesByName("first picture").length) performance.mark("first picture");
+      this.renderer.canvas.classList.add("drawn");
     });
   }
 
