@@ -27,14 +27,14 @@ class InstantRunner:
 class Served:
     """A studio on a port of loopback."""
 
-    def __init__(self, folder: Path, runner: Runner) -> None:
+    def __init__(self, folder: Path, runner: Runner, body_s: float = 60.0) -> None:
         import uvicorn
 
         self.studio = Studio(folder, runner=runner)
         self.studio.start()
         self._socket = free_socket("127.0.0.1", 7960)
         self.port = self._socket.getsockname()[1]
-        app = app_of(self.studio, body_s=4.0)
+        app = app_of(self.studio, body_s=body_s)
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         run = {"target": self._server.run, "kwargs": {"sockets": [self._socket]}}
         self._thread = threading.Thread(**run, daemon=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from triptych.studio.studio import Studio
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-_MOST_PORTS = 50
+_MOST_PORTS, _BACKLOG = 50, 2048
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -110,7 +110,7 @@ def check_installed() -> None:
 
 
 def free_socket(host: str, port: int) -> socket.socket:
-    """Return a socket on a port, or on the next free one.
+    """Return a socket that listens on a port, or on the next free one.
 
     Raises:
         UserError: None of many is free, or the host is not this machine.
@@ -121,6 +121,7 @@ def free_socket(host: str, port: int) -> socket.socket:
             found = socket.socket(family, socket.SOCK_STREAM)
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind((host, candidate))
+            found.listen(_BACKLOG)  # a browser that is opened at once waits instead of failing
             return found
         except OSError as error:
             found.close()

@@ -166,15 +166,23 @@ def test_what_is_no_picture_is_refused_and_not_kept(served, content, status, wor
     assert uploads(served) == before
 
 
-def test_oversized_and_slow_uploads_are_cut_off(served):
-    before = uploads(served)
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as line:
+@pytest.fixture
+def hasty(tmp_path) -> Iterator[Served]:
+    """A studio that waits for no body longer than a second."""
+    running = Served(tmp_path / "studio", InstantRunner(), body_s=1.0)
+    yield running
+    running.close()
+
+
+def test_oversized_and_slow_uploads_are_cut_off(hasty):
+    before = uploads(hasty)
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=30) as line:
         head = "POST /api/photos HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
         line.sendall(f"{head}Content-Length: {1 << 40}\r\n\r\n".encode())
         assert b" 413 " in line.recv(1000)
     slow = f"{head}Content-Length: 1000\r\n\r\n".encode() + picture()[:30]
     slow_json = b"POST /api/make HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    lines = [socket.create_connection(("127.0.0.1", served.port), timeout=30) for _ in range(3)]
+    lines = [socket.create_connection(("127.0.0.1", hasty.port), timeout=30) for _ in range(3)]
     chunked = slow_json + b"Transfer-Encoding: chunked\r\n\r\n20000\r\n" + b"x" * 0x20000
     for line, sent in zip(
         lines, (slow, slow_json + b"Content-Length: 9\r\n\r\n{", chunked), strict=True
@@ -183,8 +191,8 @@ def test_oversized_and_slow_uploads_are_cut_off(served):
     for line, status in zip(lines, (b" 408 ", b" 408 ", b" 413 "), strict=True):
         assert status in line.recv(1000)
         line.close()
-    assert served.ask("POST", "/api/make", {"seed": 1, "x": "y" * 100_000})[0] == 413
-    assert uploads(served) == before
+    assert hasty.ask("POST", "/api/make", {"seed": 1, "x": "y" * 100_000})[0] == 413
+    assert uploads(hasty) == before
 
 
 def test_a_full_disk_is_said(served, monkeypatch):
@@ -300,6 +308,7 @@ def test_many_clients_lose_nothing(served):
 def test_a_taken_port_and_a_taken_folder_are_said(served):
     with free_socket("127.0.0.1", served.port) as beside:
         assert beside.getsockname()[1] > served.port
+        socket.create_connection(beside.getsockname(), timeout=30).close()  # nobody is turned away
     with pytest.raises(UserError, match="another run is writing"):
         Studio(served.studio.workplace.folder, runner=InstantRunner())
     with pytest.raises(UserError, match="--host"):
