@@ -153,6 +153,7 @@ class Export(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         from triptych.runs.portrait_formats import FORMATS
 
+        offered = [name for name, entry in FORMATS.items() if entry.is_offered]
         return io.Schema(
             node_id="TriptychExport",
             display_name="Save 3D portrait",
@@ -160,7 +161,7 @@ class Export(io.ComfyNode):
             description="Writes a mesh, a live page, a video or other files.",
             inputs=[
                 PORTRAIT.Input("portrait"),
-                io.Combo.Input("format", options=list(FORMATS), default="glb"),
+                io.Combo.Input("format", options=offered, default="glb"),
                 io.String.Input("filename_prefix", default="triptych/portrait"),
             ],
             outputs=[io.String.Output(display_name="file")],
