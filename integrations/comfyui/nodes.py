@@ -47,7 +47,7 @@ class Stylize(io.ComfyNode):
             node_id="TriptychStylize",
             display_name="Stylize 3D portrait",
             category=CATEGORY,
-            description="Fits a portrait to edits of its views (FF3D): seconds as a draft.",
+            description="Fits a portrait to edits of its views (FF3D), which takes minutes.",
             inputs=[
                 PORTRAIT.Input("portrait"),
                 io.String.Input("prompt", default="a bronze statue"),

@@ -2,7 +2,7 @@
 
 import { button, choice, element, labelled, tried } from "/page/dom.js";
 
-const QUALITIES = [["draft", "Draft: see at once whether it works"], ["standard", "Standard: some minutes"], ["high", "High: takes long"]];
+const QUALITIES = [["draft", "Draft: the quickest, to see whether it works"], ["standard", "Standard: takes longer"], ["high", "High: takes long"]];
 
 export function stylePanel({ jobs, stage, capabilities }) {
   const prompt = element("input", { type: "text", id: "prompt", maxLength: 1000, placeholder: "a bronze statue" });
