@@ -1,6 +1,6 @@
 """Swap hair between two heads, and export both.
 
-    python examples/swap_hair.py --model composer.safetensors --seeds 3 7 --out swapped/
+    python examples/swap_hair.py --seeds 3 7 --out swapped/
 
 A model of regions draws hair, face, eyes and the other regions by networks of their own, so that
 each region can come from another seed (CNeRF).
@@ -25,7 +25,7 @@ YAWS = (-math.radians(30), math.radians(30))
 def main(words: list[str] | None = None) -> None:
     """Read the options, compose four heads, draw and export them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_AS_WRITTEN)
-    parser.add_argument("--model", required=True, help="name or file of a model of regions")
+    parser.add_argument("--model", default="avatar", help="name or file of a model of regions")
     parser.add_argument("--seeds", type=int, nargs=2, default=(3, 7), metavar=("A", "B"))
     parser.add_argument("--region", default="hair", help="the region to swap")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels")

@@ -80,7 +80,7 @@ class ToySystem:
             that leaves another single file, with a test of its own.
         stop: Where the command is stopped half-way.
         command_mistakes: Wrong options.
-        long: A call takes a second or more; tests that make several more calls are thorough.
+        long: Calls or commands take a second or more; tests that make several are thorough.
     """
 
     name: str

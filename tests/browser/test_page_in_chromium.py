@@ -145,6 +145,7 @@ def test_pixels_are_those_of_the_exact_renderer(show, ball, kind, looks):
     assert shown.problems == []
 
 
+@pytest.mark.thorough
 def test_baked_pixels_are_those_of_the_splats(show, monkeypatch):
     portrait = TwoBallsPortrait("sdf")
     splats = fit_splats(portrait, resolution=24, steps=2, size=16)

@@ -141,6 +141,7 @@ def test_export_writes_mesh_and_video(run, portrait_file, tmp_path):
         assert reader.count_frames() == 3
 
 
+@pytest.mark.thorough
 def test_a_page_is_written_and_opened(run, portrait_file, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)

@@ -34,6 +34,7 @@ HAIR = RegionChoice("hair", 7)
 
 SYSTEM = ToySystem(
     name="compose",
+    long=True,
     make=make,
     arguments=lambda seed: {"seed": seed, "regions": [HAIR], "truncation_psi": 0.9},
     recorded={

@@ -62,6 +62,7 @@ def command(folder: Path) -> Command:
 
 SYSTEM = ToySystem(
     name="edit",
+    long=True,
     make=make,
     arguments=lambda seed: {"photo": pictures(seed=seed), "reference": REFERENCE},
     recorded={"model": "toy", "strength": 1.0},

@@ -11,7 +11,7 @@ from triptych.systems.stylize.models import load_image_to_triplane
 from triptych.systems.stylize.pipeline import StylizePipeline
 from triptych.weights import load_features, read_header, registry
 
-AWAITED = {"avatar-composer", "avatar-edit", "avatar-styler"}
+AWAITED = {"avatar-edit", "avatar-styler"}
 """Registered before they are trained; as soon as their files are there, they are tested too."""
 EMBEDDED = [
     entry

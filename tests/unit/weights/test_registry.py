@@ -20,6 +20,7 @@ def test_names_are_these():
         "avatar-landmarks",
         "avatar-psp",
         "avatar-psp-baseline",
+        "avatar-composer",
         "avatar-edit",
         "avatar-styler",
         "ffhq512-64",
