@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import io
 import os
@@ -279,7 +280,8 @@ def test_mistakes_are_answered_in_words(served, path, body, words):
 
 
 def test_a_wish_whose_model_is_missing_is_refused(served, monkeypatch):
-    monkeypatch.delitem(MODELS, "avatar-composer", raising=False)
+    absent = dataclasses.replace(MODELS["avatar-composer"], file="absent")
+    monkeypatch.setitem(MODELS, "avatar-composer", absent)
     status, _, answer = served.ask("POST", "/api/compose", {"seed": 1})
     assert status == 422
     assert answer["error"] == "compose: its model, avatar-composer, is not on this machine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -48,7 +49,7 @@ def done(workshop: Workshop, kind: str, **settings) -> str:
 
 def test_a_tab_is_shown_once_its_model_is_here(tmp_path, monkeypatch):
     for name in ("avatar-composer", "avatar-edit", "avatar-styler"):
-        monkeypatch.delitem(MODELS, name, raising=False)
+        monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], file="absent"))
     known = systems.capabilities()
     assert not known["tabs"]["regions"]
     assert not known["tabs"]["picture"]
