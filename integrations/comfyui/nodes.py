@@ -12,11 +12,13 @@ from typing import Any
 
 from comfy_api.latest import ComfyExtension, io
 
+import triptych
+from triptych.seeds import LAST_AVATAR_SEED
+
 from .host import device_in_use, image_of, pixels_of, progress_of, save_files
 
 CATEGORY = "triptych"
 PORTRAIT = io.Custom("TRIPTYCH_PORTRAIT")
-_LAST_SEED = 99_999
 
 
 class Generate(io.ComfyNode):
@@ -29,7 +31,7 @@ class Generate(io.ComfyNode):
             display_name="Generate 3D portrait",
             category=CATEGORY,
             description="A 3D portrait of a person who does not exist.",
-            inputs=[io.Int.Input("seed", default=0, min=0, max=_LAST_SEED)],
+            inputs=[io.Int.Input("seed", default=0, min=0, max=LAST_AVATAR_SEED)],
             outputs=[PORTRAIT.Output(display_name="portrait")],
         )
 
@@ -183,15 +185,8 @@ class Export(io.ComfyNode):
 
 @lru_cache(maxsize=8)
 def _pipeline(system: str) -> Any:
-    from triptych.systems.edit.pipeline import EditPipeline
-    from triptych.systems.generate.pipeline import GeneratePipeline
-    from triptych.systems.invert.pipeline import InvertPipeline
-    from triptych.systems.lift.pipeline import LiftPipeline
-    from triptych.systems.stylize.pipeline import StylizePipeline
-
-    pipelines = (GeneratePipeline, StylizePipeline, EditPipeline, LiftPipeline, InvertPipeline)
-    names = ("generate", "stylize", "edit", "lift", "invert")
-    return dict(zip(names, pipelines, strict=True))[system].from_pretrained(device=device_in_use())
+    pipeline = getattr(triptych, f"{system.capitalize()}Pipeline")
+    return pipeline.from_pretrained(device=device_in_use())
 
 
 class TriptychExtension(ComfyExtension):

@@ -9,6 +9,9 @@ from triptych.errors import check_whole
 LAST_SEED = 2**32 - 1
 """Seeds have 32 bits, as EG3D's scripts and most programs take them."""
 
+LAST_AVATAR_SEED = 99_999
+"""Seeds of avatars end here for users; larger ones belong to training."""
+
 
 def check_seed(name: str, seed: Any) -> None:
     """Raise UserError unless a value is a seed: a whole number from 0 to `LAST_SEED`."""

@@ -127,6 +127,8 @@ class Export:
 
     def _write_meshes(self, portrait: Portrait) -> None:
         """Write --mesh and --usdz, which share the textured mesh."""
+        if self.mesh is None and self.usdz is None:
+            return
         from triptych.export.mesh import portrait_mesh, save_mesh
         from triptych.export.texture import save_textured_mesh, textured_mesh
         from triptych.export.usdz import save_usdz

@@ -12,13 +12,10 @@ from torch import Tensor
 from triptych.errors import UserError, check_whole
 from triptych.models import attributes
 from triptych.models.attributes import ATTRIBUTE_DIM
-from triptych.seeds import check_seed
+from triptych.seeds import LAST_AVATAR_SEED, check_seed
 
 LatentKind = Literal["gaussian", "attributes"]
 """What a generator's latent holds: independent normal numbers, or the attributes of an avatar."""
-
-LAST_AVATAR_SEED = 99_999
-"""Seeds of avatars end here for users; larger ones belong to training."""
 
 
 def check_latent_seed(name: str, seed: Any, kind: LatentKind) -> None:

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from triptych.progress import Progress, count_steps
 
 if TYPE_CHECKING:
+    from triptych.export.texture import TexturedMesh
     from triptych.portrait import Portrait
 
 _FRAMES = 60
 _PICTURE_SIZE = 512
+_MESHES: WeakKeyDictionary[Portrait, TexturedMesh] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -51,35 +54,39 @@ def _page(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
     return [file]
 
 
+def _textured(portrait: Portrait, progress: Progress) -> TexturedMesh:
+    """Return a portrait's textured mesh, unwrapped once for all formats that hold it."""
+    from triptych.export.texture import textured_mesh
+
+    progress("unwrapping the mesh", 0, 1)
+    if portrait not in _MESHES:
+        _MESHES[portrait] = textured_mesh(portrait)
+    progress("unwrapping the mesh", 1, 1)
+    return _MESHES[portrait]
+
+
 def _glb(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
-    from triptych.export.texture import save_textured_mesh, textured_mesh
+    from triptych.export.texture import save_textured_mesh
 
     file = folder / "portrait.glb"
-    progress("unwrapping the mesh", 0, 1)
-    save_textured_mesh(file, textured_mesh(portrait))
-    progress("unwrapping the mesh", 1, 1)
+    save_textured_mesh(file, _textured(portrait, progress))
     return [file]
 
 
 def _obj(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
-    from triptych.export.texture import save_textured_mesh, textured_mesh
+    from triptych.export.texture import save_textured_mesh
 
     file = folder / "portrait.obj"
-    progress("unwrapping the mesh", 0, 1)
-    save_textured_mesh(file, textured_mesh(portrait))
-    progress("unwrapping the mesh", 1, 1)
+    save_textured_mesh(file, _textured(portrait, progress))
     return [file, file.with_suffix(".mtl"), file.with_suffix(".png")]
 
 
 def _usdz(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
-    from triptych.export.texture import textured_mesh
     from triptych.export.usdz import check_usd, save_usdz
 
     check_usd()
     file = folder / "portrait.usdz"
-    progress("unwrapping the mesh", 0, 1)
-    save_usdz(file, textured_mesh(portrait))
-    progress("unwrapping the mesh", 1, 1)
+    save_usdz(file, _textured(portrait, progress))
     return [file]
 
 

@@ -59,7 +59,7 @@ def save_page(
         path: File to be.
         portrait: The portrait.
         title: Of the page; what was asked for when the portrait was made by default.
-        progress: Told how far the baking is.
+        progress: Called with (stage, done, total) while splats are baked.
 
     Raises:
         UserError: The portrait is too large for every browser, or nothing in it is opaque.

@@ -58,7 +58,7 @@ def fit_splats(
         steps: Steps of the fit, 0 to 10,000.
         size: Side of the renders in pixels, 16 to 1024; the portrait's `picture_size` by default,
             up to 256.
-        progress: Told how far the work is.
+        progress: Called with (stage, done, total).
 
     Raises:
         UserError: A number is out of range, or the portrait has no surface.
@@ -67,18 +67,18 @@ def fit_splats(
     check_whole("splat steps", steps, 0, 10_000)
     size = min(portrait.picture_size, _MOST_PIXELS) if size is None else size
     check_whole("size of renders for splats", size, 16, 1024)
-    told = progress or no_progress
+    report = progress or no_progress
     start = surface_splats(portrait, resolution)
     if steps == 0:
         return start
     cameras = fitting_cameras(portrait)
     targets = []
     for index in range(len(cameras)):
-        told("rendering for splats", index, len(cameras))
+        report("rendering for splats", index, len(cameras))
         view = portrait.render(cameras[index], size)
         targets.append(over_nothing(view, portrait.rendering.background))
-    told("rendering for splats", len(cameras), len(cameras))
-    return _fitted(start, cameras.to("cpu"), targets, steps, portrait.box_size / resolution, told)
+    report("rendering for splats", len(cameras), len(cameras))
+    return _fitted(start, cameras.to("cpu"), targets, steps, portrait.box_size / resolution, report)
 
 
 def fitting_cameras(portrait: Portrait) -> Camera:
@@ -103,7 +103,7 @@ def over_nothing(view: View, background: float) -> Tensor:
 
 
 def _fitted(
-    start: Splats, cameras: Camera, targets: list[Tensor], steps: int, cell: float, told: Progress
+    start: Splats, cameras: Camera, targets: list[Tensor], steps: int, cell: float, report: Progress
 ) -> Splats:
     values = {one.name: getattr(start, one.name).clone() for one in fields(start)}
     splats = Splats(**{name: value.requires_grad_() for name, value in values.items()})
@@ -115,7 +115,7 @@ def _fitted(
     order: list[int] = []
     size = targets[0].shape[-1]
     for step in range(steps):
-        told("fitting splats", step, steps)
+        report("fitting splats", step, steps)
         order = order or torch.randperm(len(targets), generator=draws).tolist()
         index = order.pop()
         with torch.enable_grad():
@@ -126,6 +126,6 @@ def _fitted(
             loss.backward()
         adam.step()
         slowing.step()
-    told("fitting splats", steps, steps)
+    report("fitting splats", steps, steps)
     seen = values["opacity_logits"].detach() >= math.log(LEAST_ALPHA / (1 - LEAST_ALPHA))
     return Splats(**{name: value.detach()[seen] for name, value in values.items()})

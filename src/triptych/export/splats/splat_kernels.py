@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 
 from triptych.ops.kernel_cache import kernel
 
@@ -37,6 +38,15 @@ def gather_in_tiles(boxes, tiles, places, gathered):
                 places[tile] += 1
 
 
+@njit(inline="always", fastmath=True)
+def _falling_off(splats, splat, column, row):
+    """Return the way from a splat to a pixel's centre (x, y), and the exponent there."""
+    dx = column + np.float32(0.5) - splats[splat, 0]
+    dy = row + np.float32(0.5) - splats[splat, 1]
+    squares = splats[splat, 2] * dx * dx + splats[splat, 4] * dy * dy
+    return dx, dy, -np.float32(0.5) * squares - splats[splat, 3] * dx * dy
+
+
 @kernel
 def composite_tiles(
     first, last, tiles, starts, gathered, splats, values, most, least_light, picture
@@ -56,12 +66,7 @@ def composite_tiles(
                 colour[:] = 0
                 for place in range(starts[tile], starts[tile + 1]):
                     splat = gathered[place]
-                    dx = column + np.float32(0.5) - splats[splat, 0]
-                    dy = row + np.float32(0.5) - splats[splat, 1]
-                    power = (
-                        -np.float32(0.5) * (splats[splat, 2] * dx * dx + splats[splat, 4] * dy * dy)
-                        - splats[splat, 3] * dx * dy
-                    )
+                    dx, dy, power = _falling_off(splats, splat, column, row)
                     if power < splats[splat, 6]:
                         continue
                     alpha = min(most, splats[splat, 5] * math.exp(power))
@@ -95,12 +100,7 @@ def spread_gradients(
                     behind[channel] = picture[channel, row, column]
                 for place in range(starts[tile], starts[tile + 1]):
                     splat = gathered[place]
-                    dx = column + np.float32(0.5) - splats[splat, 0]
-                    dy = row + np.float32(0.5) - splats[splat, 1]
-                    power = (
-                        -np.float32(0.5) * (splats[splat, 2] * dx * dx + splats[splat, 4] * dy * dy)
-                        - splats[splat, 3] * dx * dy
-                    )
+                    dx, dy, power = _falling_off(splats, splat, column, row)
                     if power < splats[splat, 6]:
                         continue
                     falloff = math.exp(power)

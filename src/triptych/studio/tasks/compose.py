@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from triptych.errors import UserError, check_whole, shown
+from triptych.seeds import LAST_AVATAR_SEED
 from triptych.studio.tasks.workshop import Workshop
 from triptych.studio.workplace import check_id
 
-_LAST_SEED = 99_999
 _CHOICE = re.compile(r"[a-z][a-z-]{0,30}(\.(shape|texture))?=[0-9]{1,5}")
 
 
@@ -34,7 +34,7 @@ class Compose:
         if (self.seed is None) == (self.portrait is None):
             raise UserError("expected a seed, or a portrait to go on from, and not both")
         if self.seed is not None:
-            check_whole("seed", self.seed, 0, _LAST_SEED)
+            check_whole("seed", self.seed, 0, LAST_AVATAR_SEED)
         if self.portrait is not None:
             check_id(self.portrait)
         for choice in self.regions:

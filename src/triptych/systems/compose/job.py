@@ -13,7 +13,6 @@ import torch
 import triptych
 from triptych.errors import UserError, check_choice, check_range, check_whole
 from triptych.export.h264 import find_ffmpeg
-from triptych.models.latents import LAST_AVATAR_SEED
 from triptych.ops.precision import PathTaken
 from triptych.portrait import Portrait
 from triptych.progress import Progress, count_steps
@@ -21,6 +20,7 @@ from triptych.runs import console
 from triptych.runs.output_folder import OutputFolder
 from triptych.runs.portrait_results import save_portrait_files
 from triptych.runs.record import file_record, model_record, run_record
+from triptych.seeds import LAST_AVATAR_SEED
 from triptych.systems.compose.locality import swap_locality
 from triptych.systems.compose.pipeline import (
     ComposePipeline,
@@ -93,13 +93,13 @@ class ComposeJob:
         """
         if self.portrait is not None and not self.portrait.is_file():
             raise UserError(f"there is no portrait {self.portrait}")
-        of_model = self.portrait is None
+        model = None
+        if self.portrait is None:
+            model = model_record(generator_name(self.model), "region-generator")
         return {
             "verb": "compose",
             "triptych": triptych.__version__,
-            "model": model_record(generator_name(self.model), "region-generator")
-            if of_model
-            else None,
+            "model": model,
             "portrait": None if self.portrait is None else file_record(self.portrait),
             "seeds": list(self.seeds),
             "regions": [asdict(choice) for choice in self.regions],

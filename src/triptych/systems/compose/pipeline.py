@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from triptych.errors import UserError, check_choice, check_range, check_type, check_whole
-from triptych.models.latents import LAST_AVATAR_SEED
 from triptych.ops.precision import check_network_dtype
 from triptych.portrait.provenance import provenance_of
+from triptych.seeds import LAST_AVATAR_SEED
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.region_portrait import RegionPortrait
 from triptych.systems.compose.regions import region_index, region_indices

@@ -93,8 +93,8 @@ def colours_of(
     beside = np.where(photo.shows(pixels) | dressed, 1.0, _BESIDE_PHOTO)
     reliability = decides + (1 - decides) * known * beside
     mirror = MirrorImage.of(surface, float(photo.camera.yaw))
-    regions, told = mirror.regions(regions, decides)
-    reliability = np.maximum(reliability, told)
+    regions, trust = mirror.regions(regions, decides)
+    reliability = np.maximum(reliability, trust)
     regions = carried(surface, regions, reliability)
     avatar = without_back(avatar, regions, known)
     confidence, mirrored, use = mirror.colours(seen, confidence, regions, facing)

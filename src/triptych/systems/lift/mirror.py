@@ -52,8 +52,8 @@ class MirrorImage:
             seen: How surely the photo tells them [n].
         """
         partner = self.partner
-        told = self.turn * self.near * (seen * _face(regions))[partner] * (1 - seen)
-        return regions + told[:, None] * (regions[partner] - regions), told
+        trust = self.turn * self.near * (seen * _face(regions))[partner] * (1 - seen)
+        return regions + trust[:, None] * (regions[partner] - regions), trust
 
     def colours(
         self, seen: FloatArray, confidence: FloatArray, regions: FloatArray, facing: FloatArray

@@ -30,10 +30,8 @@ _LEAST_MISSING = 60  # pixels of 512
 _NEIGHBOURHOODS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # pixels of 512
 _PILLOW = 0.06  # half the thickness squared per world unit inside the outline
 _PILLOW_REACH = 0.05  # world units inside the outline where a pillow is thickest
-_FARTHER = (
-    20.0  # per world unit of depth: what is missing is more of what lies behind, not a bridge
-)
-# from a jaw to a shoulder
+# Per world unit of depth: what is missing is more of what lies behind, no bridge to a shoulder.
+_FARTHER = 20.0
 _PILLOW_BACK = 0.015  # world units by which a pillow lies behind its rim
 
 
