@@ -26,22 +26,22 @@ def sine_of_sum(values: Tensor, bias: Tensor) -> Tensor:
         return torch.sin(values + bias[:, None])
     if torch.is_grad_enabled() and (values.requires_grad or bias.requires_grad):
         return _Sine.apply(values, bias)
-    return _sines(values, bias, out=values)
+    return _overwritten(values, bias)
 
 
-def _sines(values: Tensor, bias: Tensor, out: Tensor) -> Tensor:
+def _overwritten(values: Tensor, bias: Tensor) -> Tensor:
     from triptych.ops.sine_kernels import sines
 
-    arrays = values.detach().numpy(), bias.detach().contiguous().numpy(), out.detach().numpy()
+    arrays = values.detach().numpy(), bias.detach().contiguous().numpy()
     in_parallel(lambda start, stop: sines(start, stop, *arrays), len(values), 1)
-    return out
+    return values
 
 
 class _Sine(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor, bias: Tensor) -> Tensor:
         context.save_for_backward(values, bias)
-        return _sines(values, bias, out=torch.empty_like(values))
+        return _overwritten(values.clone(), bias)
 
     @staticmethod
     @once_differentiable

@@ -26,22 +26,24 @@ _S0, _S1, _S2, _S3, _S4 = (
 
 
 @kernel
-def sines(start, stop, values, bias, out):
-    """Fill in out[start:stop] = sin(values + bias).
+def sines(start, stop, values, bias):
+    """Overwrite values[start:stop] with sin(values + bias).
+
+    Reading and writing through one array lets the compiler make vector instructions: of two that
+    are the same memory it makes scalar ones, four times slower.
 
     Args:
         start: First group.
         stop: End of the groups.
         values: [g, n, o], float32.
         bias: [g, o], float32.
-        out: [g, n, o]; may be `values` itself.
     """
     for group in range(start, stop):
         added = bias[group]
         for row in range(values.shape[1]):
-            given, wanted = values[group, row], out[group, row]
+            angles = values[group, row]
             for o in range(len(added)):
-                wanted[o] = _sine((given[o] + added[o]) * _HALF_TURNS)
+                angles[o] = _sine((angles[o] + added[o]) * _HALF_TURNS)
 
 
 @kernel

@@ -19,16 +19,16 @@ from triptych.render.marcher import MarchedRays
 from triptych.render.marching_rules import SdfRule
 from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig, RenderedRays, finished
+from triptych.render.seen_samples import seen_samples
 from triptych.systems.compose.folded_field import FoldedRegionField, RegionSamples
 from triptych.systems.compose.region_field import RegionField
 from triptych.systems.compose.region_rays import AxisDepths, of_slanted_rays
 
-_LARGEST_LATTICE = 129
+_LARGEST_LATTICE = 65
 _LEAST_WEIGHT = 1e-3
 # Interpolated between exact values, a distance is off by a small part of what it may differ.
 _ERROR_SHARE, _NEAR = 0.25, 0.02
 _RAYS_AT_ONCE = 2**13
-_POINTS_AT_ONCE = 2**12
 # Softness of a surface as a share of the box beyond which all samples are seen.
 _SOFTEST = 0.02
 
@@ -120,10 +120,10 @@ class FastRegions:
     def _march(self, field: FoldedRegionField, rays: Rays, depths: AxisDepths) -> MarchedRays:
         along = depths.along_ray[0]
         rule = of_slanted_rays(self.config, depths.slant[0])
-        points = rays.points(depths.along_ray)[0]
-        needed = self._needed(rule, points, along)
+        needed = self._needed(rule, rays, depths.along_ray)[0]
         ray = needed.nonzero()[:, 0]
-        samples = field.samples(points[needed], rays.directions[0, ray], _POINTS_AT_ONCE)
+        origins, towards = rays.origins[0, ray], rays.directions[0, ray]
+        samples = field.samples(origins + along[needed][:, None] * towards, towards)
         distance = torch.full_like(along, field.box_size)  # of what is not seen
         distance[needed] = samples.distance
         weighed = rule.weigh(distance, along)
@@ -140,15 +140,15 @@ class FastRegions:
             _per_ray(weights[:, None] * samples.shares, ray, len(along))[None],
         )
 
-    def _needed(self, rule: SdfRule, points: Tensor, along: Tensor) -> Tensor:
-        """Return which samples [r, s] may have weight."""
+    def _needed(self, rule: SdfRule, rays: Rays, along: Tensor) -> Tensor:
+        """Return which samples [1, r, s] may have weight."""
         if float(torch.as_tensor(rule.beta)) > _SOFTEST * self.exact.box_size:
             return torch.ones_like(along, dtype=torch.bool)
-        about = self.lattice.at(points.reshape(-1, 3)).reshape(along.shape)
         error = _ERROR_SHARE * float(self._median_reach)
-        if self.exact.only is not None:  # what hid a sample may be cut away
-            return rule.opacities(about - error, along) > _LEAST_WEIGHT
-        return rule.most_weights(about, along, error) > _LEAST_WEIGHT
+        is_cut = self.exact.only is not None
+        return seen_samples(
+            self.lattice, rule, rays, along, error=error, least=_LEAST_WEIGHT, may_be_cut=is_cut
+        )
 
     def _with_features(
         self,

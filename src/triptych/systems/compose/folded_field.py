@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from triptych.fields.base import FieldSample
-from triptych.systems.compose.folded_regions import FoldedNetworks
+from triptych.systems.compose.folded_regions import FoldedNetworks, TrunkMemory
 from triptych.systems.compose.region_field import RegionField
 from triptych.systems.compose.region_network import RegionTrunk
 from triptych.systems.compose.region_networks import region_codes
+
+_VALUES_AT_ONCE = 2**19
+"""Values of a layer of all networks that stay in the processor's caches: 2 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +71,18 @@ class FoldedRegionField(RegionField):
             features.append((of_regions * by_region).sum(dim=0))
         return FieldSample(distance, torch.cat(features, dim=-1), shares)
 
-    def samples(self, points: Tensor, directions: Tensor, at_once: int) -> RegionSamples:
+    @torch.no_grad()
+    def samples(self, points: Tensor, directions: Tensor) -> RegionSamples:
         """Return what the regions say of world points [m, 3], seen in directions [m, 3].
 
         Args:
             points: Where.
             directions: Unit viewing directions.
-            at_once: So many points are in memory.
         """
-        pieces = []
+        pieces, (at_once, memory) = [], self._memory()
         for some, towards in zip(points.split(at_once), directions.split(at_once), strict=True):
-            trunk, distance, colours, shares = self._answers(some[None], towards[None])
-            texture = trunk.texture if self.with_features else None
+            trunk, distance, colours, shares = self._answers(some[None], towards[None], memory)
+            texture = trunk.texture.clone() if self.with_features else None
             pieces.append(RegionSamples(distance[0, :, 0], colours[0], shares[0], texture))
         textures = [piece.texture for piece in pieces if piece.texture is not None]
         return RegionSamples(
@@ -108,18 +111,19 @@ class FoldedRegionField(RegionField):
         return (of_texture + shares * of_direction).sum(dim=0)
 
     def _answers(
-        self, points: Tensor, directions: Tensor | None
+        self, points: Tensor, directions: Tensor | None, memory: TrunkMemory | None = None
     ) -> tuple[RegionTrunk, Tensor, Tensor, Tensor]:
         """Return trunk [k * b, n, h], distance, colours and shares [b, n, ...]."""
         assert self.folded is not None
         folded, inside = self.folded, self._inside(points)
         towards = self.seen_directions(inside, directions)
-        trunk = folded.trunk(inside)
+        initial = self._initial(inside, memory)
+        trunk = folded.trunk(inside, memory)
         masks = folded.mask(trunk.shape, towards)[..., 0]
         shares = self._shares(masks.permute(1, 2, 0))
         by_region = shares.permute(2, 0, 1)[..., None]
         colours = torch.sigmoid((folded.rgb(trunk.texture, towards) * by_region).sum(dim=0))
-        sdf = (self._initial(inside) + folded.distance(trunk)) * self._unit
+        sdf = (initial + folded.distance(trunk)) * self._unit
         return trunk, self._cut(sdf, shares), colours, shares
 
     def _of_shown(self, shares: Tensor) -> Tensor:
@@ -134,15 +138,29 @@ class FoldedRegionField(RegionField):
         """Return the distance [b, n, 1] alone; cheaper than `query`."""
         if self.only is not None:
             return self.query(points).geometry
+        if torch.is_grad_enabled():
+            return self._distance(points, None)
+        at_once, memory = self._memory()
+        return torch.cat([self._distance(some, memory) for some in points.split(at_once, 1)], 1)
+
+    def _distance(self, points: Tensor, memory: TrunkMemory | None) -> Tensor:
         assert self.folded is not None
         inside = self._inside(points)
-        residual = self.folded.distance(self.folded.trunk(inside))
-        return (self._initial(inside) + residual) * self._unit
+        initial = self._initial(inside, memory)
+        residual = self.folded.distance(self.folded.trunk(inside, memory))
+        return (initial + residual) * self._unit
+
+    def _memory(self) -> tuple[int, TrunkMemory]:
+        """Return how many points of each portrait are asked at once, and memory for them."""
+        assert self.folded is not None
+        batch, layer = len(self.codes), self.folded.shape_layers[0].bias
+        at_once = max(1, _VALUES_AT_ONCE // layer.numel())
+        return at_once, self.folded.memory(at_once * batch)
 
     def _inside(self, points: Tensor) -> Tensor:
         return points.to(self.codes.device) / self.config.half_box
 
     @torch.no_grad()
-    def _initial(self, inside: Tensor) -> Tensor:
+    def _initial(self, inside: Tensor, memory: TrunkMemory | None) -> Tensor:
         assert self.first_shape is not None
-        return self.first_shape.distance(self.first_shape.trunk(inside))
+        return self.first_shape.distance(self.first_shape.trunk(inside, memory))

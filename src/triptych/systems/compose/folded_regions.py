@@ -7,6 +7,8 @@ are linear, so they are one. Gradients reach the networks and the codes.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,9 +41,9 @@ class FoldedLayer:
             biases.append(layer.bias * frequency + phase)
         return cls(torch.cat(weights), torch.cat(biases))
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return [k * b, n, o] of x [k * b, n, i]."""
-        return sine_of_sum(torch.bmm(x, self.weight.transpose(1, 2)), self.bias)
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return [k * b, n, o] of x [k * b, n, i]; without gradients it may be written to `out`."""
+        return sine_of_sum(torch.bmm(x, self.weight.transpose(1, 2), out=out), self.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,26 @@ class FoldedHead:
         if directions is None:
             return values
         return values + torch.einsum("bni,koi->kbno", directions, self.weight[..., width:])
+
+
+@dataclass(frozen=True, eq=False)
+class TrunkMemory:
+    """Memory that layers write to in turn.
+
+    Memory that is asked for anew, layer by layer, costs more time than the products.
+
+    Attributes:
+        values: [3, m]: two for layers to take turns in, one for the features of the shape.
+        width: Features of a layer.
+    """
+
+    values: Tensor
+    width: int
+
+    def part(self, index: int, x: Tensor) -> Tensor:
+        """Return one of the three as [k, n, h], where a layer reads x [k, n, i]."""
+        shape = (*x.shape[:2], self.width)
+        return self.values[index, : math.prod(shape)].view(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +135,28 @@ class FoldedNetworks:
             FoldedHead.of([_plain(network.feature_linear) for network in networks]),
         )
 
-    def trunk(self, points: Tensor) -> RegionTrunk:
-        """Return the features [k * b, n, h] of all networks at normalised points [b, n, 3]."""
+    def trunk(self, points: Tensor, memory: TrunkMemory | None = None) -> RegionTrunk:
+        """Return the features [k * b, n, h] of all networks at normalised points [b, n, 3].
+
+        Args:
+            points: Where.
+            memory: Holds the features until it is used again; without gradients only.
+        """
         x = points.repeat(len(self.sdf.weight), 1, 1)
-        for layer in self.shape_layers:
-            x = layer(x)
-        of_shape = x
+        turns = itertools.cycle((0, 1))
+        for layer in self.shape_layers[:-1]:
+            x = layer(x, None if memory is None else memory.part(next(turns), x))
+        of_shape = self.shape_layers[-1](x, None if memory is None else memory.part(2, x))
+        x = of_shape
         for layer in self.texture_layers:
-            x = layer(x)
+            x = layer(x, None if memory is None else memory.part(next(turns), x))
         return RegionTrunk(of_shape, x)
+
+    def memory(self, num_points: int) -> TrunkMemory:
+        """Return memory for the trunk of so many points, or fewer, of all portraits together."""
+        weight = self.sdf.weight
+        size = len(weight) * num_points * weight.shape[-1]
+        return TrunkMemory(weight.new_empty(3, size), weight.shape[-1])
 
     def distance(self, trunk: RegionTrunk) -> Tensor:
         """Return the summed distance [b, n, 1]."""
