@@ -227,8 +227,6 @@ class Ablation:
 class Compose:
     """Measure a generator of regions: likeness to unseen avatars, swaps, surface, speed."""
 
-    model: str
-    """Generator of regions: a name from `triptych models`, or a file."""
     out: Path
     """Folder for compose.json, compose.md and the sheet compose.png."""
     count: int = 16
@@ -237,6 +235,8 @@ class Compose:
     """Cameras per head: the exact front, then random ones."""
     seed: int = 0
     """Seed of the first head; seeds below 10000 are never trained on."""
+    model: str = "avatar"
+    """Generator of regions: avatar, a name from `triptych models`, or a file."""
     pack: MaybePath = None
     """Head asset pack; the embedded one by default."""
     device: DeviceName = "auto"

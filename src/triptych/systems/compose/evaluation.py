@@ -23,8 +23,14 @@ from triptych.runs.evaluation import Findings, evaluate_heads
 from triptych.runs.record import model_record
 from triptych.runs.report_file import CPU, Cell, Report, Table, mean
 from triptych.seeds import check_seeds_from
-from triptych.systems.compose.locality import mask_of_regions, swap_locality, widened
-from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
+from triptych.systems.compose.locality import (
+    Locality,
+    mask_of_regions,
+    pooled_ratio,
+    swap_locality,
+    widened,
+)
+from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice, generator_name
 from triptych.systems.compose.region_portrait import RegionPortrait
 from triptych.systems.compose.region_rays import plan_depths
 from triptych.systems.compose.region_shares import region_ious, region_map
@@ -92,7 +98,8 @@ def evaluate_compose(
         heads: TrueHeads | None = None
         if pipeline.generator.config.latent_kind == "attributes":
             heads = AvatarHeads(pack, device=device)
-        models = {model: model_record(model, "region-generator")["sha256"], **networks.hashes}
+        name = str(generator_name(model))
+        models = {name: model_record(name, "region-generator")["sha256"], **networks.hashes}
         return measure_compose(
             pipeline, heads, networks.distance, settings, models=models, step=step
         )
@@ -146,7 +153,7 @@ class _Measured:
     ) -> None:
         self.pipeline, self.heads, self.distance = pipeline, heads, distance
         self.figures: dict[str, list[float]] = {}
-        self.swaps: dict[str, list[float]] = {}
+        self.swaps: dict[str, list[Locality]] = {}
         self.leaks: dict[str, list[float]] = {"true": [], "published": []}
         self.maps: list[tuple[Tensor, Tensor]] = []
         foreign = [name for name in pipeline.regions if name not in AVATAR_ORDER]
@@ -174,9 +181,9 @@ class _Measured:
             named = {self.pipeline.regions[number]: value for number, value in ious.items()}
             summary["region iou"] = sum(named.values()) / len(named)
             tables["Regions"] = Table(("region", "iou"), tuple(named.items()))
-        summary["swap ratio"] = mean([value for found in self.swaps.values() for value in found])
-        rows = tuple((name, mean(values)) for name, values in self.swaps.items())
-        tables["Swaps"] = Table(("region", "change outside / inside"), rows)
+        ratios = {name: pooled_ratio(found) for name, found in self.swaps.items()}
+        summary["swap ratio"] = mean(list(ratios.values()))
+        tables["Swaps"] = Table(("region", "change outside / inside"), tuple(ratios.items()))
         shown = tuple((name, mean(values)) for name, values in self.leaks.items() if values)
         tables["One region alone"] = Table(("form", "other pixels that are covered"), shown)
         return Report(
@@ -190,7 +197,8 @@ class _Measured:
                 "PSNR in dB over the range [-1, 1], perceptual distance and silhouette IoU against "
                 "renders of the same seed's avatar. Regions: pooled over all heads and views.",
                 "Swap ratio: mean change of pixels outside of a region's widened mask over that "
-                "inside, when the region comes from the next seed.",
+                "inside, when the region comes from the next seed; both are means over all heads, "
+                "so that heads whose regions are nearly alike do not decide.",
                 "One region alone: the share of pixels outside of its widened mask that are "
                 "covered all the same. 'published': as the release, which keeps all geometry.",
                 "Crossing once: rays whose signed distance has one surface facing them. Steepness: "
@@ -235,7 +243,7 @@ class _Measured:
             other = self.pipeline(seed, [choice], truncation_psi=1.0)
             found = swap_locality(portrait, other, (number,))
             if found.inside > 0:
-                self.swaps.setdefault(name, []).append(found.ratio)
+                self.swaps.setdefault(name, []).append(found)
             pictures.append(other.render().image[0])
             self._alone(seed, name, number, portrait)
         return pictures

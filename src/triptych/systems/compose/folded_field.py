@@ -61,8 +61,28 @@ class FoldedRegionField(RegionField):
 
     def query(self, points: Tensor, directions: Tensor | None = None) -> FieldSample:
         """Return distance, colour and features, and masks at world points [b, n, 3]."""
+        if torch.is_grad_enabled():
+            return self._sample(points, directions, None)
+        at_once, memory = self._memory()
+        parts = [
+            slice(start, start + at_once) for start in range(0, max(1, points.shape[1]), at_once)
+        ]
+        towards = [None if directions is None else directions[:, part] for part in parts]
+        pieces = [
+            self._sample(points[:, part], some, memory)
+            for part, some in zip(parts, towards, strict=True)
+        ]
+        return FieldSample(
+            torch.cat([piece.geometry for piece in pieces], dim=1),
+            torch.cat([piece.features for piece in pieces], dim=1),
+            torch.cat([piece.regions for piece in pieces if piece.regions is not None], dim=1),
+        )
+
+    def _sample(
+        self, points: Tensor, directions: Tensor | None, memory: TrunkMemory | None
+    ) -> FieldSample:
         assert self.folded is not None
-        trunk, distance, colours, shares = self._answers(points, directions)
+        trunk, distance, colours, shares = self._answers(points, directions, memory)
         features = [colours]
         if self.with_features:
             towards = self.seen_directions(points.to(self.codes.device), directions)

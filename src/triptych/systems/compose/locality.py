@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,15 @@ class Locality:
             "outside": round(self.outside, 5),
             "ratio": round(self.ratio, 4),
         }
+
+
+def pooled_ratio(swaps: Sequence[Locality]) -> float:
+    """Return the mean change outside over the mean change inside, both over all swaps.
+
+    A mean of ratios would be decided by swaps of regions that are nearly alike.
+    """
+    inside = sum(swap.inside for swap in swaps)
+    return sum(swap.outside for swap in swaps) / inside if inside else 0.0
 
 
 @torch.no_grad()

@@ -90,7 +90,7 @@ class ComposePipeline:
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path, *, device: torch.device | str = "cpu"
+        cls, model: str | Path = "avatar", *, device: torch.device | str = "cpu"
     ) -> ComposePipeline:
         """Use a generator of regions of `triptych models`, or one in a file.
 

@@ -131,6 +131,10 @@ class RegionPortrait(Portrait):
         return FastRegions(self.field, self.rendering)
 
     @property
+    def _field_of_points(self) -> RegionField:
+        return self._fast.field
+
+    @property
     def _is_decoded(self) -> bool:
         return self.decoder_code is not None and self.only is None
 

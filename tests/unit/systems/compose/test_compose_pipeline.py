@@ -20,7 +20,7 @@ from triptych.export.mesh import portrait_mesh, save_mesh
 from triptych.models.attributes import ATTRIBUTE_DIM, attribute_slices
 from triptych.portrait import Portrait
 from triptych.systems.compose.generator import RegionGenerator
-from triptych.systems.compose.locality import swap_locality
+from triptych.systems.compose.locality import Locality, pooled_ratio, swap_locality
 from triptych.systems.compose.pipeline import ComposePipeline, RegionChoice
 from triptych.systems.compose.region_attributes import attribute_masks
 from triptych.systems.compose.region_portrait import RegionPortrait
@@ -206,6 +206,11 @@ def test_the_verb_leaves_a_folder_for_each_seed(run, model, tmp_path, quick_resu
         assert {path.name for path in folder.iterdir()} == names
     sheet = Image.open(tmp_path / "people" / "seed00001" / "views.png")
     assert sheet.size == (5 * 20 + 4, 2 * 20 + 4), "five pictures of 16 over five maps"
+
+
+def test_swaps_of_regions_that_are_alike_do_not_decide():
+    assert pooled_ratio([Locality(0.5, 0.01), Locality(0.0001, 0.01)]) == pytest.approx(0.04, 1e-2)
+    assert pooled_ratio([]) == pooled_ratio([Locality(0.0, 0.0)]) == 0
 
 
 def test_swaps_morphs_and_going_on(run, model, tmp_path, quick_results):  # noqa: F811
