@@ -7,12 +7,14 @@ their heads, which are linear, so that a head is applied once for a ray and regi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from triptych.camera import Camera
 from triptych.render.distance_lattice import DistanceLattice
 from triptych.render.field_geometry import geometry_grid
 from triptych.render.marcher import MarchedRays
@@ -26,6 +28,7 @@ from triptych.systems.compose.region_rays import AxisDepths, of_slanted_rays
 
 _LARGEST_LATTICE = 65
 _LEAST_WEIGHT = 1e-3
+_GRID_TOLERANCE = 0.03
 # Interpolated between exact values, a distance is off by a small part of what it may differ.
 _ERROR_SHARE, _NEAR = 0.25, 0.02
 _RAYS_AT_ONCE = 2**13
@@ -51,6 +54,10 @@ class FastRegions:
         return FoldedRegionField.of(self.exact)
 
     @cached_property
+    def _narrow_field(self) -> FoldedRegionField:
+        return self.field.narrowed(torch.bfloat16)
+
+    @cached_property
     def lattice(self) -> DistanceLattice:
         """Where the surface of the whole solid is, before it is cut."""
         cells = 2 * self.exact.config.sampling.num  # half as long as the way between samples
@@ -67,29 +74,41 @@ class FastRegions:
     def distance_grid(self, resolution: int) -> Tensor:
         """Return the distances [n, n, n] from face to face of the box.
 
-        They are exact near the surface and interpolated beyond. Those of a cut solid, which may
-        change steeply, are exact everywhere.
+        They are exact near the surface and, beyond, interpolated where they bend little. Those of a
+        cut solid, which may change steeply, are exact everywhere.
         """
         if self.exact.only is None:
-            return self._lattice_of(resolution).values
+            return self._lattice_of(resolution, _GRID_TOLERANCE).values
         field, device = self.field, self.exact.codes.device
         return geometry_grid(field.geometry, field.box_size, resolution, device)
 
-    def _lattice_of(self, resolution: int) -> DistanceLattice:
-        whole = replace(self.field, only=None)
-        device = self.exact.codes.device
-        return DistanceLattice.of(whole.geometry, whole.box_size, resolution, device)
+    def _lattice_of(self, resolution: int, tolerance: float = math.inf) -> DistanceLattice:
+        whole, device = replace(self.field, only=None), self.exact.codes.device
+        size = whole.box_size
+        return DistanceLattice.of(whole.geometry, size, resolution, device, tolerance=tolerance)
 
     @torch.no_grad()
-    def cast(self, field: RegionField, rays: Rays, depths: AxisDepths) -> RenderedRays:
+    def cast(
+        self,
+        field: RegionField,
+        rays: Rays,
+        depths: AxisDepths,
+        dtype: torch.dtype = torch.float32,
+    ) -> RenderedRays:
         """Render rays as `region_rays.cast` does.
 
         Args:
             field: The volume as these cameras see it: their frame, with features or without.
             rays: Rays [v, r, 3].
             depths: Their samples.
+            dtype: Of the networks' products: float32 or bfloat16.
         """
-        views = [self._cast_view(field, rays, depths, view) for view in range(len(rays.origins))]
+        folded = self._narrow_field if dtype == torch.bfloat16 else self.field
+        folded = replace(folded, with_features=field.with_features)
+        views = [
+            self._cast_view(folded, field.camera, rays, depths, view)
+            for view in range(len(rays.origins))
+        ]
         regions = [view.regions for view in views if view.regions is not None]
         return RenderedRays(
             torch.cat([view.features for view in views]),
@@ -99,13 +118,17 @@ class FastRegions:
         )
 
     def _cast_view(
-        self, field: RegionField, rays: Rays, depths: AxisDepths, view: int
+        self,
+        field: FoldedRegionField,
+        camera: Camera | None,
+        rays: Rays,
+        depths: AxisDepths,
+        view: int,
     ) -> RenderedRays:
         own = slice(view, view + 1)
         rays = Rays(rays.origins[own], rays.directions[own])
         depths = AxisDepths(depths.axis[own], depths.slant[own])
-        camera = None if field.camera is None else field.camera[own]
-        seen = replace(self.field, camera=camera, with_features=field.with_features)
+        seen = replace(field, camera=None if camera is None else camera[own])
         pieces = []
         for start in range(0, rays.origins.shape[1], _RAYS_AT_ONCE):
             part = slice(start, start + _RAYS_AT_ONCE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -58,6 +58,13 @@ class FoldedRegionField(RegionField):
         with torch.no_grad():  # as published: nothing is learned through the initial shape
             first = FoldedNetworks.of([field.networks.init_network], pairs[:1])
         return cls(**values, folded=FoldedNetworks.of(networks, pairs), first_shape=first)
+
+    def narrowed(self, dtype: torch.dtype) -> FoldedRegionField:
+        """Return the field with the products of its networks in a dtype."""
+        assert self.folded is not None
+        assert self.first_shape is not None
+        first_shape = self.first_shape.narrowed(dtype)
+        return replace(self, folded=self.folded.narrowed(dtype), first_shape=first_shape)
 
     def query(self, points: Tensor, directions: Tensor | None = None) -> FieldSample:
         """Return distance, colour and features, and masks at world points [b, n, 3]."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class FoldedLayer:
     """One sine layer for each network and portrait.
 
     Attributes:
-        weight: [k * b, o, i].
+        weight: [k * b, o, i]; in bfloat16, products are, and angles are summed in float32.
         bias: [k * b, o].
     """
 
@@ -41,9 +41,17 @@ class FoldedLayer:
             biases.append(layer.bias * frequency + phase)
         return cls(torch.cat(weights), torch.cat(biases))
 
+    def narrowed(self, dtype: torch.dtype) -> FoldedLayer:
+        """Return the layer with its products in a dtype."""
+        return replace(self, weight=self.weight.to(dtype))
+
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         """Return [k * b, n, o] of x [k * b, n, i]; without gradients it may be written to `out`."""
-        return sine_of_sum(torch.bmm(x, self.weight.transpose(1, 2), out=out), self.bias)
+        weight = self.weight.transpose(1, 2)
+        if weight.dtype == x.dtype:
+            return sine_of_sum(torch.bmm(x, weight, out=out), self.bias)
+        product = torch.bmm(x.to(weight.dtype), weight)
+        return sine_of_sum(product.to(x.dtype) if out is None else out.copy_(product), self.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +141,18 @@ class FoldedNetworks:
             FoldedHead.of([_plain(network.mask_linears) for network in networks]),
             FoldedHead.of([_colour_head(network) for network in networks]),
             FoldedHead.of([_plain(network.feature_linear) for network in networks]),
+        )
+
+    def narrowed(self, dtype: torch.dtype) -> FoldedNetworks:
+        """Return the networks with the products of all layers in a dtype.
+
+        The first one, which reads coordinates, and the heads stay as they are.
+        """
+        first, *others = self.shape_layers
+        return replace(
+            self,
+            shape_layers=[first, *(layer.narrowed(dtype) for layer in others)],
+            texture_layers=[layer.narrowed(dtype) for layer in self.texture_layers],
         )
 
     def trunk(self, points: Tensor, memory: TrunkMemory | None = None) -> RegionTrunk:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from triptych.camera import Angle, Camera
 from triptych.errors import check_whole
-from triptych.ops.precision import PathTaken, RenderPath
+from triptych.ops.precision import PathTaken, RenderPath, fast_dtype
 from triptych.portrait import Portrait
 from triptych.portrait.portrait import MOST_GRID
 from triptych.render.marching_rules import SdfRule
@@ -113,7 +113,10 @@ class RegionPortrait(Portrait):
 
     def path_taken(self, path: RenderPath = "fast") -> PathTaken:
         """Say which arithmetic `render` uses."""
-        return "exact" if path == "exact" else "fast-float32"
+        if path == "exact":
+            return "exact"
+        narrow = fast_dtype(path, self.codes.device) == torch.bfloat16
+        return "fast-bfloat16" if narrow else "fast-float32"
 
     @torch.no_grad()
     def geometry_grid(self, resolution: int, *, path: RenderPath = "fast") -> Tensor:
@@ -143,7 +146,8 @@ class RegionPortrait(Portrait):
         depths = plan_depths(rays, camera, self.generator.config)
         if path == "exact":
             return cast(field, rays, depths, self.rendering)
-        return self._fast.cast(field, rays, depths)
+        dtype = fast_dtype(path, self.codes.device)
+        return self._fast.cast(field, rays, depths, dtype)
 
     def _upsampled(self, rendering: Rendering, path: RenderPath) -> Rendering:
         assert self.decoder_code is not None

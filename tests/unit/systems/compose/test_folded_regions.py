@@ -8,6 +8,8 @@ import pytest
 import torch
 from toy_compose import TINY, WITHOUT_DECODER, tiny_region_generator
 
+from triptych.metrics.image_metrics import psnr
+from triptych.ops import precision
 from triptych.systems.compose.folded_field import FoldedRegionField
 from triptych.systems.compose.pipeline import ComposePipeline
 
@@ -83,6 +85,25 @@ def test_the_fast_path_shows_what_the_exact_one_does(config, request_):
     assert float((fast.image - exact.image).abs().max()) < 0.01 * max(1.0, spread)
     assert float((fast.alpha - exact.alpha).abs().max()) < 2e-3
     assert float((fast.depth - exact.depth)[solid].abs().max()) < 2e-3
+
+
+def test_where_bfloat16_is_fast_products_are_in_it(monkeypatch):
+    portrait = ComposePipeline(tiny_region_generator(WITHOUT_DECODER))(3)
+    exact = portrait.render(path="exact").image
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: True)
+    fast, whole = portrait.render(), portrait.render(path="fast-float32")
+    assert (fast.path, whole.path) == ("fast-bfloat16", "fast-float32")
+    away, rounding = (float((view.image - exact).abs().max()) for view in (fast, whole))
+    assert 0.01 < away < 0.3, "random networks are rougher than trained ones"
+    assert rounding < 0.01
+
+
+@pytest.mark.thorough
+def test_bfloat16_is_not_seen_in_the_embedded_model(monkeypatch):
+    portrait = ComposePipeline.from_pretrained()(3)
+    whole = portrait.render(path="fast-float32").image
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: True)
+    assert float(psnr(portrait.render().image, whole)) > 55
 
 
 def test_a_fast_grid_has_the_exact_signs_and_the_exact_surface():
