@@ -35,7 +35,7 @@ from triptych.training.trained_weights import save_trained
 from triptych.weights import load_features, load_generator, load_network, read_header
 from triptych.weights.registry import weight_file
 
-LOOP = LoopConfig(learning_rate=1e-3, betas=(0.9, 0.99), weight_decay=1e-3, ema_decay=0.998)
+LOOP = LoopConfig(learning_rate=1e-4, betas=(0.9, 0.99), weight_decay=1e-3, ema_decay=0.998)
 _STATISTICS_OF = 200
 
 
