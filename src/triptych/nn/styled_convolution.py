@@ -68,16 +68,56 @@ class StyledConvolution:
             noise: Scaled noise [size, size], or None.
             dtype: Of the maps: float32 or bfloat16.
         """
-        gain = _GAIN * layer.gain
-        noise = torch.zeros(1, 1) if noise is None else noise * gain
         limit = layer.options.conv_clamp
+        return cls.of_parts(
+            layer.weight,
+            layer.styles(w)[0],
+            layer.bias,
+            noise,
+            up_kernel=layer.resample_filter if layer.up else None,
+            gain=layer.gain,
+            clamp=_UNLIMITED if limit is None else limit * layer.gain,
+            size=layer.size,
+            dtype=dtype,
+        )
+
+    @classmethod
+    def of_parts(
+        cls,
+        weight: Tensor,
+        styles: Tensor,
+        bias: Tensor,
+        noise: Tensor | None,
+        *,
+        up_kernel: Tensor | None,
+        size: int,
+        gain: float = 1.0,
+        clamp: float = _UNLIMITED,
+        dtype: torch.dtype = torch.float32,
+    ) -> StyledConvolution:
+        """Multiply styles into weights.
+
+        Args:
+            weight: Shared weights [o, i, 3, 3].
+            styles: Scale of each input channel [i].
+            bias: [o].
+            noise: Scaled noise [size, size], or None.
+            up_kernel: Separable kernel of two or four taps with sum 1 that smooths the up-sampled
+                map; None without up-sampling.
+            size: Height and width of the result.
+            gain: Factor of the result beside the activation's.
+            clamp: Limit of the results.
+            dtype: Of the maps: float32 or bfloat16.
+        """
+        whole_gain = _GAIN * gain
+        noise = torch.zeros(1, 1) if noise is None else noise * whole_gain
         return cls(
-            _styled_kernels(layer, layer.styles(w)[0], dtype),
-            _four_taps(layer.resample_filter) if layer.up else None,
-            (layer.bias * gain).numpy(),
+            _styled_kernels(weight, styles, whole_gain, up_kernel is not None, dtype),
+            None if up_kernel is None else _four_taps(up_kernel),
+            (bias * whole_gain).numpy(),
             noise.numpy(),
-            np.float32(_UNLIMITED if limit is None else limit * layer.gain),
-            layer.size,
+            np.float32(clamp),
+            size,
         )
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -164,21 +204,20 @@ def is_supported(layer: SynthesisLayer) -> bool:
 
 
 def _styled_kernels(
-    layer: SynthesisLayer, styles: Tensor, dtype: torch.dtype
+    weight: Tensor, styles: Tensor, gain: float, up: bool, dtype: torch.dtype
 ) -> tuple[Tensor, ...]:
-    """Return the kernels of a layer with styles [i], demodulation and gain multiplied in."""
+    """Return kernels of weights [o, i, 3, 3], styles [i], demodulation and gain multiplied in."""
     from triptych.ops.modulation_kernels import modulate_part
 
-    taps = _PHASES if layer.up else _WHOLE
-    weight, scale = layer.weight.flatten(2).numpy(), styles.numpy()
-    gain = np.float32(_GAIN * layer.gain)
-    num_out, num_in, _ = weight.shape
+    taps = _PHASES if up else _WHOLE
+    shared, scale, factor = weight.flatten(2).numpy(), styles.numpy(), np.float32(gain)
+    num_out, num_in, _ = shared.shape
     kernels = [new_rows(num_out, grid.size, num_in, dtype) for grid in taps]
     outputs = tuple(rows_array(kernel) for kernel in kernels)
     sources = tuple(grid.ravel() for grid in taps)
 
     def work(start: int, stop: int) -> None:
-        modulate_part(start, stop, weight, scale, gain, sources, outputs)
+        modulate_part(start, stop, shared, scale, factor, sources, outputs)
 
     _evenly(work, num_out)
     # In memory [o, kh, kw, i], which is what "channels last" means.

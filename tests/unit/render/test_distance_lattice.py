@@ -1,4 +1,4 @@
-"""Distances on a lattice: how far off interpolated ones may be, a parabola's, by hand, and a tolerance that holds."""
+"""How far off interpolated distances may be: a parabola's, by hand; a tolerance that holds."""
 
 from __future__ import annotations
 

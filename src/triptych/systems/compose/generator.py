@@ -189,9 +189,15 @@ class RegionGenerator(nn.Module):
             noises: Noise maps; the stored ones by default.
         """
         assert self.decoder is not None
-        assert self.feature_transfer is not None
         assert rendering.regions is not None
-        features = (rendering.features[:, 3:] + 1) / 2  # the renderer scales all it composites
-        moved = self.feature_transfer(features.to(self.decoder.dtype))
-        image, masks = self.decoder(moved, rendering.regions, codes, noises)
+        features = self.decoder_features(rendering)
+        image, masks = self.decoder(features, rendering.regions, codes, noises)
         return replace(rendering, image=image, regions=masks)
+
+    def decoder_features(self, rendering: Rendering) -> Tensor:
+        """Return what the decoder's first convolution reads [v, c, h, h]."""
+        assert self.decoder is not None
+        assert self.feature_transfer is not None
+        features = (rendering.features[:, 3:] + 1) / 2  # the renderer scales all it composites
+        moved: Tensor = self.feature_transfer(features.to(self.decoder.dtype))
+        return moved

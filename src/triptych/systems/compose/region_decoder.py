@@ -93,6 +93,17 @@ class RegionDecoder(nn.Module):
         """What the layers compute in; images and masks come out in float32."""
         return self.conv1.conv.weight.dtype
 
+    def levels(self) -> list[tuple[list[StyledConv], ToChannels, ToChannels]]:
+        """Return the convolutions, the head of the image and that of the masks, size by size."""
+        convs = [conv for conv in self.convs if isinstance(conv, StyledConv)]
+        heads: list[list[ToChannels]] = [
+            [head for head in own if isinstance(head, ToChannels)]
+            for own in (self.to_rgbs, self.to_segs)
+        ]
+        pairs = [list(pair) for pair in zip(convs[::2], convs[1::2], strict=True)]
+        later = zip(pairs, *heads, strict=True)
+        return [([self.conv1], self.to_rgb1, self.to_seg1), *later]
+
     def synthesis_to(self, dtype: torch.dtype | None) -> None:
         """Let all layers but the mapping compute in a dtype; None leaves them."""
         for name, module in self.named_children():
@@ -117,13 +128,12 @@ class RegionDecoder(nn.Module):
         if codes.ndim == 2:
             codes = codes[:, None].expand(-1, self.num_codes, -1)
         layers, own = codes.unbind(dim=1), noises or self.noises.maps()
-        x = self.conv1(features.to(self.dtype), layers[0], own[0])
-        image = self.to_rgb1(x, layers[1], None)
-        masks = self.to_seg1(x, layers[1], masks)
-        for level in range(len(self.to_rgbs)):
-            first = 2 * level + 1
-            x = self.convs[2 * level](x, layers[first], own[first])
-            x = self.convs[2 * level + 1](x, layers[first + 1], own[first + 1])
-            image = self.to_rgbs[level](x, layers[first + 2], image)
-            masks = self.to_segs[level](x, layers[first + 2], masks)
+        x, image, place = features.to(self.dtype), None, 0
+        for convs, to_rgb, to_seg in self.levels():
+            for conv in convs:
+                x = conv(x, layers[place], own[place])
+                place += 1
+            image = to_rgb(x, layers[place], image)
+            masks = to_seg(x, layers[place], masks)
+        assert image is not None
         return image, masks

@@ -21,6 +21,7 @@ from triptych.render.rays import Rays
 from triptych.render.renderer import RenderConfig, RenderedRays
 from triptych.render.rendering import Rendering
 from triptych.systems.compose.depth_mesh import check_two_signed
+from triptych.systems.compose.fast_decoder import StyledDecoder, has_fast_form
 from triptych.systems.compose.fast_regions import FastRegions
 from triptych.systems.compose.generator import RegionGenerator
 from triptych.systems.compose.region_field import RegionField
@@ -133,6 +134,13 @@ class RegionPortrait(Portrait):
     def _fast(self) -> FastRegions:
         return FastRegions(self.field, self.rendering)
 
+    @cached_property
+    def _styled_decoder(self) -> StyledDecoder | None:
+        decoder = self.generator.decoder
+        if decoder is None or self.decoder_code is None or not has_fast_form(decoder):
+            return None
+        return StyledDecoder.of(decoder, self.decoder_code)
+
     @property
     def _field_of_points(self) -> RegionField:
         return self._fast.field
@@ -151,5 +159,10 @@ class RegionPortrait(Portrait):
 
     def _upsampled(self, rendering: Rendering, path: RenderPath) -> Rendering:
         assert self.decoder_code is not None
+        if path != "exact" and self._styled_decoder is not None:
+            assert rendering.regions is not None
+            features = self.generator.decoder_features(rendering)
+            image, masks = self._styled_decoder(features, rendering.regions)
+            return replace(rendering, image=image, regions=masks)
         codes = self.decoder_code.expand(rendering.features.shape[0], -1)
         return self.generator.decode(rendering, codes)

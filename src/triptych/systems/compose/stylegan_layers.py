@@ -177,8 +177,13 @@ class ModulatedConv(nn.Module):
             self.weight[0] * self.scale,
             self.modulation(style),
             demodulate=self.demodulate,
-            up_kernel=None if self.blur is None else self.blur.kernel / _UP_GAIN,
+            up_kernel=self.up_kernel,
         )
+
+    @property
+    def up_kernel(self) -> Tensor | None:
+        """Kernel with sum 1 that smooths the up-sampled map; None without up-sampling."""
+        return None if self.blur is None else self.blur.kernel / _UP_GAIN
 
 
 class NoiseStrength(nn.Module):
