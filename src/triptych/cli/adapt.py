@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from triptych.cli.options import DeviceName, changed, parse_key_values
+from triptych.cli.options import DeviceName, KeyValues, changed, parse_key_values
 from triptych.config import from_dict, to_dict
 from triptych.runs import console
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Adapt:
-    """Learn a style from artworks, 50 at most: a style pack that all heads of a generator wear.
+    """Learn a style from artworks, 50 at most: a style pack for all heads of a generator.
 
     The pack is one small file; a sheet of artworks and heads in the style lies beside it under the
     same name. `triptych generate` takes the pack as its style. Pictures with a face are aligned,
@@ -34,9 +34,9 @@ class Adapt:
     model: str = "avatar"
     """Generator whose heads will wear the style: a name from `triptych models`, or a file."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
-    """What looks for faces; see triptych align."""
-    set: tuple[str, ...] = ()
-    """Single settings as KEY=VALUE, for instance steps=300 identity=1."""
+    """Face detector; see triptych align."""
+    set: KeyValues = ()
+    """Individual settings as KEY=VALUE, for instance steps=300 identity=1."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace a file that exists."""

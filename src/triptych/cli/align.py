@@ -18,7 +18,7 @@ from triptych.runs.output_folder import OutputFolder
 
 @dataclass(frozen=True)
 class Align:
-    """Find the face in a photo, crop it as a model expects and say from where it is seen.
+    """Find the face in a photo, crop it as a model expects and estimate its camera.
 
     The folder gets, for each photo, the crop (.png), its camera and what was measured (.json), and
     a picture that shows box, landmarks and head axes (-overlay.png). A folder of photos also gets
@@ -34,7 +34,7 @@ class Align:
     face: int = 1
     """Which face, where there are several: 1 is the largest."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
-    """What looks for faces; auto: mediapipe for photographs, the avatar network for avatars and
+    """Face detector; auto: mediapipe for photographs, the avatar network for avatars and
     for what mediapipe does not find."""
     size: int = 512
     """Side of the crops in pixels, 64 to 2048."""

@@ -16,7 +16,7 @@ Choices = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(me
 
 @dataclass(frozen=True)
 class Compose:
-    """Make 3D portraits of nine semantic regions, each of a seed of its own if wanted (CNeRF).
+    """Make 3D portraits of nine semantic regions, each with its own seed if wanted (CNeRF).
 
     The folder gets portrait.safetensors, which every other verb opens, views.png with maps of
     regions under the pictures, turntable.mp4, mesh.glb with a node per region, and run.json with
@@ -25,18 +25,20 @@ class Compose:
 
     out: Path
     """Folder for the results."""
-    portrait: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PORTRAIT]")] = (
-        None
-    )
-    """A portrait of regions to go on from, instead of --seeds."""
-    seeds: str = ""
+    portrait: Annotated[
+        Path | None,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[PORTRAIT]", help_behavior_hint=""),
+    ] = None
+    """A portrait of regions to start from, instead of --seeds."""
+    seeds: Annotated[str, tyro.conf.arg(help_behavior_hint="")] = ""
     """Whose heads: 3, or 0-7, or 1,4,9."""
     region: Choices = ()
     """A region from another seed: hair=7, eyes.shape=12 or mouth.texture=5; may be repeated."""
-    only: Annotated[str | None, tyro.conf.arg(metavar="NAME,NAME")] = None
-    """Show these regions alone."""
+    only: Annotated[str | None, tyro.conf.arg(metavar="NAME,NAME", help_behavior_hint="")] = None
+    """Show only these regions."""
     semantics: Literal["true", "published"] = "true"
-    """How: true cuts the volume down to them; published does as CNeRF's --semantics."""
+    """Meaning of --only: true cuts the volume down to them; published is CNeRF's --semantics."""
     interpolate: Choices = ()
     """A region that turns into that of another seed, in a video; may be repeated."""
     frames: int = 24
@@ -44,9 +46,9 @@ class Compose:
     model: str = "avatar"
     """Generator of regions: a name from `triptych models`, or a file."""
     truncation_psi: float = 0.7
-    """1: everything the model knows; towards 0: more average heads."""
+    """1: the full variety of the model; towards 0: more average heads."""
     truncation: Literal["single", "published"] = "single"
-    """How often codes are truncated; published: twice, as CNeRF's script."""
+    """single truncates codes once; published twice, as CNeRF's script does."""
     size: MaybeInt = None
     """Side of pictures in pixels, 16 to 2048; the model's own by default."""
     device: DeviceName = "auto"

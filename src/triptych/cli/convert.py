@@ -32,11 +32,12 @@ class Convert:
     accept_licence: bool = False
     """You have read the checkpoint's licence and accept it."""
     network: Literal["G_ema", "G", "D"] = "G_ema"
-    """Of EG3D: G_ema, the generator to use; G, its last training state; D, the discriminator."""
-    settings_of: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """EG3D only: G_ema, the generator to use; G, its last training state; D, the discriminator."""
+    settings_of: Annotated[str, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = ""
     """For a file of tensors without settings: the official model that has the same ones."""
     plane_axes: Annotated[
-        Literal["as-stored", "legacy", "corrected"], tyro.conf.arg(metavar="AXES")
+        Literal["as-stored", "legacy", "corrected"],
+        tyro.conf.arg(metavar="AXES", help_behavior_hint=""),
     ] = "as-stored"
     """For a file that does not say which coordinates its planes sample: legacy or corrected."""
     overwrite: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from triptych.cli.edit_pairs import EditPairs
-from triptych.cli.options import MaybePath
+from triptych.cli.options import MaybeNames, MaybePath
 from triptych.cli.prepare import Prepare
 from triptych.cli.prior_renders import PriorRenders
 from triptych.cli.region_sets import RegionSets
@@ -21,9 +21,11 @@ from triptych.seeds import check_seed
 class MakeHuman:
     """Build the head asset pack from checkouts of the two public MakeHuman repositories.
 
+    The checkouts, whose meshes are CC0 (git-lfs is not needed):
+
     git clone https://github.com/makehumancommunity/makehuman
+
     git clone https://github.com/makehumancommunity/makehuman-assets
-    (the meshes are CC0; git-lfs is not needed)
     """
 
     sources: Annotated[tuple[Path, Path], tyro.conf.arg(name="from", metavar="DIR DIR")]
@@ -67,7 +69,7 @@ class Avatars:
     """Side of the pictures in pixels."""
     seed: int = 100_000
     """Seed of the first head; seeds below 100000 are reserved for users and tests."""
-    styles: tuple[str, ...] = ()
+    styles: MaybeNames = ()
     """Draw a style per head from these, for instance: original bronze "old+elf"."""
     pack: MaybePath = None
     """Head asset pack; the embedded one by default."""

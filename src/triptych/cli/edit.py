@@ -14,7 +14,7 @@ from triptych.runs import console
 
 @dataclass(frozen=True)
 class Edit:
-    """Edit the head in a photo as words or a picture ask, in one pass: 3DPE.
+    """Edit the head in a photo by words or by a picture, in one pass (3DPE).
 
     The folder gets portrait.safetensors, which every other verb opens, turntable.mp4, mesh.glb,
     the crop input.png, input, prompt and the head from many sides on views.png, and run.json with
@@ -26,7 +26,9 @@ class Edit:
     """A photo, a crop from triptych align, a portrait file, or a folder of these."""
     out: Path
     """Folder for the results."""
-    prompt: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PROMPT]")] = None
+    prompt: Annotated[
+        str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PROMPT]", help_behavior_hint="")
+    ] = None
     """What the head becomes ("a bronze statue") or an instruction ("make him old")."""
     reference: MaybePath = None
     """A picture in the wanted style, instead of words."""
@@ -41,7 +43,7 @@ class Edit:
     face: int = 1
     """Which face, where there are several: 1 is the largest."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
-    """What looks for faces; see triptych align."""
+    """Face detector; see triptych align."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace earlier results in the folder."""

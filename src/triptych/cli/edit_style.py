@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from triptych.cli.options import DeviceName, MaybeName, changed, parse_key_values
+from triptych.cli.options import DeviceName, KeyValues, MaybeName, changed, parse_key_values
 from triptych.config import from_dict, to_dict
 from triptych.runs import console
 
@@ -27,14 +27,16 @@ class EditStyle:
 
     out: Path
     """File to write, .safetensors."""
-    pairs: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PAIRS]")] = None
+    pairs: Annotated[
+        Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[PAIRS]", help_behavior_hint="")
+    ] = None
     """Folder with before/NAME.png and after/NAME.png."""
     name: str = "custom"
     """What the edit is called."""
     prompt: MaybeName = None
-    """Words for an image editor to make pairs of, instead of a folder."""
+    """Words for an image editor that makes the pairs, instead of a folder."""
     editor: str = "avatar-editor"
-    """That editor: a name from `triptych models`, or a folder."""
+    """Image editor for --prompt: a name from `triptych models`, or a folder."""
     count: int = 10
     """Pairs that it makes, 1 to 10."""
     generator: str = "avatar-generator"
@@ -44,9 +46,9 @@ class EditStyle:
     base: MaybeName = None
     """Live3D file that an official model was trained over, which teaches the edit."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
-    """What looks for faces; see triptych align."""
-    set: tuple[str, ...] = ()
-    """Single settings as KEY=VALUE, for instance seconds=120 rank=8."""
+    """Face detector; see triptych align."""
+    set: KeyValues = ()
+    """Individual settings as KEY=VALUE, for instance seconds=120 rank=8."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace a file that exists."""

@@ -14,9 +14,12 @@ from triptych.cli.evaluate_inversion import Inversion
 from triptych.cli.evaluate_lift import LiftLikeness
 from triptych.cli.options import (
     DeviceName,
+    KeyValues,
     MaybeFloat,
     MaybeInt,
+    MaybeNames,
     MaybePath,
+    MaybePaths,
     parse_key_values,
     parse_seeds,
 )
@@ -80,7 +83,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Editor:
-    """Compare an image editor's work with the avatars truly in the asked styles.
+    """Compare an image editor's pictures with avatars rendered in the requested styles.
 
     Groups of finished heads stay in OUT/groups; a stopped evaluation goes on where it was.
     """
@@ -89,8 +92,8 @@ class Editor:
     """Folder for editor.json, editor.md and the sheet editor.png."""
     heads: int = 300
     """Number of heads."""
-    styles: tuple[str, ...] = ()
-    """Styles to ask for; all that the classifier knows by default."""
+    styles: MaybeNames = ()
+    """Styles to request; all that the classifier knows by default."""
     styles_per_head: MaybeInt = None
     """Ask each group of heads for this many styles in turn; for all by default."""
     seed: int = 0
@@ -141,15 +144,15 @@ class Stylize:
     out: Path
     """Folder for stylize.json, stylize.md, the sheet stylize.png and the runs."""
     styles: tuple[str, ...] = TWELVE_STYLES
-    """Styles to ask for."""
+    """Styles to request."""
     identities: str = "0-2"
     """Seeds of the heads: 3, or 0-2, or 1,4,9."""
-    runs: tuple[Path, ...] = ()
+    runs: MaybePaths = ()
     """Folders of finished runs to measure instead."""
     quality: str = "standard"
     """draft, standard or high."""
-    set: tuple[str, ...] = ()
-    """Single settings of the runs as KEY=VALUE."""
+    set: KeyValues = ()
+    """Individual settings of the runs as KEY=VALUE."""
     model: str = "avatar"
     """avatar, or a folder with generator, i2t, features and editor."""
     device: DeviceName = "auto"
@@ -187,13 +190,13 @@ class Ablation:
     out: Path
     """Folder for ablation.json, ablation.md, the sheet ablation.png and the runs."""
     styles: tuple[str, ...] = FOUR_STYLES
-    """Styles to ask for."""
+    """Styles to request."""
     identities: str = "0-1"
     """Seeds of the heads: 3, or 0-2, or 1,4,9."""
     quality: str = "standard"
     """draft, standard or high."""
-    set: tuple[str, ...] = ()
-    """Single settings of the runs as KEY=VALUE."""
+    set: KeyValues = ()
+    """Individual settings of the runs as KEY=VALUE."""
     model: str = "avatar"
     """avatar, or a folder with generator, i2t, features and editor."""
     pack: MaybePath = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triptych.cli.options import DeviceName, MaybePath, changed, parse_key_values
+from triptych.cli.options import DeviceName, KeyValues, MaybePath, changed, parse_key_values
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +36,8 @@ class AdaptStyles:
     """Examples of the few-shot rows; the other methods get the largest number."""
     unseen: int = 16
     """True pictures that the heads are compared with."""
-    set: tuple[str, ...] = ()
-    """Single settings of the few-shot recipe as KEY=VALUE."""
+    set: KeyValues = ()
+    """Individual settings of the few-shot recipe as KEY=VALUE."""
     without_stylize: bool = False
     """Leave out triptych stylize, which takes minutes per head."""
     model: str = "avatar"

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from triptych.cli.options import DeviceName, MaybeInt, MaybePath, parse_key_values
+from triptych.cli.options import (
+    DeviceName,
+    KeyValues,
+    MaybeInt,
+    MaybeNames,
+    MaybePath,
+    parse_key_values,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EditQuality:
-    """Edit avatars never trained on and compare with the avatars truly in the asked styles.
+    """Edit avatars never trained on and compare with avatars rendered in the requested styles.
 
     Beside 3DPE by words and by reference stand the unedited head, the image editor alone, the
     editor followed by the base, edits learned for styles held out of training, and, for a few
@@ -30,28 +37,28 @@ class EditQuality:
     """Folder for edit.json, edit.md, the plot and the sheet edit.png."""
     heads: int = 60
     """Number of heads."""
-    styles: tuple[str, ...] = ()
-    """Styles to ask for; all that the classifier knows by default."""
+    styles: MaybeNames = ()
+    """Styles to request; all that the classifier knows by default."""
     styles_per_head: MaybeInt = 8
     """Ask each head for this many styles in turn."""
-    held_out: tuple[str, ...] = ()
+    held_out: MaybeNames = ()
     """Styles that the model was not trained with: an edit is learned for each."""
     pairs: int = 10
     """Pairs that such an edit is learned from, 1 to 10."""
     marks: tuple[float, ...] = (10.0, 60.0)
     """Seconds after which learned edits are measured."""
     stylized_heads: int = 0
-    """Heads that triptych stylize edits too, minutes for each style."""
+    """Number of heads that triptych stylize edits too; minutes for each style."""
     stylize_quality: Literal["draft", "standard", "high"] = "draft"
-    """How carefully."""
+    """Quality of those runs."""
     seed: int = 0
     """Seed of the first head; seeds below 9000 are never trained on."""
     model: str = "avatar"
     """avatar, a name from `triptych models`, or a file."""
     editor: str = "avatar-editor"
     """Image editor to compare with: a name, a folder, or none."""
-    set: tuple[str, ...] = ()
-    """Single settings of the learning as KEY=VALUE, for instance rank=8."""
+    set: KeyValues = ()
+    """Individual settings of the learning as KEY=VALUE, for instance rank=8."""
     pack: MaybePath = None
     """Head asset pack; the embedded one by default."""
     device: DeviceName = "auto"

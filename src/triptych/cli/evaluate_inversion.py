@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from triptych.cli.options import DeviceName, MaybeInt, MaybeName, MaybePath
+from triptych.cli.options import DeviceName, KeyValues, MaybeInt, MaybeName, MaybePath
 from triptych.errors import check_range
 from triptych.runs import console
 
@@ -43,8 +43,8 @@ class Inversion:
     """Steps of the optimisation from the mean; 0 leaves it out."""
     schedule: Literal["short", "published"] = "short"
     """Steps and rates of the refinements; see triptych invert."""
-    set: tuple[str, ...] = ()
-    """Single settings of the inversion as KEY=VALUE."""
+    set: KeyValues = ()
+    """Individual settings of the inversion as KEY=VALUE."""
     pack: MaybePath = None
     """Head asset pack; the embedded one by default."""
     device: DeviceName = "auto"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from triptych.cli.options import DeviceName, MaybePath
+from triptych.cli.options import DeviceName, MaybePath, MaybePaths
 from triptych.errors import UserError, check_range
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class LiftLikeness:
     """Lift photos and compare the likenesses with avatars and with planes of the photo alone.
 
-    Known heads are unseen avatars and finished likenesses, photographed from several sides; of
-    photos of people nothing but the photo is known. What is measured stays in OUT/heads; a stopped
+    Known heads are unseen avatars and finished likenesses, rendered from several sides; of people,
+    only the photo is known. What is measured stays in OUT/heads; a stopped
     evaluation goes on where it was.
     """
 
@@ -35,14 +35,14 @@ class LiftLikeness:
     """Number of unseen avatars."""
     seed: int = 0
     """Seed of the first avatar; seeds below 10000 are never trained on."""
-    likenesses: tuple[Path, ...] = ()
+    likenesses: MaybePaths = ()
     """Portrait files of triptych lift: they are photographed and lifted again."""
     photos: MaybePath = None
     """A photo or a folder of photos of people."""
     yaws_deg: tuple[float, ...] = (0.0, 15.0, 30.0)
     """Sides from which known heads are photographed."""
     quality: Literal["draft", "standard"] = "standard"
-    """Of the lift."""
+    """Quality of the lift."""
     without_inversion: bool = False
     """Leave out what triptych invert makes: codes in W+, and the tuned generator (PTI)."""
     alone: bool = False

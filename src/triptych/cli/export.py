@@ -22,7 +22,7 @@ class Export:
     """Write a portrait as a live HTML page, a coloured mesh, Gaussian splats or a video."""
 
     portrait: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PORTRAIT")]
-    """A portrait.safetensors that stylize or generate wrote."""
+    """A portrait file (.safetensors), which other verbs make."""
     html: MaybePath = None
     """Page to write (.html): one file that renders the portrait live in any browser with WebGL2."""
     mesh: MaybePath = None
@@ -47,10 +47,10 @@ class Export:
     frames: int = 60
     """Frames of the video, 1 to 10000, at 30 per second."""
     orbit: Literal["swing", "sway", "circle"] = "swing"
-    """How the camera of the video moves: from side to side; up and down too, as in EG3D's videos;
-    once around."""
+    """Path of the video's camera: swing, from side to side; sway, up and down too, as in EG3D's
+    videos; circle, once around."""
     quality: int = 18
-    """Constant rate factor of an .mp4 video, 0 to 51: more is smaller."""
+    """Constant rate factor of an .mp4 video, 0 to 51: higher is smaller and coarser."""
     supersampling: int = 1
     """Rays per pixel of video and views along each side, 1 to 4, for smoother edges."""
     size: MaybeInt = None

@@ -13,7 +13,7 @@ from triptych.runs import console
 class Generate:
     """Make 3D portraits of people who do not exist, one per seed.
 
-    The folder gets a portrait file per seed, a sheet of views, and on demand a turntable video and
+    The folder gets a portrait file per seed, a sheet of views, and on request a turntable video and
     a mesh per seed.
     """
 
@@ -24,7 +24,7 @@ class Generate:
     model: str = "avatar"
     """Generator: a name from `triptych models`, or a file."""
     truncation_psi: float = 1.0
-    """1: everything the model knows; towards 0: more average heads."""
+    """1: the full variety of the model; towards 0: more average heads."""
     size: MaybeInt = None
     """Side of pictures and videos in pixels, 16 to 2048; by default 256, or the size that the
     model upsamples to."""
@@ -32,15 +32,15 @@ class Generate:
     """Fit each head to its avatar: sharp hair, ears and collars for half a minute per head; see
     docs/refinement.md. Only for generators of avatars."""
     style: MaybePath = None
-    """What all heads wear: a style pack from `triptych adapt`, or one example picture."""
+    """Style of all heads: a style pack from `triptych adapt`, or one example picture."""
     styler: str = "avatar-styler"
-    """What makes a style of a picture: a name from `triptych models`, or a file."""
+    """Network that turns a picture into a style: a name from `triptych models`, or a file."""
     strength: float = 1.0
-    """How much of the style, 0 to 2; 0 leaves heads untouched."""
+    """Strength of the style, 0 to 2; 0 leaves heads unchanged."""
     geometry: MaybeFloat = None
-    """How much of it in the shapes; the strength when not given."""
+    """Strength of the style in shapes; --strength by default."""
     appearance: MaybeFloat = None
-    """How much of it on the surface; the strength when not given."""
+    """Strength of the style on surfaces; --strength by default."""
     turntable: bool = False
     """Also write a video per head."""
     mesh: bool = False

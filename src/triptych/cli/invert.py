@@ -11,6 +11,7 @@ import tyro
 
 from triptych.cli.options import (
     DeviceName,
+    KeyValues,
     MaybeFloat,
     MaybeInt,
     MaybePath,
@@ -48,29 +49,30 @@ class Invert:
     steps: MaybeInt = None
     """Steps of the encoder, 1 to 50; by default as many as it was trained for."""
     refine: Literal["none", "w", "w+", "pti"] = "w+"
-    """What follows: nothing; one style code; a code per layer; codes, then the generator."""
+    """Fitted after the encoder: nothing; w, one style code; w+, a code per layer; pti, the codes,
+    then the generator."""
     schedule: Literal["short", "published"] = "short"
     """Steps and rates of the refinement: short, or PTI's own (minutes to hours)."""
     refine_camera: bool = False
-    """Also turn the camera until the picture fits better."""
+    """Fit the camera as well."""
     no_mirror: bool = False
-    """Do not take the mirrored picture for a second view of the head."""
+    """Do not use the mirrored picture as a second view of the head."""
     face: int = 1
     """Which face, where there are several: 1 is the largest."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
-    """What looks for faces; see triptych align."""
+    """Face detector; see triptych align."""
     style: MaybePath = None
-    """What the head wears: a style pack from `triptych adapt`, or one example picture."""
+    """Style of the head: a style pack from `triptych adapt`, or one example picture."""
     styler: str = "avatar-styler"
-    """What makes a style of a picture: a name from `triptych models`, or a file."""
+    """Network that turns a picture into a style: a name from `triptych models`, or a file."""
     strength: float = 1.0
-    """How much of the style, 0 to 2; 0 leaves the head untouched."""
+    """Strength of the style, 0 to 2; 0 leaves the head unchanged."""
     geometry: MaybeFloat = None
-    """How much of it in the shapes; the strength when not given."""
+    """Strength of the style in shapes; --strength by default."""
     appearance: MaybeFloat = None
-    """How much of it on the surface; the strength when not given."""
-    set: tuple[str, ...] = ()
-    """Single settings as KEY=VALUE, for instance mirror_weight=0.1 seed=3."""
+    """Strength of the style on surfaces; --strength by default."""
+    set: KeyValues = ()
+    """Individual settings as KEY=VALUE, for instance mirror_weight=0.1 seed=3."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace earlier results in the folder."""

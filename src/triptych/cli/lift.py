@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from triptych.cli.options import DeviceName, MaybePath, changed, parse_key_values
+from triptych.cli.options import DeviceName, KeyValues, MaybePath, changed, parse_key_values
 from triptych.config import from_dict, to_dict
 from triptych.errors import UserError, check_range
 from triptych.runs import console
@@ -47,9 +47,9 @@ class Lift:
     model: str = "avatar"
     """Generator of avatars: avatar, a name from `triptych models`, or a file."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
-    """What looks for faces; see triptych align."""
-    set: tuple[str, ...] = ()
-    """Single settings as KEY=VALUE, for instance tune_decoder=true seed=3."""
+    """Face detector; see triptych align."""
+    set: KeyValues = ()
+    """Individual settings as KEY=VALUE, for instance tune_decoder=true seed=3."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace earlier results in the folder."""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class Models:
     """List the models: embedded or official, licence, size, present or not; or one in detail."""
 
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = ""
+    name: Annotated[
+        str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]", help_behavior_hint="")
+    ] = ""
     """Show this model in detail: files, addresses, hashes, expected configuration."""
     json: bool = False
     """Write JSON, with hashes, pages and configurations, instead of a table."""

@@ -13,17 +13,22 @@ import tyro
 from triptych.errors import UserError, shown
 from triptych.runs.device import DEVICES
 
-# Options that may be left out; help shows the type of the value.
-MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT")]
-MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
-MaybeName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
-MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+# Options that may be left out; help shows the type of the value, and no default.
+MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")]
+MaybeName = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
+MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
+MaybeNames = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]", help_behavior_hint="")]
+MaybePaths = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="[PATH ...]", help_behavior_hint="")]
+KeyValues = Annotated[
+    tuple[str, ...], tyro.conf.arg(metavar="[KEY=VALUE ...]", help_behavior_hint="")
+]
 
 DeviceName = Annotated[
     str,
     tyro.conf.arg(
         metavar=DEVICES,
-        help="Where networks compute; auto: a GPU that works, else the CPU.",
+        help="Device that networks run on; auto: a GPU that works, else the CPU.",
     ),
 ]
 

@@ -36,7 +36,7 @@ class Prepare:
     smallest_face: int = 64
     """Drop faces narrower than this many pixels, 16 to 2000."""
     detector: Literal["auto", "mediapipe", "avatar"] = "auto"
-    """What looks for faces; see triptych align."""
+    """Face detector; see triptych align."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace another set in the folder."""

@@ -17,10 +17,10 @@ from triptych.runs import console
 
 @dataclass(frozen=True)
 class Render:
-    """Look at a portrait from one side and save what is seen."""
+    """Render a portrait from one side and save the picture."""
 
     portrait: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PORTRAIT")]
-    """A portrait.safetensors that stylize or generate wrote."""
+    """A portrait file (.safetensors), which other verbs make."""
     out: Path = Path("side.png")
     """Picture to write (.png)."""
     yaw_deg: float = 0.0
@@ -33,9 +33,9 @@ class Render:
     supersampling: int = 1
     """Rays per pixel along each side, 1 to 4, for smoother edges."""
     path: Literal["fast", "fast-float32", "exact"] = "fast"
-    """How: "exact" is the published algorithm; the fast paths show the same, much sooner."""
+    """Renderer: exact is the published algorithm; the fast ones show the same, much sooner."""
     transparent: bool = False
-    """Leave the background out: the picture has opacity."""
+    """Leave the background out: the picture gets an alpha channel."""
     depth: bool = False
     """Also write a picture of the depth, beside the first with -depth in its name."""
     normals: bool = False

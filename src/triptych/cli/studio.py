@@ -16,7 +16,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class Studio:
-    """Open a page in the browser in which heads are made, styled, photographed and exported.
+    """Make, style and export portraits on a page in the browser, from seeds, words or photos.
 
     Everything stays on this machine, in one folder, which the gallery shows again the next time.
     Programs use the same queue by HTTP: see /api.
@@ -25,7 +25,7 @@ class Studio:
     out: Path = Path("studio")
     """Folder for everything that is made."""
     host: str = "127.0.0.1"
-    """Address to listen at; any other than loopback lets others use this machine."""
+    """Address to listen on; any other than loopback lets others use this machine."""
     port: int = 7860
     """Port; the next free one if it is taken."""
     no_browser: bool = False

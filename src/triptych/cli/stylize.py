@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from triptych.cli.options import SEED, DeviceName, MaybeFloat, parse_key_values
+from triptych.cli.options import SEED, DeviceName, KeyValues, MaybeFloat, parse_key_values
 from triptych.errors import UserError, check_range
 from triptych.runs import console
 from triptych.seeds import check_seed
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stylize:
-    """Turn a head into what a line of text says: FF3D, from text to a 3D portrait.
+    """Turn a head into what a line of text says (FF3D).
 
     The folder gets portrait.safetensors, which every other verb opens, turntable.mp4, mesh.glb,
     the sheet views.png, the edited pictures in views/, and run.json with all settings. A run that
@@ -33,11 +33,11 @@ class Stylize:
     out: Path
     """Folder for the results."""
     identity: str = "0"
-    """Whose head: a seed, as in generate, or a portrait file, such as triptych invert makes."""
+    """Whose head: a seed, as in triptych generate, or a portrait file, as triptych lift makes."""
     quality: str = "standard"
-    """draft, standard or high: more views and steps cost more time."""
+    """draft, standard or high: more views and steps, and more time."""
     refine_identity: Literal["auto", "yes", "no"] = "auto"
-    """Fit the seed's head to its avatar first, see docs/refinement.md; auto: at quality high, if
+    """Fit the seed's head to its avatar first (docs/refinement.md); auto: at quality high, if
     the seed has an avatar."""
     seed: int = 0
     """Seed of the edit; another one gives another rendition of the same words."""
@@ -45,13 +45,13 @@ class Stylize:
     """avatar; a folder with generator, i2t, features and editor; or a generator alone: a name from
     `triptych models`, or a file."""
     editor: str = "avatar"
-    """Who edits the pictures: avatar, instruct-pix2pix (downloads several GB), or a folder."""
+    """Image editor: avatar, instruct-pix2pix (downloads several GB), or a folder."""
     yaw_range_deg: MaybeFloat = None
     """Largest yaw of the edited views in degrees, 0 to 90; 30 by default."""
     pitch_range_deg: MaybeFloat = None
     """Largest pitch of the edited views in degrees, 0 to 60; 30 by default."""
-    set: tuple[str, ...] = ()
-    """Single settings as KEY=VALUE, for instance steps=200 num_yaw=6."""
+    set: KeyValues = ()
+    """Individual settings as KEY=VALUE, for instance steps=200 num_yaw=6."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace earlier results in the folder."""

@@ -11,7 +11,14 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from triptych.cli.options import DeviceName, MaybeFloat, MaybeInt, MaybePath, parse_key_values
+from triptych.cli.options import (
+    DeviceName,
+    KeyValues,
+    MaybeFloat,
+    MaybeInt,
+    MaybePath,
+    parse_key_values,
+)
 from triptych.errors import UserError, check_range
 from triptych.files import make_writable_folder, write_json
 from triptych.folder_lock import FolderLock
@@ -29,7 +36,9 @@ class Train:
     """Recipe: generator, features, classifier, editor-vae, editor, editor-pixels, i2t, landmarks,
     composer, composer-decoder, compose, psp, live3d, edit, live3d-avatars,
     edit-avatars, adapt or adapt-avatars."""
-    stage: Literal[1, 2] | None = None
+    stage: Annotated[Literal[1, 2] | None, tyro.conf.arg(metavar="1|2", help_behavior_hint="")] = (
+        None
+    )
     """Which of the two stages of compose: 1 is the volume, 2 the decoder."""
     minutes: MaybeFloat = None
     """Wall-clock budget; this or --steps is needed."""
@@ -40,7 +49,7 @@ class Train:
     out: MaybePath = None
     """File or folder of the trained weights; RUN_DIR/NAME.safetensors by default, or RUN_DIR/NAME/
     for recipes that write a folder."""
-    set: tuple[str, ...] = ()
+    set: KeyValues = ()
     """Recipe and loop options as KEY=VALUE, for instance batch_heads=4 learning_rate=0.001."""
     device: DeviceName = "auto"
     resume: bool = False

@@ -35,16 +35,18 @@ VERBS: dict[str, VerbEntry] = {
     "studio": VerbEntry(
         "studio", "Studio", "make, style and export portraits in the browser; an HTTP API too"
     ),
-    "align": VerbEntry("align", "Align", "photo -> upright crop and the camera that belongs to it"),
-    "invert": VerbEntry("invert", "Invert", "photo -> 3D portrait, with video, mesh and pictures"),
+    "lift": VerbEntry("lift", "Lift", "photo -> likeness in 3D, with video, mesh and pictures"),
+    "invert": VerbEntry(
+        "invert", "Invert", "photo -> the most similar head that a generator can make, in 3D"
+    ),
+    "align": VerbEntry("align", "Align", "photo -> upright crop and its camera"),
     "edit": VerbEntry("edit", "Edit", "photo + words or a picture -> edited 3D portrait"),
     "edit-style": VerbEntry(
         "edit_style",
         "EditStyle",
         "a few pairs, before and after -> a custom edit for triptych edit",
     ),
-    "adapt": VerbEntry("adapt", "Adapt", "a few artworks -> a style pack that all heads wear"),
-    "lift": VerbEntry("lift", "Lift", "photo -> likeness in 3D, with video, mesh and pictures"),
+    "adapt": VerbEntry("adapt", "Adapt", "a few artworks -> a style pack for all heads"),
     "models": VerbEntry(
         "models", "Models", "list embedded and official models with licences and sizes"
     ),
@@ -54,7 +56,7 @@ VERBS: dict[str, VerbEntry] = {
     "convert": VerbEntry(
         "convert", "Convert", "a published checkpoint -> a safe file, running none of its code"
     ),
-    "train": VerbEntry("train", "Train", "train one of the embedded models"),
-    "data": VerbEntry("data", "Data", "build the head asset pack, avatar and photo data sets"),
+    "train": VerbEntry("train", "Train", "train a network by its recipe"),
+    "data": VerbEntry("data", "Data", "make data sets of avatars and photos"),
     "evaluate": VerbEntry("evaluate", "Evaluate", "measure a model and write a report"),
 }

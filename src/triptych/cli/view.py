@@ -21,7 +21,7 @@ class View:
     """
 
     portrait: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PORTRAIT")]
-    """A portrait.safetensors that any verb wrote."""
+    """A portrait file (.safetensors), which other verbs make."""
     out: MaybePath = None
     """Page to write (.html); by default a file in the cache folder."""
     title: MaybeName = None
