@@ -11,7 +11,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN pip install torch --index-url https://download.pytorch.org/whl/cpu
+RUN pip install "torch<2.14" --index-url https://download.pytorch.org/whl/cpu
 
 COPY pyproject.toml README.md LICENSE NOTICE /opt/triptych/
 COPY src /opt/triptych/src

@@ -14,6 +14,14 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+TORCH := $(shell sed -n 's/^ *"\(torch[<>=][^"]*\)".*/\1/p' pyproject.toml)
+
+# Without an NVIDIA GPU, torch's build for CPUs comes first: it is a tenth of the other one.
+define INSTALL_SMALL_TORCH
+@command -v nvidia-smi > /dev/null \
+	|| $(INSTALL) --no-deps "$(TORCH)" --index-url https://download.pytorch.org/whl/cpu \
+	|| echo "the small build of torch was not found; the large one follows"
+endef
 
 # Tests start hundreds of processes, which would compile the package anew each time.
 export PYTHONDONTWRITEBYTECODE :=
@@ -52,10 +60,12 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "installing triptych and what it needs into $(VENV) (about 1 GB, a few minutes)"
+	$(INSTALL_SMALL_TORCH)
 	$(INSTALL) -e .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@echo "installing triptych with all extras and test tools into $(VENV) (about 2.5 GB, some minutes)"
+	$(INSTALL_SMALL_TORCH)
 	$(INSTALL) -e ".[dev]"
 	@touch $@ $(VENV)/.installed

@@ -51,6 +51,15 @@ def test_installation_lines_name_extras_that_exist():
     assert asked <= set(EXTRAS)
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md", "Dockerfile"])
+def test_small_build_of_torch_is_one_that_the_package_allows(name):
+    """Another one would be replaced at once by the large build, which has an allowed version."""
+    (allowed,) = re.findall(r'"torch>=[\d.]+,(<[\d.]+)"', PROJECT)
+    text = (ROOT / name).read_text()
+    (asked,) = re.findall(r'pip install "torch([^"]*)" --index-url .*/whl/cpu', text)
+    assert asked == allowed
+
+
 def test_hooks_are_the_checks_of_make_lint():
     (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     recipe = (ROOT / "Makefile").read_text()

@@ -21,8 +21,8 @@ class EditPairs:
     """Write pictures before and after edits, as the training of 3DPE reads them.
 
     BUCKET/ID.png is an original, BUCKET_STYLE/ID.png the same one edited, dataset.json holds the
-    cameras of the originals. Edited avatars are rendered in the style; with --editor, an image
-    editor edits the avatars or the pictures of a folder. A stopped run continues.
+    cameras of the originals. Edited avatars are rendered in the style; or an image editor
+    edits the avatars, or the pictures of a folder. A stopped run continues.
     """
 
     out: Path
