@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from triptych.export.mesh import portrait_mesh, save_mesh
+from triptych.export.mesh import RESOLUTION, portrait_mesh, save_mesh
 from triptych.export.video import NUM_FRAMES, save_turntable
 from triptych.portrait import Portrait
 from triptych.progress import Progress, count_steps
@@ -15,7 +15,12 @@ PORTRAIT_FILE, TURNTABLE_FILE, MESH_FILE = "portrait.safetensors", "turntable.mp
 
 
 def save_portrait_files(
-    portrait: Portrait, folder: Path, progress: Progress, *, film_size: int | None = None
+    portrait: Portrait,
+    folder: Path,
+    progress: Progress,
+    *,
+    film_size: int | None = None,
+    mesh_resolution: int = RESOLUTION,
 ) -> dict[str, float]:
     """Write portrait, turntable and mesh; within `extras.left_out` the portrait alone.
 
@@ -24,6 +29,7 @@ def save_portrait_files(
         folder: Where to.
         progress: Called with (stage, done, total).
         film_size: Side of the turntable in pixels; the portrait's `picture_size` by default.
+        mesh_resolution: Samples of the mesh along each side of the box.
 
     Returns:
         Seconds spent on the video and on the mesh, by name.
@@ -36,7 +42,7 @@ def save_portrait_files(
     save_turntable(folder / TURNTABLE_FILE, portrait, size=film_size, step=frame_done)
     filmed = time.monotonic()
     progress("making the mesh", 0, 1)
-    save_mesh(folder / MESH_FILE, portrait_mesh(portrait))
+    save_mesh(folder / MESH_FILE, portrait_mesh(portrait, resolution=mesh_resolution))
     progress("making the mesh", 1, 1)
     return {
         "turntable": round(filmed - started, 2),

@@ -180,23 +180,21 @@ class _HardPoints:
     """
 
     def __init__(self, levels: PlaneLevels, solid: Solid) -> None:
-        self._levels, self._solid = levels, solid
+        wanted = solid.on_lattice(min(_HARD_GRID, solid.density.shape[0]))
+        self._levels, self._box_size = levels, solid.box_size
+        self._must_be_empty = wanted < _FALSELY_SOLID[1]
+        self._must_be_solid = wanted > _FALSELY_EMPTY[1]
         self._points = torch.zeros(0, 3)
 
     def search(self) -> None:
         """Look for such points anew."""
-        from scipy import ndimage
-
-        levels, solid = self._levels, self._solid
-        size = min(_HARD_GRID, solid.density.shape[0])
-        found = levels.portrait(levels.avatar.camera).geometry_grid(size).cpu().numpy()
-        line = np.linspace(0, solid.density.shape[0] - 1, size)
-        places = np.stack(np.meshgrid(line, line, line, indexing="ij"))
-        wanted = ndimage.map_coordinates(solid.density, places, order=1)
-        wrong = (found > _FALSELY_SOLID[0]) & (wanted < _FALSELY_SOLID[1])
-        wrong |= (found < _FALSELY_EMPTY[0]) & (wanted > _FALSELY_EMPTY[1])
+        size = len(self._must_be_empty)
+        portrait = self._levels.portrait(self._levels.avatar.camera)
+        found = portrait.geometry_grid(size).cpu().numpy()
+        wrong = (found > _FALSELY_SOLID[0]) & self._must_be_empty
+        wrong |= (found < _FALSELY_EMPTY[0]) & self._must_be_solid
         numbers = np.argwhere(wrong) / (size - 1) - 0.5
-        self._points = torch.from_numpy(numbers * solid.box_size).float()
+        self._points = torch.from_numpy(numbers * self._box_size).float()
 
     def drawn(self, number: int, rng: torch.Generator) -> Tensor:
         """Return points [n, 3] round them, on the CPU; none when there are none."""

@@ -16,6 +16,8 @@ from triptych.systems.lift.pinhole import FloatArray, Pinhole
 from triptych.systems.lift.silhouette import Mask, person_of
 
 _LEAST_PERSON = 0.05  # of the crop
+_NOTED_CUT, _MOST_CUT = 0.01, 0.1  # of the landmarks: beyond it an eye or the brows are missing
+_LEAST_CONTRAST = 20  # of 255, of the middle half of the person's pixels: lines on paper have less
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,8 @@ class Photograph:
             inside: Pixels that show the photo [s, s]; all by default.
 
         Raises:
-            UserError: No face or no person is found in it.
+            UserError: No face or no person is found in it, the photo's edge cuts the face, or it is
+                a line drawing.
         """
         pixels = to_uint8(image.detach().cpu())[0].numpy()
         landmarks = finder(pixels)
@@ -72,7 +75,22 @@ class Photograph:
                 "no person is found round the face; expected one before a background that "
                 "differs; use another photo"
             )
-        return cls(pixels / 255.0, camera, landmarks, person, inside)
+        photo = cls(pixels / 255.0, camera, landmarks, person, inside)
+        photo._check_face()
+        return photo
+
+    @property
+    def share_cut(self) -> float:
+        """Share of the face's landmarks that lie beside the photo."""
+        return float(1 - self.shows(self.landmarks[:, :2]).mean())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the face."""
+        cut = self.share_cut
+        if cut < _NOTED_CUT:
+            return ()
+        return (f"the photo's edge cuts off {cut:.0%} of the face: it is guessed",)
 
     @property
     def size(self) -> int:
@@ -99,3 +117,20 @@ class Photograph:
         """Return its person over a plain background of that value [1, 3, s, s] in [-1, 1]."""
         person = torch.from_numpy(self.person)[None, None].float()
         return self.image * person + background * (1 - person)
+
+    def _check_face(self) -> None:
+        """Refuse a face of which too much is missing, and one that is drawn in lines."""
+        cut = self.share_cut
+        if cut > _MOST_CUT:
+            raise UserError(
+                f"the photo's edge cuts off {cut:.0%} of the face; expected at most "
+                f"{_MOST_CUT:.0%}; use another photo, or triptych invert, which makes an avatar"
+            )
+        shades = 255 * self.colours[self.person].mean(axis=1)
+        dark, bright = np.percentile(shades, (25, 75))
+        if bright - dark < _LEAST_CONTRAST:
+            raise UserError(
+                f"half of the person lies within {bright - dark:.0f} of 255 shades, as in a line "
+                f"drawing; expected {_LEAST_CONTRAST} or more; use a photo, or triptych invert, "
+                "which makes an avatar of drawings too"
+            )

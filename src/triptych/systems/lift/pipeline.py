@@ -257,6 +257,7 @@ class LiftPipeline:
             foreground = self.matting.head(image.to(device))
             photo = Photograph.measured(image, camera, foreground, self.landmarks, inside)
             person = photo.person_over(self.generator.config.rendering.background).to(device)
+        notes += photo.notes
         painted = photo
         if style_picture is not None:
             request["style_picture"] = content_hash({"pixels": style_picture})

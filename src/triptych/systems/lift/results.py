@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from triptych.camera import Camera
+from triptych.export.mesh import RESOLUTION
 from triptych.export.pictures import colour_picture, save_png, view_pictures
 from triptych.export.sheets import picture_sheet
 from triptych.photos.photo import read_photo
@@ -39,20 +40,26 @@ def save_likeness(lifted: Lifted, folder: Path, progress: Progress) -> dict[str,
     seconds = {"sheets": round(time.monotonic() - started, 2)}
     portrait = lifted.portrait
     # a draft's planes hold nothing finer than its own size
-    film = save_portrait_files(portrait, folder, progress, film_size=portrait.image_size)
+    film = save_portrait_files(
+        portrait,
+        folder,
+        progress,
+        film_size=portrait.image_size,
+        mesh_resolution=min(RESOLUTION, portrait.planes.shape[-1]),
+    )
     return seconds | film
 
 
 def likeness_sheet(lifted: Lifted) -> np.ndarray:
     """Return photo, likeness and confidence from the photo's camera; then the head all round."""
     portrait, size = lifted.portrait, lifted.portrait.image_size
-    (front,) = view_pictures(portrait, portrait.camera)
+    (front,) = view_pictures(portrait, portrait.camera, size)
     photo = colour_picture(lifted.image[0])
     others = portrait.orbit(*torch.tensor(_OTHERS_DEG).deg2rad().T)
     rows = [
         [photo, front, confidence_picture(lifted.confidence, portrait.camera, size)],
-        view_pictures(portrait, _turned(lifted)),
-        view_pictures(portrait, others),
+        view_pictures(portrait, _turned(lifted), size),
+        view_pictures(portrait, others, size),
     ]
     labels = [
         "the photo, the likeness from its camera, where it is seen (white) and guessed (violet)",

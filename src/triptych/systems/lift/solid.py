@@ -58,6 +58,14 @@ class Solid:
         """Intersection over union of the warped avatar and the person's mask."""
         return (1 - self.missing) / (1 + self.outside)
 
+    def on_lattice(self, size: int) -> Density:
+        """Return its densities on a lattice of another size [m, m, m], from face to face too."""
+        if size == self.density.shape[0]:
+            return self.density
+        line = np.linspace(0, self.density.shape[0] - 1, size)
+        places = np.stack(np.meshgrid(line, line, line, indexing="ij"))
+        return np.asarray(ndimage.map_coordinates(self.density, places, order=1), np.float32)
+
     def surface(self) -> Surface:
         """Return its surface."""
         return Surface.of_density(self.density, self.level, self.box_size)

@@ -12,7 +12,7 @@ from triptych.photos.detectors.window import Window
 from triptych.systems.lift.outlines import match_outlines, outline_of
 from triptych.systems.lift.pinhole import Pinhole, sampled, smoothstep
 from triptych.systems.lift.silhouette import inside_photo, person_of, with_crown
-from triptych.systems.lift.solid import fitted_to_outline, lattice
+from triptych.systems.lift.solid import Solid, fitted_to_outline, lattice
 from triptych.systems.lift.surface import Surface
 from triptych.systems.lift.temples import move_behind_temples
 from triptych.systems.lift.warp import warp_to_avatar
@@ -163,6 +163,14 @@ def test_parts_that_float_beside_the_head_are_taken_away():
     solid = fitted_to_outline(density, 0.0, 1.0, pinhole, disc(20, 20, 10), nowhere)
     assert solid.density[:8, :8, :8].max() <= -8.0
     assert solid.density[24, 24, 24] > 0
+
+
+def test_a_solid_is_read_on_a_coarser_lattice():
+    line = np.arange(5, dtype=np.float32)
+    slope = np.broadcast_to(line[:, None, None], (5, 5, 5))
+    solid = Solid(slope, 0.0, 1.0, 0.0, 0.0)
+    assert np.array_equal(solid.on_lattice(3), slope[::2, ::2, ::2])
+    assert solid.on_lattice(5) is slope
 
 
 def test_where_the_outline_is_not_known_nothing_is_carved():

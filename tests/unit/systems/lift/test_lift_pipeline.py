@@ -13,6 +13,7 @@ from scipy import ndimage
 from toy_lift import (
     CAMERA,
     SETTINGS,
+    SIZE,
     DiscMatting,
     FixedLandmarks,
     picture,
@@ -30,6 +31,7 @@ from triptych.runs.portrait_results import save_portrait_files
 from triptych.systems.lift.avatar import AvatarSearch, num_trials
 from triptych.systems.lift.landmarks import AvatarLandmarks, FaceMeshLandmarks, find_landmarks
 from triptych.systems.lift.photograph import Photograph
+from triptych.systems.lift.results import save_likeness
 from triptych.systems.lift.settings import LiftSettings, preset
 from triptych.systems.lift.style_picture import restyled
 
@@ -137,6 +139,39 @@ def test_a_picture_without_landmarks_or_person_is_refused():
     pipeline.landmarks.notes = ()
     with pytest.raises(UserError, match="no landmarks are found on the face"):
         pipeline(picture(), camera=CAMERA, settings=SETTINGS)
+
+
+def cut_at(column):
+    """Lift a photo whose left edge lies at that column of the crop."""
+    inside = np.broadcast_to(np.arange(SIZE) >= column, (SIZE, SIZE))
+    return toy_pipeline().lift(picture(), CAMERA, inside=inside, settings=SETTINGS)
+
+
+def test_a_face_that_the_photos_edge_cuts_is_noted_or_refused():
+    # of the 33 landmarks' columns the least are 22.4, 23.1, 23.1, 25.2 and 25.2
+    assert "the photo's edge cuts off 9% of the face: it is guessed" in cut_at(24).notes
+    with pytest.raises(UserError, match="cuts off 15% of the face; expected at most 10%"):
+        cut_at(26)
+
+
+def test_a_line_drawing_is_refused():
+    drawing = torch.ones(1, 3, SIZE, SIZE)
+    drawing[:, :, ::5] = -1  # a fifth of the paper is black
+    with pytest.raises(UserError, match="within 0 of 255 shades, as in a line drawing"):
+        toy_pipeline()(drawing, camera=CAMERA, settings=SETTINGS)
+
+
+@pytest.mark.thorough
+def test_a_drafts_mesh_is_no_finer_than_its_planes(lifted, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "triptych.runs.portrait_results.portrait_mesh",
+        lambda portrait, *, resolution: asked.append(resolution),
+    )
+    monkeypatch.setattr("triptych.runs.portrait_results.save_mesh", lambda path, mesh: None)
+    monkeypatch.setattr("triptych.runs.portrait_results.save_turntable", lambda *_, **__: None)
+    save_likeness(lifted, tmp_path, lambda *_: None)
+    assert asked == [32]
 
 
 def test_generators_of_other_latents_are_refused():
