@@ -17,7 +17,7 @@ from triptych.systems.lift.silhouette import Mask, person_of
 
 _LEAST_PERSON = 0.05  # of the crop
 _NOTED_CUT, _MOST_CUT = 0.01, 0.1  # of the landmarks: beyond it an eye or the brows are missing
-_LEAST_CONTRAST = 20  # of 255, of the middle half of the person's pixels: lines on paper have less
+_PAPER = 220  # of 255: three quarters of a line drawing are as bright
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +126,10 @@ class Photograph:
                 f"the photo's edge cuts off {cut:.0%} of the face; expected at most "
                 f"{_MOST_CUT:.0%}; use another photo, or triptych invert, which makes an avatar"
             )
-        shades = 255 * self.colours[self.person].mean(axis=1)
-        dark, bright = np.percentile(shades, (25, 75))
-        if bright - dark < _LEAST_CONTRAST:
+        dark = 255 * np.percentile(self.colours[self.person].mean(axis=1), 25)
+        if dark > _PAPER:
             raise UserError(
-                f"half of the person lies within {bright - dark:.0f} of 255 shades, as in a line "
-                f"drawing; expected {_LEAST_CONTRAST} or more; use a photo, or triptych invert, "
-                "which makes an avatar of drawings too"
+                f"three quarters of the person are brighter than {dark:.0f} of 255, as in a line "
+                f"drawing; expected less than {_PAPER}; use a photo, or triptych invert, which "
+                "makes an avatar of drawings too"
             )

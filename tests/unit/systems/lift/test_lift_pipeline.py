@@ -157,7 +157,7 @@ def test_a_face_that_the_photos_edge_cuts_is_noted_or_refused():
 def test_a_line_drawing_is_refused():
     drawing = torch.ones(1, 3, SIZE, SIZE)
     drawing[:, :, ::5] = -1  # a fifth of the paper is black
-    with pytest.raises(UserError, match="within 0 of 255 shades, as in a line drawing"):
+    with pytest.raises(UserError, match="brighter than 255 of 255, as in a line drawing"):
         toy_pipeline()(drawing, camera=CAMERA, settings=SETTINGS)
 
 
