@@ -166,7 +166,7 @@ def find_present(name: str, kind: str | None = None) -> Path:
     if entry.origin == "embedded":
         raise UserError(
             f"the embedded model '{name}' is missing from this installation ({entry.path}); "
-            f"install triptych again, or train it: see {entry.page}"
+            f"name a file of your own, train it (see {entry.page}), or install a release with it"
         )
     raise UserError(
         f"the official model '{name}' is not on this machine; it comes from {entry.page} "
