@@ -54,8 +54,9 @@ class Export:
     supersampling: int = 1
     """Rays per pixel of video and views along each side, 1 to 4, for smoother edges."""
     size: MaybeInt = None
-    """Side of video and views in pixels, 16 to 2048; by default 256, or the size that the portrait
-    upsamples to."""
+    """Side of video and views in pixels, 16 to 2048, with rays for each pixel. By default both are
+    rendered at 256, or the size that the portrait upsamples to, and an .mp4 is enlarged to 512,
+    which takes a fifth of the time of --size 512."""
     device: DeviceName = "auto"
     overwrite: bool = False
     """Replace files that exist."""
@@ -67,20 +68,8 @@ class Export:
         from triptych.runs.device import choose_device
 
         portrait = Portrait.load(self.portrait, choose_device(self.device))
-        if self.html is not None:
-            from triptych.export.html.page import save_page
-
-            with console.stages() as progress:
-                save_page(self.html, portrait, progress=progress)
-            console.result(str(self.html))
+        self._write_page_and_splats(portrait)
         self._write_meshes(portrait)
-        if self.splats is not None:
-            from triptych.export.splats.fitting import fit_splats
-            from triptych.export.splats.splat_files import save_splats
-
-            with console.stages() as progress:
-                save_splats(self.splats, fit_splats(portrait, progress=progress))
-            console.result(str(self.splats))
         self._write_views(portrait)
 
     def _check(self) -> None:
@@ -124,6 +113,25 @@ class Export:
             from triptych.export.h264 import find_ffmpeg
 
             find_ffmpeg()
+
+    def _write_page_and_splats(self, portrait: Portrait) -> None:
+        """Write --html and --splats, which share the splats where the page shows such."""
+        if self.html is None and self.splats is None:
+            return
+        from triptych.export.html.page import has_live_page, save_page
+        from triptych.export.splats.fitting import fit_splats
+        from triptych.export.splats.splat_files import save_splats
+
+        splats = None
+        if self.splats is not None or not has_live_page(portrait):
+            with console.stages() as progress:
+                splats = fit_splats(portrait, progress=progress)
+        if self.html is not None:
+            save_page(self.html, portrait, splats=splats)
+            console.result(str(self.html))
+        if self.splats is not None and splats is not None:
+            save_splats(self.splats, splats)
+            console.result(str(self.splats))
 
     def _write_meshes(self, portrait: Portrait) -> None:
         """Write --mesh and --usdz, which share the textured mesh."""

@@ -39,6 +39,7 @@ class View:
 
         portrait = Portrait.load(self.portrait)
         file = cached_page(self.portrait) if self.out is None else self.out
-        save_page(file, portrait, title=self.title)
+        with console.stages() as progress:
+            save_page(file, portrait, title=self.title, progress=progress)
         console.result(str(file))
         open_page(file)

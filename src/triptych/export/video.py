@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from triptych.arguments import checked
@@ -26,6 +27,8 @@ YAW_SWING = math.radians(35)
 PITCH_SWING = math.radians(6)
 NUM_FRAMES = 60
 FRAMES_PER_SECOND = 30
+VIDEO_SIZE = 512
+_MOST_ENLARGED = 4
 _FRAMES_AT_ONCE = 4
 _SWAY_YAW, _SWAY_PITCH = 0.35, 0.25  # of EG3D's gen_videos.py
 
@@ -80,6 +83,7 @@ def save_turntable(
     *,
     num_frames: int = NUM_FRAMES,
     size: int | None = None,
+    rays: int | None = None,
     step: Step | None = None,
     orbit: Orbit = "swing",
     quality: int = QUALITY,
@@ -91,16 +95,23 @@ def save_turntable(
         path: File to be.
         portrait: The portrait.
         num_frames: Frames of the loop, 1 to 10,000, at 30 per second.
-        size: Side in pixels; the portrait's `picture_size` by default.
+        size: Side in pixels. By default an .mp4 has `VIDEO_SIZE`, or up to four times `rays` where
+            that is less, and an animation `rays`.
+        rays: Side of the rendered frames, which are enlarged by Lanczos' filter where they are
+            smaller than the video; `size` by default, or the portrait's `picture_size` where no
+            size is given either: a fifth of the time of 512 rays along each side.
         step: Called after each few frames with how many were added.
         orbit: How the camera moves; see `orbit_angles`.
         quality: Of .mp4; see `save_video`.
-        supersampling: Rays per pixel along each side; see `Portrait.render`.
+        supersampling: Rays per pixel of the rendered frames; see `Portrait.render`.
     """
     cameras = portrait.orbit(*orbit_angles(orbit, num_frames))
-    size = portrait.picture_size if size is None else size
-    frames = _frames(portrait, cameras, size, step or no_progress, supersampling)
-    save_video(path, frames, quality=quality)
+    if rays is None:
+        rays = portrait.picture_size if size is None else size
+    if size is None:
+        size = _default_size(Path(path), rays)
+    frames = _frames(portrait, cameras, rays, step or no_progress, supersampling)
+    save_video(path, (_resized(frame, size) for frame in frames), quality=quality)
 
 
 @checked
@@ -132,6 +143,19 @@ def save_video(
             save_animation(temporary, frames, fps)
         else:
             encode_h264(temporary, map(_with_even_sides, frames), fps, quality)
+
+
+def _default_size(path: Path, rays: int) -> int:
+    """Return the side of a video that is looked at, not a stamp; animations are large files."""
+    if path.suffix.lower() in (".gif", ".webp"):
+        return rays
+    return max(rays, min(VIDEO_SIZE, _MOST_ENLARGED * rays))
+
+
+def _resized(frame: np.ndarray, size: int) -> np.ndarray:
+    if frame.shape[:2] == (size, size):
+        return frame
+    return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _frames(

@@ -12,12 +12,14 @@ from weakref import WeakKeyDictionary
 from triptych.progress import Progress, count_steps
 
 if TYPE_CHECKING:
+    from triptych.export.splats.splats import Splats
     from triptych.export.texture import TexturedMesh
     from triptych.portrait import Portrait
 
 _FRAMES = 60
 _PICTURE_SIZE = 512
 _MESHES: WeakKeyDictionary[Portrait, TexturedMesh] = WeakKeyDictionary()
+_SPLATS: WeakKeyDictionary[Portrait, Splats] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,21 @@ def _portrait(portrait: Portrait, folder: Path, progress: Progress) -> list[Path
 
 
 def _page(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
-    from triptych.export.html.page import save_page
+    from triptych.export.html.page import has_live_page, save_page
 
     file = folder / "portrait.html"
-    save_page(file, portrait, progress=progress)
+    splats = None if has_live_page(portrait) else _fitted(portrait, progress)
+    save_page(file, portrait, splats=splats)
     return [file]
+
+
+def _fitted(portrait: Portrait, progress: Progress) -> Splats:
+    """Return a portrait's splats, fitted once for all formats that hold them."""
+    from triptych.export.splats.fitting import fit_splats
+
+    if portrait not in _SPLATS:
+        _SPLATS[portrait] = fit_splats(portrait, progress=progress)
+    return _SPLATS[portrait]
 
 
 def _textured(portrait: Portrait, progress: Progress) -> TexturedMesh:
@@ -91,13 +103,11 @@ def _usdz(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
 
 
 def _splats(portrait: Portrait, folder: Path, progress: Progress) -> list[Path]:
-    from triptych.export.splats.fitting import fit_splats
     from triptych.export.splats.splat_files import save_splats
 
-    splats = fit_splats(portrait, progress=progress)
     files = [folder / "portrait-splats.ply", folder / "portrait-splats.glb"]
     for file in files:
-        save_splats(file, splats)
+        save_splats(file, _fitted(portrait, progress))
     return files
 
 

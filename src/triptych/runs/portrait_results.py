@@ -19,7 +19,7 @@ def save_portrait_files(
     folder: Path,
     progress: Progress,
     *,
-    film_size: int | None = None,
+    film_rays: int | None = None,
     mesh_resolution: int = RESOLUTION,
 ) -> dict[str, float]:
     """Write portrait, turntable and mesh; within `extras.left_out` the portrait alone.
@@ -28,7 +28,7 @@ def save_portrait_files(
         portrait: What to save.
         folder: Where to.
         progress: Called with (stage, done, total).
-        film_size: Side of the turntable in pixels; the portrait's `picture_size` by default.
+        film_rays: Rays along each side of the turntable; see `save_turntable`.
         mesh_resolution: Samples of the mesh along each side of the box.
 
     Returns:
@@ -39,7 +39,7 @@ def save_portrait_files(
         return {}
     started = time.monotonic()
     frame_done = count_steps(progress, "filming", NUM_FRAMES)
-    save_turntable(folder / TURNTABLE_FILE, portrait, size=film_size, step=frame_done)
+    save_turntable(folder / TURNTABLE_FILE, portrait, rays=film_rays, step=frame_done)
     filmed = time.monotonic()
     progress("making the mesh", 0, 1)
     save_mesh(folder / MESH_FILE, portrait_mesh(portrait, resolution=mesh_resolution))

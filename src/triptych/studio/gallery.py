@@ -1,7 +1,7 @@
 """The gallery: every portrait in the studio's folder, newest first.
 
-A portrait is in the gallery once its record is written, which its job does last: what a killed
-job left is never shown.
+A portrait is in the gallery once its record is written, after all its files but a page that takes
+a minute: what a killed job left is never shown.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from triptych.errors import UserError
+from triptych.export.pictures import colour_picture
 from triptych.export.video import orbit_angles, save_turntable, save_video, turntable_angles
 
 
@@ -40,6 +41,24 @@ def test_a_turntable_has_the_frames_and_the_size_asked_for(tmp_path, toy_portrai
     assert frames[0].shape == (32, 32, 3)
     assert sum(counted) == 6
     assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_a_video_is_enlarged_for_people_unless_rays_are_cast_for_its_size(tmp_path, toy_portrait):
+    rendered = toy_portrait.picture_size
+    for name, size in {"a.mp4": 4 * rendered, "a.gif": rendered}.items():
+        save_turntable(tmp_path / name, toy_portrait, num_frames=1)
+        assert frames_of(tmp_path / name)[0].shape[:2] == (size, size)
+    exact = colour_picture(toy_portrait.render(toy_portrait.orbit(0.0, 0.0), size=64).image[0])
+    enlarged = Image.fromarray(colour_picture(toy_portrait.render(size=16).image[0]))
+    enlarged = np.asarray(enlarged.resize((64, 64), Image.Resampling.LANCZOS))
+    for name, settings, expected in (
+        ("exact.webp", {"size": 64}, exact),
+        ("enlarged.webp", {"size": 64, "rays": 16}, enlarged),
+    ):
+        save_turntable(tmp_path / name, toy_portrait, num_frames=1, **settings)
+        with Image.open(tmp_path / name) as seen:
+            found = np.asarray(seen.convert("RGB")).astype(int)
+        assert np.abs(found - expected).mean() < 3
 
 
 def test_the_same_portrait_gives_the_same_file(tmp_path, toy_portrait):

@@ -15,6 +15,7 @@ from toy_portraits import tiny_portrait
 
 from triptych.errors import UserError
 from triptych.export.pictures import save_png
+from triptych.export.splats.fitting import fit_splats
 from triptych.portrait import Portrait
 from triptych.runs import extras
 from triptych.studio import systems
@@ -78,11 +79,21 @@ def test_regions_are_exchanged_once_a_composer_is_here(workshop, tmp_path, monke
     locality = mock.Mock(**{"return_value.record.return_value": {}})
     monkeypatch.setattr("triptych.systems.compose.job.swap_locality", locality)
     monkeypatch.setattr("triptych.studio.tasks.workshop._THUMBNAIL_SIZE", 16)
+    seen = []
+
+    def quickly_fitted(portrait, *, progress):
+        seen.extend(entry["has_page"] for entry in workshop.gallery.entries())
+        return fit_splats(portrait, resolution=16, steps=0)
+
+    monkeypatch.setattr("triptych.export.splats.fitting.fit_splats", quickly_fitted)
     first = done(workshop, "compose", seed=1)
     second = done(workshop, "compose", portrait=first, regions=("hair=7",))
     record = workshop.gallery.record(second)
     assert (record.title, record.parent, record.has_regions) == ("Regions, hair=7", first, True)
     assert workshop.gallery.thumbnail(second).is_file()
+    assert seen == [False, False, True]  # a picture while its page is made
+    assert record.has_page
+    assert '"kind": "splats"' in workshop.gallery.page(second).read_text()
     assert not (workshop.workplace.portrait(second) / "turntable.mp4").exists()
     heads = [Portrait.load(workshop.gallery.file(name)) for name in (first, second)]
     hair = 2 * heads[0].region_names.index("hair")

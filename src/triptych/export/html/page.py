@@ -24,6 +24,7 @@ from triptych.export.html.scene import TriPlaneScene, triplane_scene
 from triptych.export.html.splat_scene import SplatScene, splat_scene
 from triptych.export.pictures import view_pictures
 from triptych.export.splats.fitting import fit_splats
+from triptych.export.splats.splats import Splats
 from triptych.files import atomic_write
 from triptych.portrait import Portrait, TriPlanePortrait
 from triptych.progress import Progress
@@ -47,6 +48,7 @@ def save_page(
     portrait: Portrait,
     *,
     title: str | None = None,
+    splats: Splats | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write a portrait as one HTML file that renders it live, in any browser with WebGL2.
@@ -59,12 +61,14 @@ def save_page(
         path: File to be.
         portrait: The portrait.
         title: Of the page; what was asked for when the portrait was made by default.
+        splats: What `fit_splats` made of the portrait, where that is known already; unused where
+            the portrait has planes.
         progress: Called with (stage, done, total) while splats are baked.
 
     Raises:
         UserError: The portrait is too large for every browser, or nothing in it is opaque.
     """
-    page = portrait_page(portrait, title=title, progress=progress)
+    page = portrait_page(portrait, title=title, splats=splats, progress=progress)
     with atomic_write(path, "w") as stream:
         stream.write(page)
 
@@ -76,7 +80,11 @@ def has_live_page(portrait: Portrait) -> bool:
 
 @checked
 def portrait_page(
-    portrait: Portrait, *, title: str | None = None, progress: Progress | None = None
+    portrait: Portrait,
+    *,
+    title: str | None = None,
+    splats: Splats | None = None,
+    progress: Progress | None = None,
 ) -> str:
     """Return the page of a portrait; see `save_page`."""
     scene: TriPlaneScene | SplatScene
@@ -84,7 +92,8 @@ def portrait_page(
         scene, shaders = triplane_scene(portrait), {"fragment": "march.frag"}
         arrays = {"planes": scene.planes, "decoder": scene.decoder, "occupied": scene.occupied}
     else:
-        scene = splat_scene(portrait, fit_splats(portrait, progress=progress))
+        splats = fit_splats(portrait, progress=progress) if splats is None else splats
+        scene = splat_scene(portrait, splats)
         shaders = {"vertex": "splat.vert", "fragment": "splat.frag"}
         arrays = {"splats": scene.splats}
     shown = page_title(portrait) if title is None else title

@@ -14,15 +14,18 @@ from triptych.camera import Camera
 from triptych.errors import check_whole
 from triptych.export.splats.compositing import LEAST_ALPHA
 from triptych.export.splats.fast_compositing import composite_fast
-from triptych.export.splats.projection import flatten
+from triptych.export.splats.projection import LOW_PASS, flatten
 from triptych.export.splats.splats import Splats
 from triptych.export.splats.surface_splats import surface_splats
 from triptych.ops.resize import resize
 from triptych.portrait import Portrait, View
 from triptych.progress import Progress, no_progress
 
-RESOLUTION, STEPS = 128, 60
+RESOLUTION, STEPS = 129, 60
 _MOST_PIXELS = 256
+_SHOWN_SIZE = 256
+"""Splats are low-pass filtered as in pictures of twice their renders' size, up to this one: a filter
+of large pixels would close gaps between splats that open where they are seen larger."""
 _RINGS = ((0.0, 1.3, 11), (0.4, 0.9, 6), (-0.4, 0.9, 5))  # pitch, largest yaw, views
 _BEHIND = (1.6, 4.7, 7)  # yaws, views
 _RATES = {
@@ -54,7 +57,7 @@ def fit_splats(
     Args:
         portrait: The portrait.
         resolution: Samples along each side of the box, 16 to 256; the number of splats grows with
-            its square (about 40,000 for a head at 128).
+            its square (about 40,000 for a head at 129).
         steps: Steps of the fit, 0 to 10,000.
         size: Side of the renders in pixels, 16 to 1024; the portrait's `picture_size` by default,
             up to 256.
@@ -114,12 +117,15 @@ def _fitted(
     draws = torch.Generator().manual_seed(0)
     order: list[int] = []
     size = targets[0].shape[-1]
+    shown = max(size, min(2 * size, _SHOWN_SIZE))
+    low_pass = LOW_PASS * (size / shown) ** 2
     for step in range(steps):
         report("fitting splats", step, steps)
         order = order or torch.randperm(len(targets), generator=draws).tolist()
         index = order.pop()
         with torch.enable_grad():
-            picture = composite_fast(flatten(splats, cameras[index], size), size)
+            flat = flatten(splats, cameras[index], size, low_pass=low_pass)
+            picture = composite_fast(flat, size)
             loss = _ABSOLUTE * F.l1_loss(picture, targets[index])
             loss = loss + _SQUARED * F.mse_loss(picture, targets[index])
             adam.zero_grad()

@@ -32,7 +32,7 @@ class FlatSplats:
     values: Tensor
 
 
-def flatten(splats: Splats, camera: Camera, size: int) -> FlatSplats:
+def flatten(splats: Splats, camera: Camera, size: int, *, low_pass: float = LOW_PASS) -> FlatSplats:
     """Project splats into a square picture; differentiable.
 
     The covariance is projected by the derivative of the perspective at the centre (EWA, Zwicker et
@@ -43,6 +43,7 @@ def flatten(splats: Splats, camera: Camera, size: int) -> FlatSplats:
         splats: The splats.
         camera: One camera.
         size: Side of the picture in pixels.
+        low_pass: Square pixels added to each variance.
     """
     rotation = camera.cam2world[0, :3, :3]
     local = (splats.positions - camera.positions) @ rotation
@@ -58,7 +59,7 @@ def flatten(splats: Splats, camera: Camera, size: int) -> FlatSplats:
     values = torch.cat([splats.colours, torch.ones_like(splats.opacity_logits)[:, None]], 1)
     return FlatSplats(
         torch.stack([fx * x / z + cx, fy * y / z + cy], 1),
-        torch.stack([flat[:, 0, 0] + LOW_PASS, flat[:, 0, 1], flat[:, 1, 1] + LOW_PASS], 1),
+        torch.stack([flat[:, 0, 0] + low_pass, flat[:, 0, 1], flat[:, 1, 1] + low_pass], 1),
         splats.opacities[order],
         values[order],
     )

@@ -12,7 +12,7 @@ from triptych.export.splats.splats import CONSTANT_HARMONIC, Splats
 from triptych.export.surface import vertex_normals
 from triptych.portrait import Portrait
 
-_DISC = (0.55, 0.55, 0.2)
+_DISC = (0.7, 0.7, 0.2)
 """Standard deviations in cells of the grid: neighbours overlap, the surface stays thin."""
 _OPACITY = 0.9
 

@@ -6,6 +6,7 @@ import { button, complain, element, tried } from "/page/dom.js";
 export const ACTIVE = ["waiting", "running"];
 const MAKES = ["make", "style", "edit", "wear", "compose", "photo"];
 const ASIDE = ["wall", "align"];  // seen where they were asked for, once they are done
+const SEEN_FROM = "rendering for splats";  // a portrait whose page takes a minute is a picture till then
 const BUSY_MS = 600, IDLE_MS = 5000;
 
 export class Jobs {
@@ -27,10 +28,13 @@ export class Jobs {
 
   // Queue a task that makes a portrait: the stage shows how far it is, and then the portrait.
   make(path, settings, status, onChange = () => {}) {
+    let early = false;
     return this.ask(path, settings, (job) => {
       status.textContent = said(job);
       this.stage.wait(job.id, ACTIVE.includes(job.state) ? `${job.title}: ${said(job)}` : null);
-      if (job.state === "done") this.stage.showId(job.id).catch(complain);
+      const seen = job.state === "running" && job.stage === SEEN_FROM && !early;
+      early ||= seen;
+      if (seen || job.state === "done") this.stage.showId(job.id).catch(complain);
       onChange(job);
     });
   }

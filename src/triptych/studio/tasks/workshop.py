@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from triptych.export.splats.splats import Splats
     from triptych.portrait import Portrait
 
 _THUMBNAIL_SIZE = 256
@@ -63,19 +64,16 @@ class Workshop:
             file: The portrait's file in the folder; the only one by default.
             parent: The portrait that it was made of.
         """
-        from triptych.export.html.page import has_live_page, save_page
+        from triptych.export.html.page import save_page
         from triptych.export.pictures import view_pictures
         from triptych.portrait import Portrait
 
         folder = self.workplace.portrait(name)
         chosen = folder / file if file else next(iter(sorted(folder.glob("*.safetensors"))))
         portrait: Portrait = Portrait.load(chosen, self.device)
-        with console.progress("making the page", 2) as step:
+        with console.progress("making the page", 1) as step:
             (picture,) = view_pictures(portrait, portrait.camera, _THUMBNAIL_SIZE)
             save_jpeg(folder / THUMBNAIL_FILE, picture)
-            step()
-            if has_live_page(portrait):
-                save_page(folder / PAGE_FILE, portrait, title=title)
             step()
         record = PortraitRecord(
             title=title,
@@ -84,11 +82,25 @@ class Workshop:
             file=chosen.name,
             parent=parent,
             notes=self._notes(folder),
-            has_page=has_live_page(portrait),
             has_regions=bool(portrait.region_names),
             seed=_seed_of(portrait.provenance),
         )
+        splats = self._splats_of_page(name, record, portrait)
+        save_page(folder / PAGE_FILE, portrait, title=title, splats=splats)
         self.gallery.add(name, record)
+
+    def _splats_of_page(
+        self, name: str, record: PortraitRecord, portrait: Portrait
+    ) -> Splats | None:
+        """Fit the splats of a page that needs them; the gallery has the picture meanwhile."""
+        from triptych.export.html.page import has_live_page
+        from triptych.export.splats.fitting import fit_splats
+
+        if has_live_page(portrait):
+            return None
+        self.gallery.add(name, replace(record, has_page=False))
+        with console.stages() as progress:
+            return fit_splats(portrait, progress=progress)
 
     def _notes(self, folder: Path) -> tuple[str, ...]:
         from triptych.errors import UserError

@@ -44,7 +44,7 @@ def save_likeness(lifted: Lifted, folder: Path, progress: Progress) -> dict[str,
         portrait,
         folder,
         progress,
-        film_size=portrait.image_size,
+        film_rays=portrait.image_size,
         mesh_resolution=min(RESOLUTION, portrait.planes.shape[-1]),
     )
     return seconds | film

@@ -56,9 +56,9 @@ def test_a_likeness_is_filmed_at_its_own_size(lifted, tmp_path, monkeypatch):
     sizes = []
     monkeypatch.setattr(
         "triptych.runs.portrait_results.save_turntable",
-        lambda path, portrait, *, size, step: sizes.append(size),
+        lambda path, portrait, *, rays, step: sizes.append(rays),
     )
-    save_portrait_files(lifted.portrait, tmp_path, lambda *_: None, film_size=32)
+    save_portrait_files(lifted.portrait, tmp_path, lambda *_: None, film_rays=32)
     assert sizes == [32]
 
 
