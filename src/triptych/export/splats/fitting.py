@@ -24,8 +24,8 @@ from triptych.progress import Progress, no_progress
 RESOLUTION, STEPS = 129, 60
 _MOST_PIXELS = 256
 _SHOWN_SIZE = 256
-"""Splats are low-pass filtered as in pictures of twice their renders' size, up to this one: a filter
-of large pixels would close gaps between splats that open where they are seen larger."""
+"""Splats are low-pass filtered as in pictures of twice their renders' size, up to this one: a
+filter of large pixels would close gaps between splats that open where they are seen larger."""
 _RINGS = ((0.0, 1.3, 11), (0.4, 0.9, 6), (-0.4, 0.9, 5))  # pitch, largest yaw, views
 _BEHIND = (1.6, 4.7, 7)  # yaws, views
 _RATES = {
