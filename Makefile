@@ -19,7 +19,7 @@ TORCH := $(shell sed -n 's/^ *"\(torch[<>=][^"]*\)".*/\1/p' pyproject.toml)
 # Without an NVIDIA GPU, torch's build for CPUs comes first: it is a tenth of the other one.
 define INSTALL_SMALL_TORCH
 @command -v nvidia-smi > /dev/null \
-	|| $(INSTALL) --no-deps "$(TORCH)" --index-url https://download.pytorch.org/whl/cpu \
+	|| $(INSTALL) --no-deps "$(TORCH)" --retries 1 --timeout 15 --index-url https://download.pytorch.org/whl/cpu \
 	|| echo "the small build of torch was not found; the large one follows"
 endef
 
