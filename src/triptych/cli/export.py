@@ -55,7 +55,7 @@ class Export:
     """Rays per pixel of video and views along each side, 1 to 4, for smoother edges."""
     size: MaybeInt = None
     """Side of video and views in pixels, 16 to 2048, with rays for each pixel. By default both are
-    rendered at 256, or the size that the portrait upsamples to, and an .mp4 is enlarged to 512,
+    rendered at 256, or the size that the portrait upsamples to, and an .mp4 is upsampled to 512,
     which takes a fifth of the time of --size 512."""
     device: DeviceName = "auto"
     overwrite: bool = False

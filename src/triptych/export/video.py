@@ -28,7 +28,7 @@ PITCH_SWING = math.radians(6)
 NUM_FRAMES = 60
 FRAMES_PER_SECOND = 30
 VIDEO_SIZE = 512
-_MOST_ENLARGED = 4
+_MOST_UPSAMPLED = 4
 _FRAMES_AT_ONCE = 4
 _SWAY_YAW, _SWAY_PITCH = 0.35, 0.25  # of EG3D's gen_videos.py
 
@@ -97,7 +97,7 @@ def save_turntable(
         num_frames: Frames of the loop, 1 to 10,000, at 30 per second.
         size: Side in pixels. By default an .mp4 has `VIDEO_SIZE`, or up to four times `rays` where
             that is less, and an animation `rays`.
-        rays: Side of the rendered frames, which are enlarged by Lanczos' filter where they are
+        rays: Side of the rendered frames, which are upsampled by Lanczos' filter where they are
             smaller than the video; `size` by default, or the portrait's `picture_size` where no
             size is given either: a fifth of the time of 512 rays along each side.
         step: Called after each few frames with how many were added.
@@ -149,7 +149,7 @@ def _default_size(path: Path, rays: int) -> int:
     """Return the side of a video that is looked at, not a stamp; animations are large files."""
     if path.suffix.lower() in (".gif", ".webp"):
         return rays
-    return max(rays, min(VIDEO_SIZE, _MOST_ENLARGED * rays))
+    return max(rays, min(VIDEO_SIZE, _MOST_UPSAMPLED * rays))
 
 
 def _resized(frame: np.ndarray, size: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from triptych.fields.base import GeometryKind
 
 LastSample = Literal["endless", "ignored"]
 
-_TRANSMITTANCE_FLOOR = 1e-10
+TRANSMITTANCE_FLOOR = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,5 +188,5 @@ def check_geometry(kind: GeometryKind, rule: MarchingRule) -> None:
 
 def _light_before(alpha: Tensor) -> Tensor:
     """Return the transmittance in front of each interval or sample [..., n]."""
-    passed = torch.cumprod(1 - alpha + _TRANSMITTANCE_FLOOR, dim=-1)
+    passed = torch.cumprod(1 - alpha + TRANSMITTANCE_FLOOR, dim=-1)
     return F.pad(passed[..., :-1], (1, 0), value=1.0)

@@ -16,6 +16,7 @@ from triptych.fields.base import NO_DENSITY
 from triptych.fields.folded_kernels import decode_hidden
 from triptych.ops.kernel_cache import kernel
 from triptych.ops.kernel_math import exp_of_minus, sigmoid, softplus
+from triptych.render.marching_rules import TRANSMITTANCE_FLOOR
 
 NEARBY, OCCUPIED = np.uint8(1), np.uint8(2)
 """Bits of a grid cell: a ray with a sample in it may meet something; something is in or by it."""
@@ -25,7 +26,7 @@ ROWS_PER_PRODUCT = 64
 
 _DARK = np.float32(6.9)  # behind this optical depth a thousandth of the light is left
 _INVISIBLE_BELOW = np.float32(1e-4)
-_TRANSMITTANCE_FLOOR = np.float32(1e-10)
+_TRANSMITTANCE_FLOOR = np.float32(TRANSMITTANCE_FLOOR)
 _WEIGHT_FLOOR = np.float32(0.01)
 _PDF_FLOOR = np.float32(1e-5)
 _NO_DENSITY = np.float32(NO_DENSITY)

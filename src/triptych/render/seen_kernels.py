@@ -9,8 +9,9 @@ from numba import njit
 
 from triptych.ops.kernel_cache import kernel
 from triptych.ops.kernel_math import exp_of_minus, sigmoid
+from triptych.render.marching_rules import TRANSMITTANCE_FLOOR
 
-_TRANSMITTANCE_FLOOR = np.float32(1e-10)
+_TRANSMITTANCE_FLOOR = np.float32(TRANSMITTANCE_FLOOR)
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 

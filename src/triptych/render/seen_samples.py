@@ -36,27 +36,14 @@ def seen_samples(
         least: Weight in [0, 1].
         may_be_cut: What hides a sample may be cut away.
     """
-    if in_cpu_memory(depths) and depths.dtype == lattice.values.dtype == torch.float32:
-        return _by_kernel(lattice, rule, rays, depths, error, least, may_be_cut)
-    about = lattice.at(rays.points(depths).reshape(-1, 3)).reshape(depths.shape)
-    if may_be_cut:
-        return rule.opacities(about - error, depths) > least
-    return rule.most_weights(about, depths, error) > least
+    if not (in_cpu_memory(depths) and depths.dtype == lattice.values.dtype == torch.float32):
+        about = lattice.at(rays.points(depths).reshape(-1, 3)).reshape(depths.shape)
+        if may_be_cut:
+            return rule.opacities(about - error, depths) > least
+        return rule.most_weights(about, depths, error) > least
 
-
-def _by_kernel(
-    lattice: DistanceLattice,
-    rule: SdfRule,
-    rays: Rays,
-    depths: Tensor,
-    error: float,
-    least: float,
-    may_be_cut: bool,
-) -> Tensor:
     from triptych.render.seen_kernels import Surface, mark_seen
 
-    endless = torch.as_tensor(rule.endless if rule.last_sample == "endless" else 0.0)
-    behind = endless.to(depths).expand_as(depths[..., :1])
     longest = float(depths.diff(dim=-1).amax())
     surface = Surface(
         lattice.values.contiguous().numpy(),
@@ -67,6 +54,8 @@ def _by_kernel(
         may_be_cut,
         np.float32(error - rule.lowest_occupied(least / longest)),
     )
+    endless = torch.as_tensor(rule.endless if rule.last_sample == "endless" else 0.0)
+    behind = endless.to(depths).expand_as(depths[..., :1])
     seen = torch.zeros(depths.shape, dtype=torch.bool)
     parts = (rays.origins, rays.directions, depths, behind, seen)
     arrays = [part.flatten(0, 1).contiguous().numpy() for part in parts]

@@ -43,17 +43,17 @@ def test_a_turntable_has_the_frames_and_the_size_asked_for(tmp_path, toy_portrai
     assert os.listdir(tmp_path) == ["a.mp4"]
 
 
-def test_a_video_is_enlarged_for_people_unless_rays_are_cast_for_its_size(tmp_path, toy_portrait):
+def test_a_video_is_upsampled_for_people_unless_rays_are_cast_for_its_size(tmp_path, toy_portrait):
     rendered = toy_portrait.picture_size
     for name, size in {"a.mp4": 4 * rendered, "a.gif": rendered}.items():
         save_turntable(tmp_path / name, toy_portrait, num_frames=1)
         assert frames_of(tmp_path / name)[0].shape[:2] == (size, size)
     exact = colour_picture(toy_portrait.render(toy_portrait.orbit(0.0, 0.0), size=64).image[0])
-    enlarged = Image.fromarray(colour_picture(toy_portrait.render(size=16).image[0]))
-    enlarged = np.asarray(enlarged.resize((64, 64), Image.Resampling.LANCZOS))
+    upsampled = Image.fromarray(colour_picture(toy_portrait.render(size=16).image[0]))
+    upsampled = np.asarray(upsampled.resize((64, 64), Image.Resampling.LANCZOS))
     for name, settings, expected in (
         ("exact.webp", {"size": 64}, exact),
-        ("enlarged.webp", {"size": 64, "rays": 16}, enlarged),
+        ("upsampled.webp", {"size": 64, "rays": 16}, upsampled),
     ):
         save_turntable(tmp_path / name, toy_portrait, num_frames=1, **settings)
         with Image.open(tmp_path / name) as seen:

@@ -85,7 +85,7 @@ def test_regions_are_exchanged_once_a_composer_is_here(workshop, tmp_path, monke
         seen.extend(entry["has_page"] for entry in workshop.gallery.entries())
         return fit_splats(portrait, resolution=16, steps=0)
 
-    monkeypatch.setattr("triptych.export.splats.fitting.fit_splats", quickly_fitted)
+    monkeypatch.setattr("triptych.export.html.page.fit_splats", quickly_fitted)
     first = done(workshop, "compose", seed=1)
     second = done(workshop, "compose", portrait=first, regions=("hair=7",))
     record = workshop.gallery.record(second)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from triptych.export.splats.splats import Splats
     from triptych.portrait import Portrait
 
 _THUMBNAIL_SIZE = 256
@@ -64,7 +63,7 @@ class Workshop:
             file: The portrait's file in the folder; the only one by default.
             parent: The portrait that it was made of.
         """
-        from triptych.export.html.page import save_page
+        from triptych.export.html.page import has_live_page, save_page
         from triptych.export.pictures import view_pictures
         from triptych.portrait import Portrait
 
@@ -85,22 +84,11 @@ class Workshop:
             has_regions=bool(portrait.region_names),
             seed=_seed_of(portrait.provenance),
         )
-        splats = self._splats_of_page(name, record, portrait)
-        save_page(folder / PAGE_FILE, portrait, title=title, splats=splats)
-        self.gallery.add(name, record)
-
-    def _splats_of_page(
-        self, name: str, record: PortraitRecord, portrait: Portrait
-    ) -> Splats | None:
-        """Fit the splats of a page that needs them; the gallery has the picture meanwhile."""
-        from triptych.export.html.page import has_live_page
-        from triptych.export.splats.fitting import fit_splats
-
-        if has_live_page(portrait):
-            return None
-        self.gallery.add(name, replace(record, has_page=False))
+        if not has_live_page(portrait):  # its page takes a minute: till then there is the picture
+            self.gallery.add(name, replace(record, has_page=False))
         with console.stages() as progress:
-            return fit_splats(portrait, progress=progress)
+            save_page(folder / PAGE_FILE, portrait, title=title, progress=progress)
+        self.gallery.add(name, record)
 
     def _notes(self, folder: Path) -> tuple[str, ...]:
         from triptych.errors import UserError

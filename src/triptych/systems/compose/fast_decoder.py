@@ -37,10 +37,7 @@ class StyledHead:
     def __call__(self, rows: Tensor, before: Tensor | None) -> Tensor:
         """Return channels [1, c, h, h] of rows [h, h, i], added to those of the size before."""
         shown = (rows @ self.weight.T + self.bias).permute(2, 0, 1)[None]
-        if before is None:
-            return shown
-        upsample = self.layer.upsample
-        return shown + (before if upsample is None else upsample(before))
+        return self.layer.added(shown, before)
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,10 +97,10 @@ class TrunkMemory:
     values: Tensor
     width: int
 
-    def part(self, index: int, x: Tensor) -> Tensor:
-        """Return one of the three as [k, n, h], where a layer reads x [k, n, i]."""
-        shape = (*x.shape[:2], self.width)
-        return self.values[index, : math.prod(shape)].view(shape)
+    def parts(self, groups: int, num_points: int) -> list[Tensor]:
+        """Return the three as [groups, num_points, width]."""
+        shape = (groups, num_points, self.width)
+        return [values[: math.prod(shape)].view(shape) for values in self.values]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +163,15 @@ class FoldedNetworks:
             memory: Holds the features until it is used again; without gradients only.
         """
         x = points.repeat(len(self.sdf.weight), 1, 1)
-        turns = itertools.cycle((0, 1))
+        parts: list[Tensor | None] = [None] * 3
+        if memory is not None:
+            parts = [*memory.parts(*x.shape[:2])]
+        turns = itertools.cycle(parts[:2])
         for layer in self.shape_layers[:-1]:
-            x = layer(x, None if memory is None else memory.part(next(turns), x))
-        of_shape = self.shape_layers[-1](x, None if memory is None else memory.part(2, x))
-        x = of_shape
+            x = layer(x, next(turns))
+        of_shape = x = self.shape_layers[-1](x, parts[2])
         for layer in self.texture_layers:
-            x = layer(x, None if memory is None else memory.part(next(turns), x))
+            x = layer(x, next(turns))
         return RegionTrunk(of_shape, x)
 
     def memory(self, num_points: int) -> TrunkMemory:

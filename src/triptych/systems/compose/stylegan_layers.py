@@ -244,7 +244,10 @@ class ToChannels(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, num_out, 1, 1))
 
     def forward(self, x: Tensor, style: Tensor, before: Tensor | None) -> Tensor:
-        shown = at_least_float32(self.conv(x, style)) + self.bias
+        return self.added(at_least_float32(self.conv(x, style)) + self.bias, before)
+
+    def added(self, shown: Tensor, before: Tensor | None) -> Tensor:
+        """Return channels added to those of the size before, if there are any."""
         if before is None:
             return shown
         return shown + (before if self.upsample is None else self.upsample(before))
